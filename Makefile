@@ -1,0 +1,41 @@
+# What a newcomer types: make demo, make test, make dev.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UMG_HOME ?= $(CURDIR)/umg_home
+export UMG_HOME
+
+.PHONY: demo test dev lint bench clean
+.DEFAULT_GOAL := demo
+
+$(VENV)/.made: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what constraints.txt pins (once) ..."
+	@if command -v uv >/dev/null 2>&1; then \
+		VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install -q --compile-bytecode -c constraints.txt -e '.[dev]'; \
+	else \
+		$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	fi
+	@touch $@
+
+demo: $(VENV)/.made
+	@$(BIN)/umg demo
+
+test: $(VENV)/.made
+	@$(BIN)/python -m umg_assets_tests
+
+dev: $(VENV)/.made
+	@$(BIN)/umg dev
+
+lint: $(VENV)/.made
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+
+bench: $(VENV)/.made
+	@$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@echo "UMG_HOME ($(UMG_HOME)) holds data: remove it yourself if you mean it"
