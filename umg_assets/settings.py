@@ -1,0 +1,175 @@
+"""Settings: umg.toml in UMG_HOME, the environment (UMG_...) over it, as one object."""
+
+import difflib
+import importlib.resources
+import tomllib
+import zoneinfo
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import SettingsError as SourceError
+
+from umg_assets.home import FILE_NAME, home_of
+from umg_assets.partitions import countries
+from umg_assets.settings_errors import explain, explain_syntax, explain_variable, unknown_variables
+from umg_assets.sources import Sources
+
+__all__ = ["FILE_NAME", "Settings", "SettingsError", "built_in_sources", "home_of", "read_settings"]
+
+
+class SettingsError(ValueError):
+    """umg.toml or the environment is wrong; the message says where and what to do."""
+
+
+def _checked_zone(name: str) -> str:
+    zones = zoneinfo.available_timezones()
+    if name not in zones:
+        near = difflib.get_close_matches(name, sorted(zones), n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"expected an IANA time zone such as 'Europe/Vienna', got {name!r}{hint}")
+    return name
+
+
+def _checked_market(code: str) -> str:
+    known = countries()
+    if code not in known:
+        by_name = {name.lower(): alpha2 for alpha2, name in known.items()}
+        near = [code.upper()] if code.upper() in known else difflib.get_close_matches(code.lower(), by_name, n=1)
+        hint = f"; did you mean {by_name.get(near[0], near[0])!r}?" if near else ""
+        raise ValueError(f"expected an ISO 3166-1 code such as 'AT', got {code!r}{hint}")
+    return code
+
+
+Market = Annotated[str, AfterValidator(_checked_market)]
+Percent = Annotated[int, Field(ge=1, le=100)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Charts(_Section):
+    """Chart sizes and windows."""
+
+    top_tracks: PositiveInt = Field(default=50, description="tracks a month and market")
+    top_artists: PositiveInt = Field(default=10, description="artists a genre")
+    top_artists_days: PositiveInt = Field(default=30, description="days of the artists' window")
+    favourites: PositiveInt = Field(default=8, description="tracks an age group")
+    favourites_days: PositiveInt = Field(default=14, description="days of the favourites' window")
+    export_months: PositiveInt = Field(default=3, description="months in an export")
+
+
+class Thresholds(_Section):
+    """What counts as what."""
+
+    stream_seconds: PositiveInt = Field(default=30, description="a play this long is a stream, a shorter one a skip")
+    complete_percent: Percent = Field(default=95, description="share of the track that makes a play complete")
+    quarantine_percent: Percent = Field(default=5, description="share of a delivery's records that turns a check red")
+
+    @property
+    def stream_ms(self) -> int:
+        """The stream threshold in milliseconds."""
+        return self.stream_seconds * 1000
+
+
+class Settings(BaseSettings):
+    """Every setting; `read_settings` makes it."""
+
+    model_config = SettingsConfigDict(env_prefix="UMG_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    home: Path = Field(description="where everything lies")
+    engine: Literal["sail", "spark"] = Field(default="sail", description="sail: embedded, no Java; spark: Apache Spark")
+    spark_master: str | None = Field(default=None, description="spark://HOST:PORT of a cluster; default: local")
+    spark_remote: str | None = Field(default=None, description="sc://HOST:PORT of a Spark Connect server")
+    require_spark: bool = Field(default=False, description="tests: a missing Java or jar is a failure")
+    time_zone: Annotated[str, AfterValidator(_checked_zone)] = Field(
+        default="Europe/Vienna", description="reporting time zone: its midnight separates days"
+    )
+    first_day: date = Field(default=date(2024, 1, 1), description="first local day; earlier plays are quarantined")
+    first_delivery: date | None = Field(
+        default=None, description="first delivery day (UTC); default: 31 days before first_day"
+    )
+    markets: tuple[Market, ...] = Field(
+        default=("AT", "CH", "CZ", "DE", "HU", "LI", "PL", "SI", "SK"),
+        description="markets with a chart: Central Europe",
+    )
+    correction_days: PositiveInt = Field(
+        default=35, description="a play_id again on another local day within so many days corrects the play"
+    )
+    age_groups: tuple[PositiveInt, ...] = Field(
+        default=(13, 18, 25, 35, 45, 55, 65), description="lower bounds, in years; younger users are in none"
+    )
+    chunk_plays: PositiveInt = Field(default=3_000_000, description="plays written at a time: bounds the memory")
+    charts: Charts = Charts()
+    thresholds: Thresholds = Thresholds()
+    sources: Sources = Field(default_factory=lambda: built_in_sources())
+
+    @model_validator(mode="after")
+    def _bounds_ascend(self) -> "Settings":
+        if list(self.age_groups) != sorted(set(self.age_groups)):
+            raise ValueError(f"age_groups: expected ascending lower bounds, got {list(self.age_groups)}")
+        if not self.markets:
+            raise ValueError("markets: expected at least one, such as 'AT', got []")
+        if len(set(self.markets)) < len(self.markets):
+            raise ValueError(f"markets: expected each market once, got {list(self.markets)}")
+        if self.spark_master and self.spark_remote:
+            raise ValueError("spark_remote: expected either it or spark_master, got both: unset one")
+        return self
+
+    @property
+    def landing(self) -> Path:
+        """Where exporters drop their files."""
+        return self.home / "landing"
+
+    @property
+    def deliveries_from(self) -> date:
+        """The first delivery day that is taken."""
+        return self.first_delivery or self.first_day - timedelta(days=31)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes over the file; home, given by the caller, over both."""
+        home: Path = getattr(init_settings, "init_kwargs", {})["home"]
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / FILE_NAME)
+
+
+def built_in_sources() -> Sources:
+    """The sources that fit the generator's files: what holds when umg.toml names none."""
+    text = (importlib.resources.files("umg_assets.generator") / "sources.toml").read_text(encoding="utf-8")
+    return Sources.model_validate(tomllib.loads(text)["sources"])
+
+
+def read_settings(home: Path | None = None) -> Settings:
+    """The settings of a UMG_HOME; without an umg.toml, the defaults.
+
+    Raises SettingsError with a line for each mistake: where it stands, what was expected, what came, a hint.
+    """
+    home = home_of(home)
+    file = home / FILE_NAME
+    try:
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        tomllib.loads(text)
+        unknown = unknown_variables(Settings)
+        settings = None if unknown else Settings(home=home)
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SettingsError(f"{file}:{line}: expected UTF-8, got byte {error.object[error.start]:#04x}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(explain_syntax(file, file.read_text(encoding="utf-8"), error)) from None
+    except SourceError as error:
+        raise SettingsError(explain_variable(error)) from None
+    except ValidationError as error:
+        raise SettingsError("\n".join(explain(file, text, detail, Settings) for detail in error.errors())) from None
+    if settings is None:
+        raise SettingsError("\n".join(unknown))
+    return settings

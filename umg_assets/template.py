@@ -1,0 +1,68 @@
+"""The commented umg.toml that `umg init` writes."""
+
+from datetime import date
+from pathlib import Path
+
+from umg_assets.partitions import utc_today
+from umg_assets.settings import FILE_NAME
+
+TEMPLATE = """\
+# Settings of this lakehouse. What is commented out shows its default; the environment goes over it
+# (UMG_TIME_ZONE, UMG_CHARTS__TOP_TRACKS, ...).
+
+# time_zone = "Europe/Vienna"   # its midnight separates days
+first_day = {first_day}            # earlier plays are quarantined
+# first_delivery = {first_day}     # files delivered before wait; default: 31 days before first_day
+# markets = ["AT", "CH", "CZ", "DE", "HU", "LI", "PL", "SI", "SK"]
+# correction_days = 35          # a play_id again on another local day within so many days corrects the play
+# age_groups = [13, 18, 25, 35, 45, 55, 65]   # lower bounds, in years
+# chunk_plays = 3000000         # plays written at a time: bounds the memory
+# engine = "sail"               # or "spark" (needs Java 17)
+
+[charts]
+# top_tracks = 50
+# top_artists = 10
+# top_artists_days = 30
+# favourites = 8
+# favourites_days = 14
+# export_months = 3
+
+[thresholds]
+# stream_seconds = 30
+# complete_percent = 95
+# quarantine_percent = 5
+
+# Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
+# `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
+# strings). plays need play_id, user_id, track_id, started_at; session_id, played_ms and country are optional.
+# users need user_id; country, age_group or birth_date, signed_up_on. tracks need track_id; title, artist_id,
+# artist_name, genre, duration_ms. A text that an expression turns into NULL makes a bad record. Nested JSON lines
+# need a Spark DDL, e.g. schema = "id STRING, user STRUCT<id: STRING>"; then user.id is a column. `umg doctor` tries
+# every expression on the first file that it takes.
+#
+# [[sources.plays]]
+# files = "plays/*.csv.gz"                        # glob under landing/, or absolute
+# format = "csv"                                  # csv, tsv, jsonl, parquet; default: by suffix
+# delivered_on = '(\\d{{4}}-\\d{{2}}-\\d{{2}})'         # default: the day on which the file was modified (UTC)
+# where = "event = 'play'"                        # other records are counted as filtered
+# [sources.plays.columns]
+# play_id = "id"
+# user_id = "user"
+# track_id = "track"
+# started_at = "to_timestamp(ts)"
+# played_ms = "cast(seconds as bigint) * 1000"
+"""
+
+
+def write_template(home: Path, first_day: date | None = None) -> tuple[Path, bool]:
+    """Makes UMG_HOME and landing/, and umg.toml unless it is there. Returns the file and whether it was written.
+
+    first_day defaults to the first of January of the running year.
+    """
+    day = first_day or date(utc_today().year, 1, 1)
+    (home / "landing").mkdir(parents=True, exist_ok=True)
+    file = home / FILE_NAME
+    if file.exists():
+        return file, False
+    file.write_text(TEMPLATE.format(first_day=day.isoformat()), encoding="utf-8")
+    return file, True
