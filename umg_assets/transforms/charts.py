@@ -1,0 +1,34 @@
+"""Charts: ranked tracks."""
+
+from functools import reduce
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from umg_assets import tables
+from umg_assets.tables import CRITERIA
+
+
+def rank_tracks(monthly: DataFrame, tracks: DataFrame, size: int, catalogue: bool) -> DataFrame:
+    """Sums by month, country and track -> the top `size` by each criterion (tables.TOP_TRACKS_BY_COUNTRY).
+
+    monthly: tables.MONTHLY_TRACK_PLAYS; tracks: tables.TRACKS. Ties break by plays, then track_id. A track whose
+    figure is NULL or 0 is not ranked, so a criterion without data gives no rows. With a catalogue, a track that
+    it does not hold is not ranked; without one, every track is, and its title is NULL.
+    """
+    named = monthly.where("country is not null").join(
+        F.broadcast(tracks.select("track_id", "title", "artist_name", "genre")),
+        "track_id",
+        "inner" if catalogue else "left",
+    )
+    by_criterion = [
+        named.withColumn("criterion", F.lit(criterion)).withColumn("_figure", F.col(column))
+        for criterion, column in CRITERIA.items()
+    ]
+    order = Window.partitionBy("month", "country", "criterion").orderBy(
+        F.col("_figure").desc(), F.col("plays").desc(), F.col("track_id").asc()
+    )
+    ranked = (
+        reduce(DataFrame.unionByName, by_criterion).where("_figure > 0").withColumn("rank", F.row_number().over(order))
+    )
+    return ranked.where(F.col("rank") <= size).select(*tables.TOP_TRACKS_BY_COUNTRY.names)

@@ -1,0 +1,172 @@
+"""Users' history by day and the catalogue of tracks, from their deliveries; and what a change of them touches."""
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from umg_assets import tables
+from umg_assets.partitions import FIRST_KNOWN
+from umg_assets.tables import DELETED
+from umg_assets.transforms.plays import with_user_of_day
+
+_END = "9999-12-31"
+
+
+def age_group_names(lower_bounds: Sequence[int]) -> list[str]:
+    """The names of the age groups: `13-17`, ..., `65+`; their lower bounds ascend, in years."""
+    uppers = [*(bound - 1 for bound in lower_bounds[1:]), None]
+    return [f"{low}-{high}" if high else f"{low}+" for low, high in zip(lower_bounds, uppers, strict=True)]
+
+
+def latest_by_day(raw: DataFrame, key: str) -> DataFrame:
+    """Of several records of a key delivered on one day, the last (by source_file, then record)."""
+    order = Window.partitionBy(key, "delivery_date").orderBy(F.col("source_file").desc(), F.col("record").desc())
+    return raw.withColumn("_nth", F.row_number().over(order)).where("_nth = 1").drop("_nth")
+
+
+def user_history(raw: DataFrame, lower_bounds: Sequence[int]) -> DataFrame:
+    """Users as delivered -> their history by day (tables.USERS).
+
+    raw: columns of tables.RAW_USERS, every delivery of the users in it. A record holds from its delivery date to
+    the user's next; the first holds from 1900-01-01. An age group that is given holds as it is; else it follows
+    from birth_date on the day for which it is valid (a birthday on 29 February counts on the 28th), below the
+    first lower bound (years) it is NULL. Neighbouring days with equal values are one row.
+    """
+    following = Window.partitionBy("user_key").orderBy("delivery_date")
+    spans = latest_by_day(raw, "user_key").select(
+        "user_key",
+        "country",
+        "age_group",
+        "birth_date",
+        F.when(F.lag("delivery_date").over(following).isNull(), F.lit(FIRST_KNOWN))
+        .otherwise(F.col("delivery_date"))
+        .alias("valid_from"),
+        F.coalesce(F.lead("delivery_date").over(following), F.lit(_END).cast("date")).alias("valid_to"),
+    )
+    return coalesce_history(_split_by_age(spans, lower_bounds))
+
+
+def advance_history(users: DataFrame, raw: DataFrame, lower_bounds: Sequence[int]) -> DataFrame:
+    """The history of some users before a later delivery, and its records -> their history after it.
+
+    users: rows of tables.USERS of these users; raw: their records (tables.RAW_USERS), all delivered after every
+    record that made `users`. The same rows come out as user_history makes of all records.
+    """
+    first = raw.groupBy("user_key").agg(F.min("delivery_date").alias("_from"))
+    later = user_history(raw, lower_bounds)
+    known = users.select("user_key").distinct().withColumn("_known", F.lit(True))
+    after = (
+        later.join(first, "user_key")
+        .join(known, "user_key", "left")
+        .withColumn("valid_to", _open_end("valid_to"))
+        .where(F.col("_known").isNull() | (F.col("valid_to") > F.col("_from")))
+        .withColumn(
+            "valid_from",
+            F.when(F.col("_known").isNull(), F.col("valid_from")).otherwise(F.greatest("valid_from", "_from")),
+        )
+    )
+    before = (
+        users.join(first, "user_key")
+        .where("valid_from < _from")
+        .withColumn("valid_to", F.least(_open_end("valid_to"), F.col("_from")))
+    )
+    names = ["user_key", "country", "age_group", "valid_from", "valid_to"]
+    return coalesce_history(before.select(*names).unionByName(after.select(*names)))
+
+
+def _open_end(column: str) -> Column:
+    return F.coalesce(F.col(column), F.lit(_END).cast("date"))
+
+
+def _split_by_age(spans: DataFrame, lower_bounds: Sequence[int]) -> DataFrame:
+    """Spans with a birth date, cut at the birthdays that change the age group; others as they are."""
+    names = age_group_names(lower_bounds)
+    starts = [F.add_months("birth_date", 12 * bound) for bound in lower_bounds]
+    ends = [*starts[1:], F.lit(_END).cast("date")]
+    young = F.struct(F.lit(FIRST_KNOWN).alias("from"), starts[0].alias("to"), F.lit(None).cast("string").alias("group"))
+    groups = [
+        F.struct(start.alias("from"), end.alias("to"), F.lit(name).alias("group"))
+        for start, end, name in zip(starts, ends, names, strict=True)
+    ]
+    by_age = F.col("age_group").isNull() & F.col("birth_date").isNotNull()
+    given = spans.where(~by_age).select("user_key", "country", "age_group", "valid_from", "valid_to")
+    computed = (
+        spans.where(by_age)
+        .withColumn("_age", F.explode(F.array(young, *groups)))
+        .select(
+            "user_key",
+            "country",
+            F.col("_age.group").alias("age_group"),
+            F.greatest("valid_from", "_age.from").alias("valid_from"),
+            F.least("valid_to", "_age.to").alias("valid_to"),
+        )
+        .where("valid_from < valid_to")
+    )
+    return given.unionByName(computed)
+
+
+def coalesce_history(spans: DataFrame) -> DataFrame:
+    """Spans without overlaps (valid_to 9999-12-31 or NULL: open) -> neighbours with equal values as one row."""
+    days = Window.partitionBy("user_key").orderBy("valid_from")
+    same = (
+        F.lag("country").over(days).eqNullSafe(F.col("country"))
+        & F.lag("age_group").over(days).eqNullSafe(F.col("age_group"))
+        & F.lag("valid_to").over(days).eqNullSafe(F.col("valid_from"))
+    )
+    flagged = spans.withColumn("valid_to", _open_end("valid_to")).withColumn("_new", F.when(same, 0).otherwise(1))
+    numbered = flagged.withColumn("_island", F.sum("_new").over(days))
+    end = F.max("valid_to")
+    return (
+        numbered.groupBy("user_key", "_island")
+        .agg(
+            F.max("country").alias("country"),
+            F.max("age_group").alias("age_group"),
+            F.min("valid_from").alias("valid_from"),
+            F.when(end < F.lit(_END).cast("date"), end).alias("valid_to"),
+        )
+        .select(*tables.USERS.names)
+    )
+
+
+def latest_tracks(raw: DataFrame) -> DataFrame:
+    """Tracks as delivered -> each as its latest delivery says (tables.TRACKS).
+
+    The latest by delivery_date, then source_file, then record; it counts whole, also where it leaves a column out.
+    """
+    order = Window.partitionBy("track_id").orderBy(
+        F.col("delivery_date").desc(), F.col("source_file").desc(), F.col("record").desc()
+    )
+    return raw.withColumn("_nth", F.row_number().over(order)).where("_nth = 1").select(*tables.TRACKS.names)
+
+
+def changes(table: tables.Table, before: DataFrame, after: DataFrame) -> DataFrame:
+    """What turns `before` into `after`: rows to put, and keys to delete (`_deleted`); columns of the contract."""
+    values = [name for name in table.names if name not in table.key]
+    old = before.select(*table.key, F.struct(*values).alias("_old"), F.lit(True).alias("_was"))
+    new = after.select(*table.key, F.struct(*values).alias("_new"), F.lit(True).alias("_is"))
+    both = old.join(new, list(table.key), "full")
+    changed = both.where(F.col("_was").isNull() | F.col("_is").isNull() | ~_equal(values))
+    return changed.select(
+        *table.key, *(F.col(f"_new.{name}").alias(name) for name in values), F.col("_is").isNull().alias(DELETED)
+    ).select(*table.names, DELETED)
+
+
+def _equal(values: Sequence[str]) -> Column:
+    equal = F.lit(True)
+    for name in values:
+        equal = equal & F.col(f"_old.{name}").eqNullSafe(F.col(f"_new.{name}"))
+    return equal
+
+
+def restamped_days(before: DataFrame, after: DataFrame, plays: DataFrame) -> DataFrame:
+    """Local play dates on which a change of users' history moves a stamp: play_date, each once.
+
+    before, after: the history (tables.USERS) of the users that changed; plays: user_key, play_date.
+    """
+    changed = before.select("user_key").unionByName(after.select("user_key")).distinct()
+    days = plays.select("user_key", "play_date").join(F.broadcast(changed), "user_key", "left_semi").distinct()
+    was = with_user_of_day(days, before).withColumnsRenamed({"user_country": "_country", "age_group": "_age_group"})
+    now = with_user_of_day(was, after)
+    moved = ~(F.col("_country").eqNullSafe(F.col("user_country")) & F.col("_age_group").eqNullSafe(F.col("age_group")))
+    return now.where(moved).select("play_date").distinct()

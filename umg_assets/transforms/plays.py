@@ -1,0 +1,125 @@
+"""From raw copies to plays, and from plays to sums by day and by month."""
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from umg_assets import tables
+
+
+def latest_copies(raw: DataFrame, correction_days: int) -> DataFrame:
+    """Raw copies of plays -> each play once: its latest delivery's copy.
+
+    raw: columns of tables.RAW_PLAYS. A copy gives way to a later one of the same play_id (by delivery_date, then
+    source_file, then record) whose play_date lies at most correction_days away; beyond that both stand.
+    """
+    hashed = raw.withColumn("_hash", F.xxhash64("play_id"))
+    repeated = hashed.groupBy("_hash").agg(F.count(F.lit(1)).alias("_copies")).where("_copies > 1").select("_hash")
+    alone = hashed.join(F.broadcast(repeated), "_hash", "left_anti")
+    order = Window.partitionBy("play_id").orderBy("delivery_date", "source_file", "record")
+    ranked = hashed.join(F.broadcast(repeated), "_hash", "left_semi").withColumn("_nth", F.row_number().over(order))
+    later = ranked.select(
+        F.col("play_id").alias("_later_id"), F.col("play_date").alias("_later_date"), F.col("_nth").alias("_later_nth")
+    )
+    superseded = (
+        (F.col("play_id") == F.col("_later_id"))
+        & (F.col("_later_nth") > F.col("_nth"))
+        & (F.abs(F.datediff("play_date", "_later_date")) <= correction_days)
+    )
+    return alone.unionByName(ranked.join(later, superseded, "left_anti").drop("_nth")).drop("_hash")
+
+
+def repeated_plays(plays: DataFrame) -> DataFrame:
+    """Plays (play_id, play_date) -> play_id, days (how many it stands on), first_day, last_day, of those on several."""
+    key = F.xxhash64("play_id").alias("_hash")
+    spread = (
+        plays.groupBy(key)
+        .agg(F.min("play_date").alias("_first"), F.max("play_date").alias("_last"))
+        .where("_first <> _last")
+        .select("_hash")
+    )
+    few = plays.select("play_id", "play_date", key).join(F.broadcast(spread), "_hash", "left_semi")
+    by_id = few.groupBy("play_id").agg(
+        F.count_distinct("play_date").alias("days"),
+        F.min("play_date").alias("first_day"),
+        F.max("play_date").alias("last_day"),
+    )
+    return by_id.where("days > 1")
+
+
+def with_user_of_day(days: DataFrame, users: DataFrame) -> DataFrame:
+    """Rows with user_key and play_date -> with user_country and age_group of that user on that day, or NULL.
+
+    users: tables.USERS.
+    """
+    history = users.select(
+        F.col("user_key").alias("_user"),
+        F.col("country").alias("user_country"),
+        "age_group",
+        "valid_from",
+        F.coalesce("valid_to", F.lit("9999-12-31").cast("date")).alias("valid_to"),
+    )
+    on_that_day = (
+        (F.col("user_key") == F.col("_user"))
+        & (F.col("play_date") >= F.col("valid_from"))
+        & (F.col("play_date") < F.col("valid_to"))
+    )
+    return days.join(history, on_that_day, "left").drop("_user", "valid_from", "valid_to")
+
+
+def stamp_plays(
+    copies: DataFrame, users: DataFrame, tracks: DataFrame, stream_ms: int, complete_percent: int
+) -> DataFrame:
+    """Plays with what held on their day -> tables.PLAYS.
+
+    copies: one raw row a play; users, tracks: tables.USERS, tables.TRACKS. country is the event's, else the
+    user's on the play's day; age_group the user's on that day. is_stream: played_ms >= stream_ms; is_skip: less;
+    is_complete: played_ms >= complete_percent % of duration_ms. Each is NULL where what it needs is not known.
+    """
+    lengths = tracks.select("track_id", "duration_ms")
+    stamped = with_user_of_day(copies, users).join(F.broadcast(lengths), "track_id", "left")
+    made = {
+        "country": F.coalesce("country", "user_country"),
+        "is_stream": F.col("played_ms") >= stream_ms,
+        "is_skip": F.col("played_ms") < stream_ms,
+        "is_complete": F.col("played_ms") * 100 >= F.col("duration_ms") * complete_percent,
+    }
+    return stamped.select(*(made.get(name, F.col(name)).alias(name) for name in tables.PLAYS.names))
+
+
+def _total(column: str) -> Column:
+    return F.sum(F.col(column).cast("bigint"))
+
+
+def sum_by_day(plays: DataFrame) -> DataFrame:
+    """Plays -> sums by play_date, country, age_group and track_id (tables.DAILY_TRACK_PLAYS); NULLs are kept.
+
+    A sum is NULL where no play of the group knows its figure.
+    """
+    return plays.groupBy("play_date", "country", "age_group", "track_id").agg(
+        F.count(F.lit(1)).alias("plays"),
+        _total("is_stream").alias("streams"),
+        _total("is_skip").alias("skips"),
+        _total("is_complete").alias("completes"),
+        _total("played_ms").alias("listening_ms"),
+    )
+
+
+def sum_by_month(plays: DataFrame) -> DataFrame:
+    """Plays of whole months -> sums and exact listeners by month, country and track (tables.MONTHLY_TRACK_PLAYS).
+
+    Summed first by listener, then over listeners: exact, and no set of users is held in memory.
+    """
+    monthly = plays.withColumn("month", F.trunc("play_date", "month"))
+    by_listener = monthly.groupBy("month", "country", "track_id", "user_key").agg(
+        F.count(F.lit(1)).alias("plays"),
+        _total("is_stream").alias("streams"),
+        _total("is_skip").alias("skips"),
+        _total("is_complete").alias("completes"),
+        _total("played_ms").alias("listening_ms"),
+    )
+    figures = by_listener.groupBy("month", "country", "track_id").agg(
+        *(_total(name).alias(name) for name in ("plays", "streams", "skips", "completes", "listening_ms")),
+        F.count(F.lit(1)).alias("listeners"),
+    )
+    through = monthly.groupBy("month").agg(F.max("play_date").alias("data_through"))
+    return figures.join(F.broadcast(through), "month")

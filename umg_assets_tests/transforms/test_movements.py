@@ -1,0 +1,45 @@
+"""Movements of a chart, as of each month."""
+
+from datetime import date
+
+from pyspark.sql import SparkSession
+
+from umg_assets import tables
+from umg_assets.transforms.movements import movements
+
+Moved = tuple[int, str, int | None, int, int, str | None]
+
+
+def moved(spark: SparkSession, entries: list[tuple[int, int, str]]) -> list[Moved]:
+    """(month of 2026, rank, track) -> (month, track, previous rank, peak, months on chart, movement)."""
+    rows = []
+    for month, rank, track in entries:
+        row = dict.fromkeys(tables.TOP_TRACKS_BY_COUNTRY.names)
+        row |= {"month": date(2026, month, 1), "country": "AT", "criterion": "plays", "rank": rank, "track_id": track}
+        rows.append(tuple(row.values()))
+    schema = ", ".join(f"{column.name} {column.type}" for column in tables.TOP_TRACKS_BY_COUNTRY.columns)
+    found = movements(spark.createDataFrame(rows, schema)).collect()
+    return sorted(
+        (row.month.month, row.track_id, row.previous_rank, row.peak_rank, row.months_on_chart, row.movement)
+        for row in found
+    )
+
+
+def test_a_charts_first_month_has_no_movements(spark: SparkSession):
+    assert moved(spark, [(1, 1, "a"), (1, 2, "b")]) == [(1, "a", None, 1, 1, None), (1, "b", None, 2, 1, None)]
+
+
+def test_up_down_same_and_new_are_told_from_the_month_before(spark: SparkSession):
+    first = [(1, 1, "a"), (1, 2, "b"), (1, 3, "c")]
+    found = moved(spark, [*first, (2, 1, "b"), (2, 2, "a"), (2, 3, "c"), (2, 4, "d")])
+    assert found[3:] == [
+        (2, "a", 1, 1, 2, "down"),
+        (2, "b", 2, 1, 2, "up"),
+        (2, "c", 3, 3, 2, "same"),
+        (2, "d", None, 4, 1, "new"),
+    ]
+
+
+def test_who_left_the_chart_and_comes_back_is_a_re_entry_and_keeps_the_peak(spark: SparkSession):
+    found = moved(spark, [(1, 1, "a"), (2, 1, "b"), (3, 5, "a")])
+    assert found[-1] == (3, "a", None, 1, 2, "re-entry")

@@ -1,0 +1,92 @@
+"""Sessions: where they begin, where they end, to which day they belong."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from pyspark.sql import SparkSession
+
+from umg_assets import tables
+from umg_assets.transforms.sessions import sessions_of
+
+HOUR = 3_600_000
+VIENNA = ZoneInfo("Europe/Vienna")
+
+
+def sessions(spark: SparkSession, plays: list[tuple[str, str | None, str, int | None]]) -> list[tuple]:
+    """(user, session_id, UTC start, played_ms) -> (user, session_date, plays, listening_ms, hours it lasted)."""
+    rows = []
+    for number, (user, session_id, start, played_ms) in enumerate(plays):
+        at = datetime.fromisoformat(start).replace(tzinfo=UTC)
+        skip = None if played_ms is None else played_ms < 30_000
+        row = {
+            "play_date": at.astimezone(VIENNA).date(), "play_id": f"p{number:03}", "user_key": user,
+            "session_id": session_id, "track_id": "t", "started_at": at, "played_ms": played_ms,
+            "is_stream": None if skip is None else not skip, "is_skip": skip, "is_complete": None,
+            "country": f"C{number}", "age_group": None,
+        }  # fmt: skip
+        rows.append(tuple(row[name] for name in tables.PLAYS.names))
+    schema = ", ".join(f"{column.name} {column.type}" for column in tables.PLAYS.columns)
+    found = sessions_of(spark.createDataFrame(rows, schema)).collect()
+    return sorted(
+        (
+            row.user_key,
+            row.session_date,
+            row.plays,
+            row.listening_ms,
+            (row.ended_at - row.started_at) / timedelta(hours=1),
+        )
+        for row in found
+    )
+
+
+def test_a_session_id_counts_per_user_only(spark: SparkSession):
+    assert sessions(spark, [("u1", "1", "2026-03-02T10:00", 60_000), ("u2", "1", "2026-03-02T10:01", 60_000)]) == [
+        ("u1", date(2026, 3, 2), 1, 60_000, pytest.approx(1 / 60)),
+        ("u2", date(2026, 3, 2), 1, 60_000, pytest.approx(1 / 60)),
+    ]
+
+
+def test_a_session_over_midnight_belongs_to_the_local_day_on_which_it_began(spark: SparkSession):
+    found = sessions(spark, [("u", "1", "2026-03-02T22:50", 300_000), ("u", "1", "2026-03-02T23:10", 300_000)])
+    assert found == [("u", date(2026, 3, 2), 2, 600_000, pytest.approx(25 / 60))]
+
+
+def test_without_a_session_id_over_30_minutes_of_silence_after_the_end_end_a_session(spark: SparkSession):
+    half_hour = [("u", None, "2026-03-02T10:00", 600_000), ("u", None, "2026-03-02T10:40", 0)]
+    longer = [("u", None, "2026-03-02T10:00", 600_000), ("u", None, "2026-03-02T10:40:01", 0)]
+    assert [row[2] for row in sessions(spark, half_hour)] == [2]
+    assert [row[2] for row in sessions(spark, longer)] == [1, 1]
+
+
+def test_silence_is_counted_from_the_latest_end_not_from_the_last_plays(spark: SparkSession):
+    plays = [
+        ("u", None, "2026-03-02T10:00", HOUR),
+        ("u", None, "2026-03-02T10:01", 60_000),
+        ("u", None, "2026-03-02T11:20", 60_000),
+    ]
+    assert [row[2] for row in sessions(spark, plays)] == [3]
+
+
+def test_over_24_hours_of_silence_end_a_session_that_has_an_id(spark: SparkSession):
+    within = [("u", "1", "2026-03-02T10:00", 0), ("u", "1", "2026-03-03T10:00", 0)]
+    beyond = [("u", "1", "2026-03-02T10:00", 0), ("u", "1", "2026-03-03T10:00:01", 0)]
+    assert [row[2] for row in sessions(spark, within)] == [2]
+    assert [row[2] for row in sessions(spark, beyond)] == [1, 1]
+
+
+def test_one_that_has_filled_a_whole_local_day_is_cut_at_the_next_midnight(spark: SparkSession):
+    start = datetime(2026, 3, 2, 12)
+    plays = [("u", "1", (start + timedelta(hours=hours)).isoformat(), HOUR) for hours in range(84)]
+    assert [(row[1], row[2]) for row in sessions(spark, plays)] == [
+        (date(2026, 3, 2), 35),
+        (date(2026, 3, 4), 24),
+        (date(2026, 3, 5), 24),
+        (date(2026, 3, 6), 1),
+    ]
+
+
+def test_a_sum_of_which_no_play_knows_is_null_and_the_market_is_the_first_plays(spark: SparkSession):
+    assert sessions(spark, [("u", "1", "2026-03-02T10:00", None), ("u", "1", "2026-03-02T10:05", None)]) == [
+        ("u", date(2026, 3, 2), 2, None, pytest.approx(5 / 60))
+    ]
