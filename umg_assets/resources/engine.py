@@ -1,0 +1,197 @@
+"""The engine: one Spark session a process, embedded Sail or Apache Spark, started when a step first needs it.
+
+With resources/lakehouse.py the only place that knows which engine runs. Sail is a Spark Connect server in this
+process, without Java. Spark is local, a cluster (spark_master) or a Spark Connect server (spark_remote).
+"""
+
+import atexit
+import functools
+import logging
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from dagster_pyspark import LazyPySparkResource
+from delta import configure_spark_with_delta_pip
+from pydantic import Field
+from pyspark.sql import SparkSession
+
+from umg_assets.settings import Settings
+
+DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
+_JAVA_VERSIONS = (17, 21)
+_CONNECT_PORT = 15002
+_SPARK_SQL = {
+    "spark.databricks.delta.snapshotPartitions": "1",
+    # A collapsed projection repeats a source's expressions for each of its checks: over 64 KB of Java.
+    "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.CollapseProject",
+    # Else Spark, and not Sail, puts a variable where a file's name or an expression says ${...}.
+    "spark.sql.variable.substitute": "false",
+}
+
+
+class EngineError(RuntimeError):
+    """The engine cannot start; the message says what is missing and how to get it."""
+
+
+class Engine(LazyPySparkResource):
+    """dagster-pyspark's lazy resource, over Sail or Spark.
+
+    engine: sail or spark; master and remote: where Spark runs, local when both are None. `spark_session` starts
+    the engine, once a process; it stops at exit. Raises EngineError when Java or the Delta jars are missing.
+    """
+
+    spark_config: dict[str, Any] = Field(default_factory=dict)
+    engine: Literal["sail", "spark"] = "sail"
+    master: str | None = None
+    remote: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Engine":
+        """The engine that the settings name."""
+        return cls(engine=settings.engine, master=settings.spark_master, remote=settings.spark_remote)
+
+    def _init_session(self) -> None:
+        if self._spark_session is None:
+            self._spark_session = session(self.engine, self.master, self.remote)
+
+
+@functools.cache
+def session(engine: str, master: str | None = None, remote: str | None = None) -> SparkSession:
+    """The process's session, in UTC and with ANSI off: a bad cast is NULL, never an aborted slice.
+
+    Raises EngineError when the engine cannot start.
+    """
+    # Dagster's logging set-up wakes pyspark's disabled logger: every error would come as a page of JSON, with data.
+    logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
+    if engine == "sail":
+        spark = _start_sail()
+    else:
+        spark = _connect(remote) if remote else _start_spark(master)
+        for name, value in _SPARK_SQL.items():
+            spark.conf.set(name, value)
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    spark.conf.set("spark.sql.ansi.enabled", "false")
+    return spark
+
+
+def _start_sail() -> SparkSession:
+    os.environ.setdefault("RUST_LOG", "error")
+    from pysail.spark import SparkConnectServer
+
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start(background=True)
+    address = server.listening_address
+    if address is None:
+        raise EngineError("Sail did not start: its server listens nowhere")
+    _, port = address
+    spark = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").getOrCreate()
+
+    def stop() -> None:
+        spark.stop()
+        server.stop()
+
+    atexit.register(stop)
+    return spark
+
+
+def _connect(remote: str) -> SparkSession:
+    _reach(remote, "no Spark Connect server answers")
+    spark = SparkSession.builder.remote(remote).getOrCreate()
+    atexit.register(spark.stop)
+    return spark
+
+
+def _start_spark(master: str | None) -> SparkSession:
+    java_version()
+    if master and master.startswith("spark://"):
+        _reach(master, "no Spark master answers")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    cores = os.cpu_count() or 2
+    builder = (
+        SparkSession.builder.master(master or f"local[{cores}]")
+        .appName("umg_assets")
+        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+        .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
+        .config("spark.ui.enabled", "false")
+        .config("spark.log.level", "ERROR")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.driver.host", "127.0.0.1" if master is None else _host_for(master))
+        .config("spark.driver.memory", os.environ.get("SPARK_DRIVER_MEMORY", "4g"))
+    )
+    if master is None:
+        builder = builder.config("spark.sql.shuffle.partitions", str(cores * 2))
+    _announce_download()
+    with _jvm_log() as log:
+        try:
+            spark = configure_spark_with_delta_pip(builder).getOrCreate()
+        except Exception as error:
+            raise EngineError(
+                f"Apache Spark did not start: {str(error).splitlines()[0]}. Its log: {log}. If {DELTA_JAR} could not "
+                "be downloaded, check the network (Maven Central); UMG_ENGINE=sail needs neither Java nor jars"
+            ) from error
+    atexit.register(log.unlink, missing_ok=True)
+    atexit.register(spark.stop)
+    return spark
+
+
+def _reach(url: str, otherwise: str) -> None:
+    """Raises EngineError at once when none of the url's hosts listens; Spark itself would try for minutes."""
+    hosts = [urlsplit(f"//{part}") for part in url.partition("://")[2].split("/")[0].split(",")]
+    for host in hosts:
+        with suppress(OSError), socket.create_connection((host.hostname or "", host.port or _CONNECT_PORT), timeout=5):
+            return
+    raise EngineError(f"{otherwise} at {url}: start it or correct the setting (umg.toml, UMG_SPARK_MASTER or _REMOTE)")
+
+
+@contextmanager
+def _jvm_log() -> Iterator[Path]:
+    """Lets the Java process that starts here write to a log file: Ivy and log4j tell a user nothing."""
+    descriptor, name = tempfile.mkstemp(prefix="umg-spark-", suffix=".log")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    try:
+        yield Path(name)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _host_for(master: str) -> str:
+    """The driver's address as the cluster sees it: the loopback for a cluster on it, else this host's name."""
+    return "127.0.0.1" if "127.0.0.1" in master or "localhost" in master else socket.getfqdn()
+
+
+def java_version() -> int:
+    """The major version of the Java that Spark would use. Raises EngineError when there is none that fits."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home, "bin", "java")) if home else shutil.which("java")
+    advice = (
+        "install Java 17 (Debian: apt-get install openjdk-17-jre-headless), or use UMG_ENGINE=sail, which needs none"
+    )
+    if not java or not Path(java).exists():
+        raise EngineError(f"Apache Spark needs Java 17 or 21 and none was found: {advice}")
+    printed = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', printed)
+    version = int(found[1]) if found else 0
+    if version not in _JAVA_VERSIONS:
+        raise EngineError(f"Apache Spark 4.2 runs on Java 17 or 21, {java} is {version or 'no Java'}: {advice}")
+    return version
+
+
+def _announce_download() -> None:
+    """One line when Ivy is about to download Delta's jars; silence when they are cached."""
+    group, name, version = DELTA_JAR.split(":")
+    if not any(Path.home().glob(f".ivy2*/jars/{group}_{name}-{version}.jar")):
+        print(f"Downloading {DELTA_JAR} for Apache Spark (once, about 35 s) ...", file=sys.stderr, flush=True)

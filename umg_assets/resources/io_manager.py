@@ -1,0 +1,86 @@
+"""The IO manager: an asset's inputs as lazy DataFrames of the partitions asked for, its output as slices written."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+from pyspark.sql import DataFrame
+
+from umg_assets import tables
+from umg_assets.partitions import chart_key, local_today, split_chart_keys
+from umg_assets.planning import PLANNED, WHOLE, Stamp, built_from, needed
+from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.ledger import History, Ledger
+from umg_assets.resources.slices import Slice
+from umg_assets.resources.stamps import data_version, read_stamps
+from umg_assets.settings import Settings
+from umg_assets.tables import Table
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """An output in several writes: days and the rows of those days, one after the other."""
+
+    parts: Iterable[tuple[list[date], DataFrame]]
+
+
+class LakehouseIOManager(dg.IOManager):
+    """Reads and writes the tables of the lakehouse; stamps what it writes with what it was made of."""
+
+    def __init__(self, settings: Settings, lakehouse: Lakehouse, ledger: Ledger) -> None:
+        self._settings, self._lakehouse, self._ledger = settings, lakehouse, ledger
+        self._reads: dict[tuple[str, str], tuple[History, date, dict[str, list[str]]]] = {}
+
+    def load_input(self, context: dg.InputContext) -> DataFrame:
+        """The upstream table, pruned to the upstream partitions of the run's partitions."""
+        table = tables.BY_NAME[context.asset_key.path[-1]]
+        keys = list(context.asset_partition_keys) if context.has_asset_partitions else []
+        step = context.step_context
+        now = (self._ledger.read(), local_today(self._settings.time_zone), {})
+        *_, reads = self._reads.setdefault((step.run_id, step.step.key), now)
+        reads[table.name] = keys or [WHOLE]
+        return self._lakehouse.read(table, slice_of(table, keys) if keys and table.partitioned_by else None)
+
+    def handle_output(self, context: dg.OutputContext, obj: DataFrame | Chunks) -> None:
+        """Replaces the run's partitions by the rows; rows, Delta version, files and bytes go into the metadata."""
+        table = tables.BY_NAME[context.asset_key.path[-1]]
+        commit = None
+        for replaced, rows in self._parts(table, list(context.asset_partition_keys), obj):
+            written = self._lakehouse.write_slice(table, rows, replaced)
+            commit = commit + written if commit else written
+        assert commit is not None
+        step = context.step_context
+        for values, count in commit.rows.items():
+            step.add_asset_metadata(
+                metadata={"dagster/partition_row_count": count}, asset_key=context.asset_key, partition_key=_key(values)
+            )
+        context.add_output_metadata({"delta_version": commit.version, "files": commit.files, "bytes": commit.bytes})
+        step.set_data_version(context.asset_key, data_version(self._stamp(context)))
+
+    def _parts(self, table: Table, keys: list[str], obj: DataFrame | Chunks) -> Iterator[tuple[Slice, DataFrame]]:
+        if isinstance(obj, Chunks):
+            for days, rows in obj.parts:
+                yield Slice.days(table.partitioned_by[0], days), rows
+        else:
+            yield slice_of(table, keys), obj
+
+    def _stamp(self, context: dg.OutputContext) -> Stamp:
+        step = context.step_context
+        history, today, reads = self._reads.pop((step.run_id, step.step.key))
+        need = needed(history, self._settings.markets, today)
+        upstream = [name for name in reads if name in PLANNED]
+        stamps = read_stamps(step.instance, tuple(upstream))
+        return built_from(upstream, reads, need, stamps, Stamp(history.sequence, today))
+
+
+def slice_of(table: Table, keys: Iterable[str]) -> Slice:
+    """The slice of a table that partition keys name."""
+    if table.partitioned_by == ("month", "country"):
+        markets, months = split_chart_keys(keys)
+        return Slice.months_of_markets(months, markets)
+    return Slice.days(table.partitioned_by[0], (date.fromisoformat(key) for key in keys))
+
+
+def _key(values: tuple[str, ...]) -> str:
+    return values[0] if len(values) == 1 else chart_key(values[1], date.fromisoformat(values[0]))

@@ -1,0 +1,261 @@
+"""The lakehouse: Delta tables under UMG_HOME/tables, made by contract, written slice by slice.
+
+With resources/engine.py the only place that knows which engine runs. Both engines read and write the same
+tables; delta-rs makes, inspects, compacts and vacuums them.
+"""
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import deltalake
+import pyarrow as pa
+from deltalake.schema import ArrayType, Field, MapType, PrimitiveType
+from deltalake.schema import Schema as DeltaSchema
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from umg_assets import tables
+from umg_assets.resources.slices import Slice
+from umg_assets.tables import DELETED, Table
+
+_PRIMITIVES = {"bigint": "long", "int": "integer"}
+_CONFLICTS = (
+    "Failed to commit transaction",
+    "Missing commit file",
+    "DELTA_CONCURRENT",
+    "ConcurrentAppend",
+    "ConcurrentDelete",
+    "ConcurrentModification",
+    "concurrent update",
+    "MetadataChanged",
+)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What one or several commits wrote: the last Delta version, files, bytes, and rows by partition values."""
+
+    version: int
+    files: int = 0
+    bytes: int = 0
+    rows: dict[tuple[str, ...], int] = field(default_factory=dict)
+
+    def __add__(self, other: "Commit") -> "Commit":
+        rows = {**self.rows}
+        for values, count in other.rows.items():
+            rows[values] = rows.get(values, 0) + count
+        return Commit(other.version, self.files + other.files, self.bytes + other.bytes, rows)
+
+
+def _is_conflict(error: BaseException) -> bool:
+    return any(sign in f"{type(error).__name__} {error}" for sign in _CONFLICTS)
+
+
+_retried = retry(
+    retry=retry_if_exception(_is_conflict),
+    stop=stop_after_attempt(12),
+    wait=wait_random_exponential(multiplier=0.2, max=5),
+    reraise=True,
+)
+
+
+class Lakehouse:
+    """Tables under `home`/tables, read and written by `spark`, which starts when first called."""
+
+    def __init__(self, home: Path, spark: Callable[[], SparkSession]) -> None:
+        self.home = home
+        self._spark = spark
+
+    @property
+    def spark(self) -> SparkSession:
+        """The engine's session."""
+        return self._spark()
+
+    def path(self, table: Table) -> Path:
+        """The table's directory."""
+        return self.home / "tables" / table.name
+
+    def create_tables(self) -> None:
+        """Makes the tables that are not there yet, by contract; leaves the others as they are."""
+        for table in tables.ALL:
+            path = self.path(table)
+            if (path / "_delta_log").exists():
+                continue
+            path.mkdir(parents=True, exist_ok=True)
+            if table.personal:
+                path.chmod(0o700)
+            deltalake.DeltaTable.create(
+                path,
+                schema=_delta_schema(table),
+                partition_by=list(table.partitioned_by),
+                name=table.name,
+                description=table.comment,
+                mode="ignore",
+            )
+
+    def read(self, table: Table, where: Slice | str | None = None) -> DataFrame:
+        """The table, lazily; of a slice (or a predicate in Spark SQL) only the files that can hold it."""
+        rows = self.spark.read.format("delta").load(str(self.path(table)))
+        predicate = where.predicate if isinstance(where, Slice) else where
+        return rows.where(predicate) if predicate else rows
+
+    def version(self, table: Table) -> int:
+        """The table's latest Delta version."""
+        return deltalake.DeltaTable(self.path(table)).version()
+
+    def write_slice(self, table: Table, rows: DataFrame, replaced: Slice) -> Commit:
+        """Replaces one slice by the rows, in one transaction; an empty DataFrame empties the slice.
+
+        Every row is proved to lie inside the slice before the commit (Sail does not prove it, and would double
+        rows outside): the engine raises otherwise, and the table stays as it was; likewise for a value that does
+        not fit its column. Raises ValueError when the columns are not the contract's. A conflict with another
+        writer is retried.
+        """
+        checked = _by_contract(table, rows)
+        proof = table.partitioned_by[0]
+        outside = F.raise_error(
+            F.lit(f"{table.name}: a row lies outside the slice that is replaced ({replaced.predicate[:300]})")
+        )
+        checked = checked.withColumn(
+            proof,
+            F.when(F.expr(replaced.predicate), F.col(proof)).otherwise(outside.cast(table.type_of(proof))),
+        )
+        together = checked.repartition(*table.partitioned_by)  # one file a partition, not one a task
+        mark = uuid.uuid4().hex
+
+        def write() -> None:
+            (
+                together.write.format("delta")
+                .mode("overwrite")
+                .option("replaceWhere", replaced.predicate)
+                .option("userMetadata", mark)
+                .save(str(self.path(table)))
+            )
+
+        before = self.version(table)
+        _retried(write)()
+        written = self._commit_since(table, before, userMetadata=mark)
+        return Commit(
+            written.version, written.files, written.bytes, {**dict.fromkeys(replaced.partitions, 0), **written.rows}
+        )
+
+    def merge(self, table: Table, changes: DataFrame) -> Commit:
+        """Applies changes to a keyed table in one transaction: by key, rows marked `_deleted` go, others are put.
+
+        changes: the contract's columns and `_deleted` BOOLEAN. A key may stand in it once.
+        """
+        checked = _by_contract(table, changes, DELETED)
+        view = f"changes_{uuid.uuid4().hex}"
+        on = " and ".join(f"t.{name} = s.{name}" for name in table.key)
+        put = ", ".join(f"{name} = s.{name}" for name in table.names if name not in table.key)
+        names, values = ", ".join(table.names), ", ".join(f"s.{name}" for name in table.names)
+
+        def write() -> None:
+            checked.createOrReplaceTempView(view)
+            self.spark.sql(
+                f"merge into delta.`{self.path(table)}` t using {view} s on {on} "
+                f"when matched and s.{DELETED} then delete when matched then update set {put} "
+                f"when not matched and not s.{DELETED} then insert ({names}) values ({values})"
+            ).collect()
+
+        before = self.version(table)
+        try:
+            _retried(write)()
+        finally:
+            self.spark.catalog.dropTempView(view)
+        return self._commit_since(table, before, operation="MERGE")
+
+    def _commit_since(self, table: Table, version: int, **said: str) -> Commit:
+        """Rows by partition, from the first commit after `version` whose info says so; none when nothing changed."""
+        log = self.path(table) / "_delta_log"
+        while (file := log / f"{version + 1:020d}.json").exists():
+            version += 1
+            actions = [json.loads(line) for line in file.read_text().splitlines() if line]
+            info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+            if all(info.get(name) == value for name, value in said.items()):
+                return _commit(table, version, [action["add"] for action in actions if "add" in action])
+        return Commit(version)
+
+    def rows(self, table: Table) -> dict[tuple[str, ...], int]:
+        """Rows by partition values, from the statistics of the table's files; no data is read."""
+        actions = pa.table(deltalake.DeltaTable(self.path(table)).get_add_actions(flatten=True)).to_pydict()
+        found: dict[tuple[str, ...], int] = {}
+        for position, count in enumerate(actions["num_records"]):
+            values = tuple(str(actions[f"partition.{name}"][position]) for name in table.partitioned_by)
+            found[values] = found.get(values, 0) + count
+        return found
+
+    def compact(self, table: Table) -> dict[str, Any]:
+        """Joins small files, by delta-rs; the rows stay as they are. Returns its metrics."""
+        return dict(deltalake.DeltaTable(self.path(table)).optimize.compact())
+
+    def vacuum(self, table: Table, keep: timedelta = timedelta(days=7)) -> list[str]:
+        """Deletes files that no version of the last `keep` needs, by delta-rs. Returns their paths."""
+        hours = int(keep.total_seconds() // 3600)
+        return deltalake.DeltaTable(self.path(table)).vacuum(
+            retention_hours=hours, dry_run=False, enforce_retention_duration=hours >= 168
+        )
+
+    def staging(self) -> Path:
+        """A new private directory for files on their way into a table."""
+        folder = self.home / "staging" / uuid.uuid4().hex
+        folder.mkdir(parents=True, mode=0o700)
+        folder.parent.chmod(0o700)
+        return folder
+
+    def discard(self, folder: Path) -> None:
+        """Removes a staging directory."""
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _by_contract(table: Table, rows: DataFrame, *extra: str) -> DataFrame:
+    wanted, came = [*table.names, *extra], rows.columns
+    if set(wanted) != set(came):
+        missing, surplus = sorted(set(wanted) - set(came)), sorted(set(came) - set(wanted))
+        raise ValueError(f"{table.name}: columns do not fit the contract: missing {missing}, not in it {surplus}")
+    types = dict(rows.dtypes)
+    return rows.select(*(_cast(table, name, types[name]).alias(name) for name in table.names), *extra)
+
+
+def _cast(table: Table, name: str, came: str) -> Column:
+    """The column in the contract's type. A value that does not fit raises: Sail's cast would, Spark's would not."""
+    value, wanted = F.col(name), table.type_of(name)
+    if came == wanted:
+        return value
+    cast = value.try_cast(wanted)
+    refused = F.raise_error(F.lit(f"{table.name}.{name}: a {came} value does not fit {wanted}")).cast(wanted)
+    return F.when(cast.isNotNull() | value.isNull(), cast).otherwise(refused)
+
+
+def _delta_type(sql: str) -> PrimitiveType | ArrayType | MapType:
+    if sql.startswith("array<"):
+        return ArrayType(_delta_type(sql[6:-1]), contains_null=True)
+    if sql.startswith("map<"):
+        key, value = sql[4:-1].split(",", 1)
+        return MapType(_delta_type(key), _delta_type(value), value_contains_null=True)
+    return PrimitiveType(_PRIMITIVES.get(sql, sql))
+
+
+def _delta_schema(table: Table) -> DeltaSchema:
+    return DeltaSchema(
+        [
+            Field(column.name, _delta_type(column.type), nullable=True, metadata={"comment": column.comment})
+            for column in table.columns
+        ]
+    )
+
+
+def _commit(table: Table, version: int, added: Iterable[dict[str, Any]]) -> Commit:
+    commit = Commit(version)
+    for file in added:
+        values = tuple(str(file["partitionValues"].get(name)) for name in table.partitioned_by)
+        records = json.loads(file.get("stats") or "{}").get("numRecords", 0)
+        commit += Commit(version, 1, file["size"], {values: records})
+    return commit

@@ -1,0 +1,151 @@
+"""landing/: which of its files are new or changed, by the ledger; which wait, and which no source takes."""
+
+import glob
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from umg_assets import tables
+from umg_assets.partitions import utc_today
+from umg_assets.resources.ledger import Entry, History
+from umg_assets.settings import Settings
+from umg_assets.sources import Source
+from umg_assets.tables import Kind
+
+
+class LandingError(RuntimeError):
+    """landing/ cannot be read; the message says what to do. Never the same as an empty landing/."""
+
+
+@dataclass(frozen=True)
+class LandingFile:
+    """A file that is new or changed: where it lies, what takes it, when it was delivered."""
+
+    kind: Kind
+    source: Source
+    path: str
+    absolute: Path
+    delivery_date: date
+    signature: str
+    content_hash: str
+    definition_hash: str
+    moved_from: date | None = None
+    """The delivery date under which the same content landed before, by another definition of its source."""
+
+
+@dataclass
+class Scan:
+    """What lies in landing/: what to read; what waits, with the reason; what no source takes."""
+
+    changed: list[LandingFile] = field(default_factory=list)
+    waiting: dict[str, str] = field(default_factory=dict)
+    unclaimed: list[str] = field(default_factory=list)
+
+
+def scan(settings: Settings, history: History) -> Scan:
+    """Compares landing/ with the ledger. Reads only files whose size, times or inode changed, to hash them.
+
+    A file is changed when its content, or its source's definition, is not what the ledger's last landed entry of
+    its path says. Without `delivered_on` its delivery date stays that entry's as long as the content does. A file
+    that cannot be read waits, with the reason.
+    Raises LandingError when landing/ is not there.
+    """
+    if not settings.landing.is_dir():
+        raise LandingError(f"{settings.landing} is not a directory: make it, or set UMG_HOME; `umg init` makes both")
+    last, today, found, claimed = history.latest(), utc_today(), Scan(), set()
+    interrupted = history.interrupted()
+    for kind in tables.KINDS:
+        taken: set[Path] = set()
+        for source in settings.sources.of(kind):
+            for absolute in files_of(settings.landing, source.files):
+                if absolute in taken:
+                    continue
+                taken.add(absolute)
+                key = (kind, _shown(settings.landing, absolute))
+                try:
+                    file = _changed(settings, source, absolute, key, last.get(key), interrupted.get(key))
+                except (OSError, ValueError) as error:
+                    found.waiting[_printable(key[1])] = str(error)
+                    continue
+                if file is None:
+                    continue
+                if file.delivery_date > today:
+                    found.waiting[file.path] = f"delivered on {file.delivery_date}, which is still to come (UTC)"
+                elif file.delivery_date < settings.deliveries_from:
+                    found.waiting[file.path] = (
+                        f"delivered on {file.delivery_date}, before the first delivery day {settings.deliveries_from}: "
+                        "set first_delivery in umg.toml"
+                    )
+                else:
+                    found.changed.append(file)
+        claimed |= taken
+    found.unclaimed = sorted(
+        _printable(_shown(settings.landing, file)) for file in files_of(settings.landing, "**/*") if file not in claimed
+    )
+    found.changed.sort(key=lambda file: (file.delivery_date, file.kind, file.path))
+    return found
+
+
+def _changed(
+    settings: Settings, source: Source, absolute: Path, key: tuple[Kind, str], last: Entry | None, cut: Entry | None
+) -> LandingFile | None:
+    """The file if it is new or changed. last, cut: its last entry when that is landed, or when its run died.
+
+    Raises OSError when it cannot be read, ValueError when its name is no UTF-8 or has no date.
+    """
+    kind, path = key
+    if _printable(path) != path:
+        raise ValueError("its name is not UTF-8: rename it")
+    definition_hash = _definition_hash(settings, source, kind)
+    signature, modified_on = _signature(absolute)
+    same_definition = last is not None and last.definition_hash == definition_hash
+    if last and same_definition and last.signature == signature:
+        return None
+    content_hash = _content_hash(absolute)
+    before = last or cut
+    same_content = before is not None and before.content_hash == content_hash
+    if last and same_content and same_definition:
+        return None
+    delivered = source.delivery_date(path, modified_on)
+    if before and same_content and source.delivered_on is None:
+        delivered = before.delivery_date
+    moved_from = before.delivery_date if before and same_content and before.delivery_date != delivered else None
+    return LandingFile(kind, source, path, absolute, delivered, signature, content_hash, definition_hash, moved_from)
+
+
+def _definition_hash(settings: Settings, source: Source, kind: Kind) -> str:
+    """What decides a file's rows: of plays, the time zone and the first day too."""
+    if kind != "plays":
+        return source.definition_hash
+    return f"{source.definition_hash}-{settings.time_zone}-{settings.first_day}"
+
+
+def _printable(path: str) -> str:
+    return path.encode(errors="backslashreplace").decode()
+
+
+def files_of(landing: Path, pattern: str) -> Iterator[Path]:
+    """Plain files that a glob names, in order; names that begin with . or _ are an exporter's own marks."""
+    absolute = pattern if Path(pattern).is_absolute() else str(Path(glob.escape(str(landing)), pattern))
+    for name in sorted(glob.glob(absolute, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
+        path = Path(name)
+        if path.is_file() and not path.name.startswith((".", "_")):
+            yield path
+
+
+def _shown(landing: Path, absolute: Path) -> str:
+    return str(absolute.relative_to(landing)) if absolute.is_relative_to(landing) else str(absolute)
+
+
+def _signature(path: Path) -> tuple[str, date]:
+    """Size, modification and change time, and inode (a copy that keeps times has a new change time); and the day."""
+    stat = path.stat()
+    signature = f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}"
+    return signature, datetime.fromtimestamp(stat.st_mtime, UTC).date()
+
+
+def _content_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

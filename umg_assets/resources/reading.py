@@ -1,0 +1,87 @@
+"""Reads small results straight from the Delta tables by delta-rs: no engine, no Dagster."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+
+import deltalake
+import pyarrow as pa
+
+from umg_assets.tables import Table
+
+
+class TableMissingError(RuntimeError):
+    """The table has not been made yet; the message says what to type."""
+
+
+Value = str | int | date
+
+
+def read_table(
+    home: Path,
+    table: Table,
+    where: Sequence[tuple[str, str, Value | Sequence[Value]]] = (),
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """Rows of a table. where: (column, operator, value) triples, all of which hold; pruned by file.
+
+    operator: =, <=, >= with a value, in with several. Raises TableMissingError when the table is not there.
+    """
+    names = list(columns or table.names)
+    conditions = [f'"{column}" {operator} {_literal(value)}' for column, operator, value in where] or ["true"]
+    query = f"select {', '.join(_quoted(names))} from rows where {' and '.join(conditions)}"
+    # by delta-rs's own engine: to_pyarrow_dataset() would import pandas, which costs more than the whole command
+    found = deltalake.QueryBuilder().register("rows", _open(home, table)).execute(query)
+    rows = pa.RecordBatchReader.from_stream(found).read_all()
+    return rows.cast(pa.schema([(field.name, _plain(field.type)) for field in rows.schema]))
+
+
+def _quoted(names: Iterable[str]) -> list[str]:
+    return [f'"{name}"' for name in names]
+
+
+def _literal(value: Value | Sequence[Value]) -> str:
+    if isinstance(value, date):
+        return f"date'{value.isoformat()}'"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, int):
+        return str(value)
+    return f"({', '.join(_literal(one) for one in value)})"
+
+
+def _plain(type_: pa.DataType) -> pa.DataType:
+    return pa.string() if type_ == pa.string_view() else type_
+
+
+def partition_values(home: Path, table: Table, column: str) -> list[str]:
+    """The values of a partition column that hold rows, in order; no data is read."""
+    return sorted(
+        {
+            str(value)
+            for value in add_actions(home, table).column(f"partition.{column}").to_pylist()
+            if value is not None
+        }
+    )
+
+
+def add_actions(home: Path, table: Table) -> pa.Table:
+    """A row a file of the table, from the Delta log: partition values, rows, bytes, statistics; no data is read.
+
+    Raises TableMissingError when the table is not there.
+    """
+    # pa.table() would import pandas, which costs a reading command more than all the rest
+    return pa.RecordBatchReader.from_stream(_open(home, table).get_add_actions(flatten=True)).read_all()
+
+
+def newest_day(home: Path, table: Table) -> date | None:
+    """The newest local date of a table that is partitioned by play_date; None when it is empty."""
+    days = partition_values(home, table, "play_date")
+    return date.fromisoformat(days[-1]) if days else None
+
+
+def _open(home: Path, table: Table) -> deltalake.DeltaTable:
+    path = home / "tables" / table.name
+    if not (path / "_delta_log").exists():
+        raise TableMissingError(f"{path} is not there yet: drop files into {home / 'landing'} and type `umg run`")
+    return deltalake.DeltaTable(path)

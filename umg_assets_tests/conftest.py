@@ -1,0 +1,70 @@
+"""What tests share: the engine of this process, and a lakehouse in a directory of its own.
+
+The engine is UMG_ENGINE's (sail, unless set): one pytest process an engine. In Spark's process only tests that
+use an engine run, by their fixtures: the others have run in Sail's.
+"""
+
+import os
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from umg_assets.generator import World, generate
+from umg_assets_tests.lake import Lake
+
+ENGINE = os.environ.get("UMG_ENGINE", "sail")
+# Spark's time on tiny data is its JIT's: the light compiler halves it. For real work the full one is right.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+_NEEDS_ENGINE = {"engine", "spark", "lake", "made_lake"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In Spark's process, leaves out what does not use an engine."""
+    if ENGINE == "spark":
+        kept = [item for item in items if _NEEDS_ENGINE & set(getattr(item, "fixturenames", ()))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    """The engine of this process: sail or spark."""
+    return ENGINE
+
+
+@pytest.fixture(scope="session")
+def spark(engine: str):
+    """The session of this process's engine."""
+    from umg_assets.resources.engine import session
+
+    return session(engine)
+
+
+@pytest.fixture
+def lake(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """An empty lakehouse on this process's engine, with a landing/ to drop files into."""
+    monkeypatch.setenv("UMG_ENGINE", engine)
+    return Lake(tmp_path / "home")
+
+
+@pytest.fixture
+def sail_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """As `lake`, always on Sail: for what does not depend on the engine and takes many runs."""
+    monkeypatch.setenv("UMG_ENGINE", "sail")
+    return Lake(tmp_path / "home")
+
+
+WORLD = World(plays=4_000, days=45, last_day=date(2025, 11, 20), seed=11, dirty=0.02)
+"""Small, with every era and fault, plays over 40 days late and the 25-hour day of October among them."""
+
+
+@pytest.fixture(scope="session")
+def made_lake(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Lake:
+    """WORLD, run once by the built-in sources on this process's engine; its truth lies in home/truth. Only read it."""
+    os.environ["UMG_ENGINE"] = engine
+    lake = Lake(tmp_path_factory.mktemp("made") / "home")
+    lake.configure(f"markets = {list(WORLD.markets)}", sources="", first_day=WORLD.first_day.isoformat())
+    generate(WORLD, lake.settings.landing, lake.home / "truth")
+    lake.run()
+    return lake

@@ -1,0 +1,144 @@
+"""A lakehouse under test: files dropped as an exporter would, run as `umg run` does, read by delta-rs."""
+
+import csv
+import gzip
+import io
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import deltalake
+
+from umg_assets.resources.ledger import History, Ledger
+from umg_assets.running import Report, Runner
+from umg_assets.settings import Settings, read_settings
+
+PLAY_COLUMNS = ("play_id", "user_id", "session_id", "track_id", "started_at", "played_ms", "country")
+USER_COLUMNS = ("user_id", "country", "age_group", "birth_date")
+TRACK_COLUMNS = ("track_id", "title", "artist_id", "artist_name", "genre", "duration_ms")
+
+BUILT = ("users", "tracks", "plays", "daily_track_plays", "monthly_track_plays", "top_tracks_by_country")
+
+SOURCES = """
+[[sources.plays]]
+files = "plays/*.csv*"
+delivered_on = '(\\d{4}-\\d{2}-\\d{2})'
+[sources.plays.columns]
+play_id = "play_id"
+user_id = "user_id"
+session_id = "session_id"
+track_id = "track_id"
+started_at = "to_timestamp(started_at)"
+played_ms = "cast(played_ms as bigint)"
+country = "country"
+
+[[sources.users]]
+files = "users/*.csv"
+delivered_on = '(\\d{4}-\\d{2}-\\d{2})'
+[sources.users.columns]
+user_id = "user_id"
+country = "country"
+age_group = "age_group"
+birth_date = "cast(birth_date as date)"
+
+[[sources.tracks]]
+files = "tracks/*.csv"
+delivered_on = '(\\d{4}-\\d{2}-\\d{2})'
+[sources.tracks.columns]
+track_id = "track_id"
+title = "title"
+artist_id = "artist_id"
+artist_name = "artist_name"
+genre = "genre"
+duration_ms = "cast(duration_ms as bigint)"
+"""
+
+
+class Lake:
+    """A home with landing/ and umg.toml. Days are `2026-03-..` unless a test says otherwise; markets AT and DE."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        (home / "landing").mkdir(parents=True)
+        self.configure()
+
+    def configure(self, text: str = "", sources: str = SOURCES, first_day: str = "2026-01-01") -> None:
+        """Writes umg.toml: top-level settings as TOML text, then the sources."""
+        markets = "" if "markets" in text else 'markets = ["AT", "DE"]\n'
+        (self.home / "umg.toml").write_text(f"first_day = {first_day}\n{markets}{text}\n{sources}")
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they stand in umg.toml."""
+        return read_settings(self.home)
+
+    def drop(self, path: str, content: str | bytes) -> Path:
+        """Puts a file into landing/ (.gz: compressed here, when content is text)."""
+        file = self.home / "landing" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        data = content.encode() if isinstance(content, str) else content
+        file.write_bytes(gzip.compress(data, mtime=0) if path.endswith(".gz") and isinstance(content, str) else data)
+        return file
+
+    def drop_plays(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
+        """A plays file `plays/NAME.csv`; rows by PLAY_COLUMNS (shorter ones end early), or as mappings."""
+        return self.drop(f"plays/{name}.csv", _csv(PLAY_COLUMNS, rows))
+
+    def drop_users(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
+        """A users file `users/NAME.csv`; rows by USER_COLUMNS."""
+        return self.drop(f"users/{name}.csv", _csv(USER_COLUMNS, rows))
+
+    def drop_tracks(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
+        """A tracks file `tracks/NAME.csv`; rows by TRACK_COLUMNS."""
+        return self.drop(f"tracks/{name}.csv", _csv(TRACK_COLUMNS, rows))
+
+    def run(self, rebuild: tuple[date, date] | None = None) -> Report:
+        """`umg run`."""
+        return Runner(self.settings, lambda _: None).bring_up_to_date(rebuild)
+
+    def built_afresh(self, home: Path) -> "Lake":
+        """Another lakehouse, under the same key, of what lies in this one's landing/, built in one run."""
+        fresh = Lake(home)
+        for name in ("landing", "keys"):
+            shutil.copytree(self.home / name, home / name, dirs_exist_ok=True)
+        shutil.copy(self.home / "umg.toml", home / "umg.toml")
+        fresh.run()
+        return fresh
+
+    def content(self) -> dict[str, list[dict[str, Any]]]:
+        """Every row of what follows from the raw tables, by table."""
+        return {table: self.rows(table) for table in BUILT}
+
+    def rows(self, table: str, *columns: str) -> list[dict[str, Any]]:
+        """A table's rows in a fixed order, read by delta-rs; of some columns only, if named."""
+        found = deltalake.DeltaTable(self.home / "tables" / table).to_pyarrow_table(columns=list(columns) or None)
+        return sorted(found.to_pylist(), key=lambda row: json.dumps(row, default=str, sort_keys=True))
+
+    def values(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        """As `rows`, each as a tuple of the columns named, sorted."""
+        return sorted((tuple(row[name] for name in columns) for row in self.rows(table, *columns)), key=repr)
+
+    def version(self, table: str) -> int:
+        """The table's Delta version."""
+        return deltalake.DeltaTable(self.home / "tables" / table).version()
+
+    def versions(self) -> dict[str, int]:
+        """Every table's Delta version."""
+        return {path.name: self.version(path.name) for path in sorted((self.home / "tables").glob("[a-z]*"))}
+
+    def history(self) -> History:
+        """The deliveries ledger."""
+        return Ledger(self.home).read()
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        cells = [row.get(name, "") for name in columns] if isinstance(row, Mapping) else list(row)
+        writer.writerow(cells + [""] * (len(columns) - len(cells)))
+    return text.getvalue()

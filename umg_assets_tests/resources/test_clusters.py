@@ -1,0 +1,180 @@
+"""A chart built on a Spark cluster and on a Spark Connect server, both on the loopback, is Sail's chart."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pyspark
+import pytest
+
+from umg_assets.resources.engine import DELTA_JAR
+from umg_assets_tests.lake import Lake
+from umg_assets_tests.processes import need_java, printed_by, run_python
+
+SPARK_HOME = Path(pyspark.__file__).parent
+RUN = """
+import sys
+from pathlib import Path
+from umg_assets.running import Runner
+from umg_assets.settings import read_settings
+report = Runner(read_settings(Path(sys.argv[1])), lambda _: None).bring_up_to_date()
+from pyspark.sql import SparkSession
+from umg_assets.resources.engine import session
+settings = read_settings(Path(sys.argv[1]))
+spark = session(settings.engine, settings.spark_master, settings.spark_remote)
+print(type(spark).__module__, spark.conf.get("spark.master", "none"), report.runs)
+"""
+Start = Callable[..., subprocess.Popen]
+
+pytestmark = pytest.mark.cluster
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens on."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a program of pip's pyspark; every one started ends with the test."""
+    started: list[subprocess.Popen] = []
+
+    def start_(program: str, *arguments: object) -> subprocess.Popen:
+        log = (tmp_path / f"{program}-{len(started)}.log").open("w")
+        env = {**os.environ, "SPARK_HOME": str(SPARK_HOME), "SPARK_LOCAL_IP": "127.0.0.1"}
+        command = [str(SPARK_HOME / "bin" / program), *map(str, arguments)]
+        started.append(subprocess.Popen(command, stdout=log, stderr=log, env=env, cwd=tmp_path, start_new_session=True))
+        return started[-1]
+
+    yield start_
+    for process in reversed(started):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def await_port(port: int, process: subprocess.Popen, logs: Path, seconds: float = 120) -> None:
+    """Waits until a started process listens; fails with the logs when it ends before."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and process.poll() is None:
+        with socket.socket() as one:
+            if one.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)
+    pytest.fail("\n".join(log.read_text()[-3000:] for log in logs.glob("*.log")))
+
+
+def landed(home: Path) -> Lake:
+    """A tiny landing/: two markets, a correction, a record that cannot land."""
+    lake = Lake(home)
+    lake.drop_users("2026-03-01", [("u1", "AT", "", "2000-05-05"), ("u2", "DE", "18-24")])
+    lake.drop_tracks("2026-03-01", [("t1", "One", "a1", "Ann", "Pop", 200_000), ("t2", "Two", "a2", "Bob", "Rock", 9)])
+    lake.drop_plays(
+        "2026-03-02",
+        [
+            ("p1", "u1", "s1", "t1", "2026-03-02T10:00:00Z", 190_000),
+            ("p2", "u1", "s1", "t2", "2026-03-02T10:04:00Z", 10_000),
+            ("p3", "u2", "s1", "t2", "2026-03-02T11:00:00Z", 95_000),
+            ("p4", "u2", "s1", "t2", "no time", 95_000),
+        ],
+    )
+    lake.drop_plays("2026-03-03", [("p2", "u1", "s1", "t1", "2026-03-03T10:04:00Z", 40_000)])
+    return lake
+
+
+def outcome(lake: Lake) -> dict[str, Sequence]:
+    """What the lakehouse holds, but for the keys of users (each lakehouse has its own)."""
+    return {
+        "chart": lake.rows("top_tracks_by_country"),
+        "months": lake.rows("monthly_track_plays"),
+        "plays": lake.values("plays", "play_id", "play_date", "is_stream", "is_complete", "country", "age_group"),
+        "quarantine": lake.values("quarantine", "source_file", "record", "reason", "text"),
+    }
+
+
+@pytest.fixture(scope="module")
+def on_sail(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sequence]:
+    """What the same landing/ comes to on Sail."""
+    lake = landed(tmp_path_factory.mktemp("sail") / "home")
+    printed_by(RUN, lake.home, env={"UMG_ENGINE": "sail"})
+    found = outcome(lake)
+    assert all(found.values()), found
+    return found
+
+
+def test_a_chart_built_on_a_spark_cluster_is_sails(tmp_path: Path, start: Start, on_sail: dict[str, Sequence]):
+    need_java()
+    port, *web = free_ports(3)
+    master = f"spark://127.0.0.1:{port}"
+    host = ("--host", "127.0.0.1")
+    running = start(
+        "spark-class", "org.apache.spark.deploy.master.Master", *host, "--port", port, "--webui-port", web[0]
+    )
+    await_port(port, running, tmp_path)
+    worker = ("-c", 1, "-m", "1g", "-d", tmp_path / "work", "--webui-port", web[1])
+    running = start("spark-class", "org.apache.spark.deploy.worker.Worker", *host, *worker, master)
+    await_port(web[1], running, tmp_path)
+    (tmp_path / "spark-defaults.conf").write_text("spark.sql.shuffle.partitions 2\nspark.executor.memory 800m\n")
+    lake = landed(tmp_path / "cluster")
+    env = {"UMG_ENGINE": "spark", "UMG_SPARK_MASTER": master, "SPARK_CONF_DIR": str(tmp_path)}
+    said = printed_by(RUN, lake.home, env=env)
+    assert said.split()[:2] == ["pyspark.sql.session", master]
+    assert list((tmp_path / "work").glob("app-*")), "the worker ran nothing"
+    assert outcome(lake) == on_sail
+
+
+def test_a_chart_built_on_a_spark_connect_server_is_sails(tmp_path: Path, start: Start, on_sail: dict[str, Sequence]):
+    need_java()
+    (port,) = free_ports(1)
+    conf = {
+        "spark.connect.grpc.binding.port": port,
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.shuffle.partitions": 2,
+        "spark.ui.enabled": "false",
+        "spark.log.level": "ERROR",
+        "spark.driver.host": "127.0.0.1",
+    }
+    settings = [part for name, value in conf.items() for part in ("--conf", f"{name}={value}")]
+    server = ("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--master", "local[2]")
+    running = start("spark-submit", *server, "--packages", DELTA_JAR, *settings, "spark-internal")
+    await_port(port, running, tmp_path)
+    lake = landed(tmp_path / "connect")
+    remote = f"sc://127.0.0.1:{port}"
+    said = printed_by(RUN, lake.home, env={"UMG_ENGINE": "spark", "UMG_SPARK_REMOTE": remote})
+    assert said.split()[:2] == ["pyspark.sql.connect.session", "local[2]"]
+    assert outcome(lake) == on_sail
+
+
+@pytest.mark.parametrize("setting", ["UMG_SPARK_MASTER", "UMG_SPARK_REMOTE"])
+def test_a_cluster_that_does_not_answer_is_one_clear_line_at_once(tmp_path: Path, setting: str):
+    need_java()
+    (port,) = free_ports(1)
+    url = f"{'spark' if setting.endswith('MASTER') else 'sc'}://127.0.0.1:{port}"
+    started = time.monotonic()
+    code = """
+import os, sys
+from umg_assets.resources.engine import EngineError, session
+try:
+    session("spark", os.environ.get("UMG_SPARK_MASTER"), os.environ.get("UMG_SPARK_REMOTE"))
+except EngineError as error:
+    print(error)
+"""
+    said = run_python(code, env={setting: url}).stdout.strip()
+    assert "\n" not in said
+    assert url in said
+    assert "start it or correct the setting" in said
+    assert time.monotonic() - started < 30

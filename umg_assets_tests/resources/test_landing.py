@@ -1,0 +1,155 @@
+"""What a scan of landing/ finds new or changed, what waits and why."""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from umg_assets.resources import landing
+from umg_assets.resources.landing import LandingError, Scan, scan
+from umg_assets.resources.ledger import Entry, History
+from umg_assets_tests.lake import SOURCES, Lake
+
+UNDATED = SOURCES.replace("delivered_on = '(\\d{4}-\\d{2}-\\d{2})'\n", "", 1)
+NOTHING = History(())
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Lake:
+    """A home whose landing/ is scanned; nothing runs."""
+    return Lake(tmp_path / "home")
+
+
+def look(home: Lake, history: History = NOTHING) -> Scan:
+    """A scan with the home's settings."""
+    return scan(home.settings, history)
+
+
+def landed(found: Scan, state: str = "landed") -> History:
+    """The ledger after everything that was found has landed (or has only been staged)."""
+    return History(
+        tuple(
+            Entry(
+                file.kind, file.path, file.delivery_date, sequence, state, file.signature,  # pyright: ignore[reportArgumentType]
+                file.content_hash, file.definition_hash,
+            )
+            for sequence, file in enumerate(found.changed, 1)
+        )
+    )  # fmt: skip
+
+
+def modified(file: Path, day: str) -> None:
+    """Sets a file's modification time to noon UTC of a day."""
+    at = datetime.fromisoformat(f"{day}T12:00:00+00:00").timestamp()
+    os.utime(file, (at, at))
+
+
+def test_a_file_is_new_until_it_has_landed_and_then_unread_until_it_changes(
+    home: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    home.drop("plays/2026-03-02.csv", "a")
+    history = landed(look(home))
+    with monkeypatch.context() as counting:
+        counting.setattr(landing, "_content_hash", lambda path: pytest.fail("read"))
+        assert not look(home, history).changed
+    home.drop("plays/2026-03-02.csv", "b")
+    assert [file.path for file in look(home, history).changed] == ["plays/2026-03-02.csv"]
+
+
+def test_a_file_of_a_run_that_died_is_read_again(home: Lake):
+    home.drop("plays/2026-03-02.csv", "a")
+    assert look(home, landed(look(home), "staged")).changed
+
+
+def test_the_modification_day_sticks_to_a_path_until_its_content_changes(home: Lake):
+    home.configure(sources=UNDATED)
+    file = home.drop("plays/day.csv", "a")
+    modified(file, "2026-03-02")
+    first = look(home)
+    assert [one.delivery_date for one in first.changed] == [date(2026, 3, 2)]
+    modified(file, "2026-03-05")
+    assert not look(home, landed(first)).changed
+    [again] = look(home, landed(first, "staged")).changed
+    assert again.delivery_date == date(2026, 3, 2)
+    home.drop("plays/day.csv", "b")
+    modified(file, "2026-03-07")
+    [changed] = look(home, landed(first)).changed
+    assert (changed.delivery_date, changed.moved_from) == (date(2026, 3, 7), None)
+
+
+def test_a_changed_definition_time_zone_or_first_day_reads_files_again(home: Lake):
+    home.drop("plays/2026-03-02.csv", "a")
+    home.drop("users/2026-03-02.csv", "a")
+    history = landed(look(home))
+    assert not look(home, history).changed
+    home.configure(sources=SOURCES.replace('"to_timestamp(started_at)"', '"to_timestamp(trim(started_at))"'))
+    assert [file.path for file in look(home, history).changed] == ["plays/2026-03-02.csv"]
+    home.configure('time_zone = "Asia/Tokyo"')
+    assert [file.path for file in look(home, history).changed] == ["plays/2026-03-02.csv"]
+    home.configure(first_day="2026-02-01")
+    assert [file.path for file in look(home, history).changed] == ["plays/2026-03-02.csv"]
+
+
+def test_a_definition_that_dates_a_file_otherwise_says_where_it_had_landed(home: Lake):
+    home.drop("plays/2026-03-02_of_2026-03-09.csv", "a")
+    history = landed(look(home))
+    home.configure(sources=SOURCES.replace("'(\\d{4}-\\d{2}-\\d{2})'", "'of_(\\d{4}-\\d{2}-\\d{2})'", 1))
+    [file] = look(home, history).changed
+    assert (file.delivery_date, file.moved_from) == (date(2026, 3, 9), date(2026, 3, 2))
+
+
+def test_what_cannot_land_yet_waits_and_says_why(home: Lake):
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    home.drop(f"plays/{tomorrow}.csv", "a")
+    home.drop("plays/undated.csv", "a")
+    home.drop("plays/2020-01-01.csv", "a")
+    name = os.fsencode(home.home / "landing/plays") + b"/2026-03-02-\xff.csv"
+    with open(name, "wb") as file:  # noqa: PTH123 - a name that is no text
+        file.write(b"a")
+    found = look(home)
+    assert not found.changed
+    assert {path: why.split(":")[0] for path, why in found.waiting.items()} == {
+        f"plays/{tomorrow}.csv": f"delivered on {tomorrow}, which is still to come (UTC)",
+        "plays/undated.csv": "plays/undated.csv",
+        "plays/2020-01-01.csv": "delivered on 2020-01-01, before the first delivery day 2025-12-01",
+        "plays/2026-03-02-\\udcff.csv": "its name is not UTF-8",
+    }
+
+
+def test_a_file_that_cannot_be_read_waits_and_holds_up_no_other(home: Lake, monkeypatch: pytest.MonkeyPatch):
+    home.drop("plays/2026-03-02.csv", "a")
+    home.drop("plays/2026-03-03.csv", "a")
+
+    def refuse(path: Path) -> str:
+        if path.name == "2026-03-02.csv":
+            raise PermissionError(13, "Permission denied", str(path))
+        return "hash"
+
+    monkeypatch.setattr(landing, "_content_hash", refuse)
+    found = look(home)
+    assert [file.path for file in found.changed] == ["plays/2026-03-03.csv"]
+    assert "Permission denied" in found.waiting["plays/2026-03-02.csv"]
+
+
+def test_marks_of_the_exporter_are_passed_over_and_files_of_no_source_are_named(home: Lake):
+    for name in ("plays/_SUCCESS", "plays/.2026-03-02.csv.part", "podcasts/2026-03-02.csv"):
+        home.drop(name, "a")
+    assert (look(home).changed, look(home).unclaimed) == ([], ["podcasts/2026-03-02.csv"])
+
+
+def test_of_two_sources_the_first_takes_a_file_that_both_name(home: Lake):
+    second = SOURCES[: SOURCES.index("[[sources.users]]")].replace('"plays/*.csv*"', '"plays/2026*"')
+    home.configure(sources=SOURCES + second)
+    home.drop("plays/2026-03-02.csv", "a")
+    home.drop("plays/2026-03-03.data", "a")
+    assert [(file.path, file.source.files) for file in look(home).changed] == [
+        ("plays/2026-03-02.csv", "plays/*.csv*"),
+        ("plays/2026-03-03.data", "plays/2026*"),
+    ]
+
+
+def test_a_missing_landing_is_an_error_and_never_an_empty_one(home: Lake):
+    (home.home / "landing").rmdir()
+    with pytest.raises(LandingError, match="is not a directory"):
+        look(home)

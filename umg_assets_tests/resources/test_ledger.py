@@ -1,0 +1,113 @@
+"""The ledger: entries in order, staged before and landed after, whoever writes and whenever it dies."""
+
+import threading
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import deltalake
+import pytest
+
+from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.ledger import Entry, Ledger
+from umg_assets.resources.parsing_files import FILE_REASONS
+
+DAY = date(2026, 3, 2)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """An empty ledger; no engine."""
+
+    def no_engine():
+        raise AssertionError("the ledger needs no engine")
+
+    Lakehouse(tmp_path, no_engine).create_tables()
+    return Ledger(tmp_path)
+
+
+def entry(path: str = "plays/a.csv", source: str = "plays", **values) -> Entry:
+    """A delivery of a file on DAY."""
+    return Entry(source=source, path=path, delivery_date=values.pop("delivery_date", DAY), **values)
+
+
+def test_an_empty_or_missing_ledger_reads_as_no_entries(tmp_path: Path, ledger: Ledger):
+    assert Ledger(tmp_path / "nowhere").read().entries == ()
+    assert (ledger.read().entries, ledger.read().sequence) == ((), 0)
+
+
+def test_an_entry_comes_back_as_it_was_appended_with_its_sequence_and_time(ledger: Ledger):
+    whole = entry(
+        "spiel's/Übung\\1.csv",
+        signature="1-2-3",
+        content_hash="abc",
+        definition_hash="def",
+        records=7,
+        landed=4,
+        filtered=1,
+        quarantined={"bad_time": 2},
+        rows_by_play_date={"2026-03-01": 4},
+        repeats=["2026-02-01/2026-03-01"],
+        play_dates=[date(2026, 2, 1), date(2026, 3, 1)],
+        chart_months=[date(2026, 3, 1)],
+    )
+    (written,) = ledger.append([whole])
+    (read,) = ledger.read().entries
+    assert read == written == replace(whole, sequence=1, recorded_at=read.recorded_at)
+    assert read.recorded_at.year >= 2025
+    assert read.brought == [date(2026, 3, 1)]
+
+
+def test_a_change_is_staged_before_and_landed_after_and_a_failure_leaves_it_unfinished(ledger: Ledger):
+    with ledger.change([entry("a"), entry("b")]):
+        assert [(one.path, one.state) for one in ledger.read().entries] == [("a", "staged"), ("b", "staged")]
+        assert ledger.read().latest() == {}
+    assert [(one.sequence, one.path, one.state) for one in ledger.read().entries][2:] == [
+        (3, "a", "landed"),
+        (4, "b", "landed"),
+    ]
+    assert ledger.read().unfinished() == []
+    with pytest.raises(OSError, match="disk"), ledger.change([entry("a", play_dates=[DAY])]):
+        raise OSError("disk")
+    history = ledger.read()
+    assert [(one.path, one.state) for one in history.unfinished()] == [("a", "staged")]
+    assert set(history.latest()) == {("plays", "b")}, "a file whose landing was cut off is read again"
+    with ledger.change([entry("a")]):
+        pass
+    assert ledger.read().unfinished() == []
+
+
+def test_the_standing_rows_of_a_path_are_its_last_delivery_of_each_day_that_was_not_refused(ledger: Ledger):
+    refused = {sorted(FILE_REASONS)[0]: 1}
+    other_day = date(2026, 3, 5)
+    ledger.append(
+        [
+            entry(records=1, state="landed"),
+            entry(records=2, state="landed"),
+            entry(records=3, state="landed", quarantined=refused),
+            entry(records=4, state="landed", delivery_date=other_day),
+            entry("users/a.csv", "users", records=5, state="landed"),
+        ]
+    )
+    assert [one.records for one in ledger.read().standing("plays")] == [2, 4]
+    assert ledger.read().latest()["plays", "plays/a.csv"].records == 4
+
+
+def test_appending_nothing_writes_no_version(ledger: Ledger, tmp_path: Path):
+    assert ledger.append([]) == []
+    assert deltalake.DeltaTable(tmp_path / "tables" / "deliveries").version() == 0
+
+
+def test_writers_at_once_number_their_entries_without_a_gap_or_a_double(ledger: Ledger, tmp_path: Path):
+    def write(name: str) -> None:
+        for position in range(5):
+            Ledger(tmp_path).append([entry(f"{name}-{position}"), entry(f"{name}-{position}-b")])
+
+    writers = [threading.Thread(target=write, args=(f"w{number}",)) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    entries = ledger.read().entries
+    assert [one.sequence for one in entries] == list(range(1, 41))
+    assert len({one.path for one in entries}) == 40
