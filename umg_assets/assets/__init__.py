@@ -1,0 +1,1 @@
+"""Assets, one file a family; each body is a call of a pure transform."""

@@ -1,0 +1,97 @@
+"""Plays and their sums: one row a play by local play date, summed by day and by month.
+
+Reads the raw copies of a day's plays, wherever they were delivered, with the users and tracks of that day.
+"""
+
+from datetime import date
+
+import dagster as dg
+from pyspark.sql import DataFrame
+
+from umg_assets import planning, tables
+from umg_assets.partitions import Calendar, parse_day
+from umg_assets.resources.io_manager import Chunks
+from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.ledger import History, Ledger
+from umg_assets.resources.slices import Slice
+from umg_assets.settings import Settings
+from umg_assets.transforms.plays import latest_copies, stamp_plays, sum_by_day, sum_by_month
+
+
+def build_play_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
+    """`plays` and `daily_track_plays` by local day, `monthly_track_plays` by local month."""
+
+    @dg.asset(
+        partitions_def=calendar.play_days,
+        deps=[dg.AssetDep("raw_plays", partition_mapping=dg.AllPartitionMapping())],
+        description=f"{tables.PLAYS.comment}\n\n{__doc__}",
+        group_name="plays",
+        kinds={"delta"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool="plays",
+    )
+    def plays(
+        context: dg.AssetExecutionContext,
+        users: DataFrame,
+        tracks: DataFrame,
+        settings: dg.ResourceParam[Settings],
+        lakehouse: dg.ResourceParam[Lakehouse],
+        ledger: dg.ResourceParam[Ledger],
+    ) -> Chunks:
+        history = ledger.read()
+        days = [parse_day(key) for key in context.partition_keys]
+        for day, rows in planning.raw_rows_by_day(history).items():
+            if day.isoformat() in context.partition_keys:
+                context.add_asset_metadata({"raw_copies": rows}, "plays", day.isoformat())
+        return Chunks(
+            (chunk, plays_of(chunk, history, users, tracks, settings, lakehouse))
+            for chunk in planning.chunks(history, days, settings.chunk_plays)
+        )
+
+    @dg.asset(
+        partitions_def=calendar.play_days,
+        description=f"{tables.DAILY_TRACK_PLAYS.comment}\n\n{__doc__}",
+        group_name="plays",
+        kinds={"delta"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool="daily_track_plays",
+    )
+    def daily_track_plays(plays: DataFrame) -> DataFrame:
+        return sum_by_day(plays)
+
+    @dg.asset(
+        partitions_def=calendar.play_months,
+        ins={
+            "plays": dg.AssetIn(
+                partition_mapping=dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+            )
+        },
+        description=f"{tables.MONTHLY_TRACK_PLAYS.comment}\n\n{__doc__}",
+        group_name="plays",
+        kinds={"delta"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool="monthly_track_plays",
+    )
+    def monthly_track_plays(plays: DataFrame) -> DataFrame:
+        return sum_by_month(plays)
+
+    return [plays, daily_track_plays, monthly_track_plays]
+
+
+def plays_of(
+    chunk: list[date],
+    history: History,
+    users: DataFrame,
+    tracks: DataFrame,
+    settings: Settings,
+    lakehouse: Lakehouse,
+) -> DataFrame:
+    """The plays of a chunk of days: their raw copies, and those on other days that the ledger pairs with them."""
+    read_days = planning.with_repeats(history, chunk)
+    delivered = planning.delivery_days_of(history, read_days) or read_days
+    copies = lakehouse.read(tables.RAW_PLAYS, Slice.days("delivery_date", delivered)).where(
+        Slice.days("play_date", read_days).predicate
+    )
+    latest = latest_copies(copies, settings.correction_days).where(Slice.days("play_date", chunk).predicate)
+    limits = settings.thresholds
+    return stamp_plays(latest, users, tracks, limits.stream_ms, limits.complete_percent)

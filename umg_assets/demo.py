@@ -1,0 +1,114 @@
+"""`umg demo`, `umg generate` and `umg run`: made-up files, a run with its progress, and what came of it."""
+
+import time
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
+
+from umg_assets.console import Format, err, out, show
+from umg_assets.settings import Settings, read_settings
+from umg_assets.template import write_template
+
+if TYPE_CHECKING:
+    from umg_assets.running import Report
+
+SHOWN_MARKETS = ("AT", "DE")
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=6),
+        TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+        console=err,
+        transient=False,
+    )
+
+
+def generate_files(home: Path, plays: int, days: int, last_day: date | None, seed: int) -> None:
+    """Writes landing files and truth/ of a made-up world, unless landing/ holds files already."""
+    from umg_assets.generator import World, generate
+
+    landing = home / "landing"
+    if landing.is_dir() and any(landing.iterdir()):
+        out.print(f"{landing} holds files already: left as they are (another --home makes another world)")
+        return
+    world = World(plays=plays, days=days, seed=seed)
+    world = replace(world, last_day=last_day) if last_day else world
+    write_template(home, world.first_day)
+    with _progress() as progress:
+        task = progress.add_task(f"making up {plays:,} plays over {days} days", total=1.0)
+        generate(world, landing, home / "truth", lambda done, _: progress.update(task, completed=done))
+
+
+def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = None) -> "Report":
+    """`umg run`: everything up to date, each stage with its time, then what was done and what waits."""
+    started = time.monotonic()
+    with _progress() as progress:
+        task = progress.add_task("looking at landing/", total=None)
+        from umg_assets.running import Runner
+
+        def say(stage: str) -> None:
+            nonlocal task
+            progress.update(task, total=1, completed=1)
+            task = progress.add_task(stage, total=None)
+
+        report = Runner(settings, say).bring_up_to_date(rebuild)
+        progress.update(task, total=1, completed=1)
+    for path, reason in report.scan.waiting.items():
+        out.print(f"[yellow]waits[/]: {path}: {reason}")
+    if report.waiting_days:
+        days = ", ".join(day.isoformat() for day in report.waiting_days)
+        out.print(f"[yellow]waits[/]: plays of {days}: that local day has not begun")
+    if report.scan.unclaimed:
+        files = report.scan.unclaimed
+        out.print(f"[yellow]no source takes[/] {len(files)} files, e.g. {files[0]}: add a source to umg.toml")
+    if not report.runs:
+        out.print("Nothing is new: every table is up to date with landing/.")
+    else:
+        out.print(f"Up to date with landing/ after {report.runs} runs, {time.monotonic() - started:.0f} s.")
+    return report
+
+
+def run_demo(home: Path, plays: int, days: int) -> None:
+    """Made-up files, every asset over them, and what came out, as tables."""
+    generate_files(home, plays, days, None, 7)
+    settings = read_settings(home)
+    run_with_progress(settings)
+    show_outcome(settings)
+
+
+def show_outcome(settings: Settings) -> None:
+    """Top tracks of last month in two markets, the sums that show that no record was lost, and where things lie."""
+    from umg_assets.partitions import local_today, month_of
+    from umg_assets.reports import CHART_COLUMNS, conservation, duplicates, top_tracks
+    from umg_assets.resources.ledger import Ledger
+
+    home = settings.home
+    last_month = month_of(month_of(local_today(settings.time_zone)) - timedelta(days=1))
+    for market in [market for market in SHOWN_MARKETS if market in settings.markets] or settings.markets[:2]:
+        chart = top_tracks(home, market, last_month, "plays", 10)
+        title = f"\nTop tracks, {market} {last_month:%Y-%m}, by plays (through {chart.data_through})"
+        show(chart.rows, CHART_COLUMNS, Format.TABLE, title)
+    history = Ledger(home).read()
+    rows = conservation(history)
+    columns = ("source", "files", "records_read", "landed", "quarantined", "filtered")
+    show(
+        rows,
+        columns,
+        Format.TABLE,
+        "\nNo record vanishes: records read = landed + quarantined (+ filtered by a source)",
+    )
+    lost = sum(row["records_read"] - row["landed"] - row["quarantined"] - row["filtered"] for row in rows)
+    copies, plays = duplicates(home, history)
+    out.print(f"Records lost: {lost}. Copies of plays: {copies:,}; plays: {plays:,}; duplicates: {copies - plays:,}.")
+    out.print(
+        f"\nEverything lies in {home}: landing/ (files), tables/ (Delta), exports/current/ (CSV, Parquet), truth/.\n"
+        "Next: `make dev` and open http://127.0.0.1:3000; `umg chart top-tracks --market CZ`; `umg quarantine`;\n"
+        "      `umg reconcile`; drop a file into landing/plays/ and type `umg run`."
+    )

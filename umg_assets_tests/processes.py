@@ -1,0 +1,41 @@
+"""Python in a process of its own: another engine, a clean interpreter, a machine without Java."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from umg_assets.resources.engine import EngineError, java_version
+
+
+def run_python(code: str, *arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs code with arguments (sys.argv[1:]); UMG_... of this process are not handed on, `env` is."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("UMG_", "SPARK_", "PYSPARK_"))}
+    return subprocess.run(
+        [sys.executable, "-W", "default", "-c", code, *map(str, arguments)],
+        env={**kept, **(env or {})},
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def printed_by(code: str, *arguments: object, env: dict[str, str] | None = None) -> str:
+    """What the code printed; fails with its errors when it did not end well."""
+    done = run_python(code, *arguments, env=env)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout
+
+
+def need_java() -> None:
+    """Skips the test where Apache Spark cannot run; fails it when UMG_REQUIRE_SPARK=1."""
+    try:
+        java_version()
+    except EngineError as error:
+        if os.environ.get("UMG_REQUIRE_SPARK") == "1":
+            pytest.fail(str(error))
+        pytest.skip(str(error))

@@ -1,0 +1,50 @@
+"""Jobs: compacting through Dagster keeps the rows, and every asset is in exactly one job."""
+
+from collections import Counter
+
+import deltalake
+
+from umg_assets import tables
+from umg_assets.automation import LAND, STAGES
+from umg_assets.definitions import build_definitions
+from umg_assets.planning import PLANNED
+from umg_assets.running import open_instance
+from umg_assets_tests.lake import Lake
+
+PLAY = ("u1", "s1", "t1", "2026-03-02T10:00:00Z", 190_000, "AT")
+
+
+def test_the_compacting_job_joins_files_keeps_rows_and_leaves_old_versions_readable(lake: Lake):
+    for letter in "ab":
+        lake.drop_plays(f"2026-03-02-{letter}", [(letter, *PLAY)])
+        lake.run()
+    lake.drop_plays("2026-03-02-c", [("c", *PLAY)])
+    lake.run()
+    path = lake.home / "tables" / "raw_plays"
+    rows, version, files = lake.rows("raw_plays"), lake.version("raw_plays"), _files(lake, "raw_plays")
+    everything = {table.name: lake.rows(table.name) for table in tables.ALL}
+    assert files == 3
+    with open_instance(lake.home) as instance:
+        job = build_definitions(lake.settings).resolve_job_def("compact_tables")
+        assert job.execute_in_process(instance=instance).success
+    assert _files(lake, "raw_plays") == 1
+    assert lake.rows("raw_plays") == rows
+    assert {table.name: lake.rows(table.name) for table in tables.ALL} == everything
+    old = deltalake.DeltaTable(path, version=version)
+    assert len(old.file_uris()) == files
+    assert old.to_pyarrow_table().num_rows == 3
+    assert lake.run().runs == 0, "compacting is no news"
+    lake.drop_plays("2026-03-02-a", [("d", *PLAY)])
+    lake.run()
+    assert lake.values("raw_plays", "play_id") == [("b",), ("c",), ("d",)]
+
+
+def _files(lake: Lake, table: str) -> int:
+    return len(deltalake.DeltaTable(lake.home / "tables" / table).file_uris())
+
+
+def test_every_planned_asset_has_one_stage_and_every_landed_table_lands():
+    staged = Counter(asset for assets in STAGES.values() for asset in assets)
+    assert set(staged) == set(PLANNED)
+    assert set(staged.values()) == {1}
+    assert LAND not in STAGES

@@ -1,0 +1,44 @@
+"""The definitions are short, load without a table or an engine, and print no warning."""
+
+from pathlib import Path
+
+import umg_assets
+from umg_assets import tables
+from umg_assets_tests.processes import run_python
+
+PACKAGE = Path(umg_assets.__file__).parent
+
+
+def test_definitions_are_under_80_lines():
+    assert len((PACKAGE / "definitions.py").read_text().splitlines()) < 80
+
+
+def test_definitions_load_without_reading_a_table_and_without_a_word(tmp_path: Path):
+    for table in tables.ALL:
+        log = tmp_path / "tables" / table.name / "_delta_log"
+        log.mkdir(parents=True)
+        (log / "00000000000000000000.json").write_text("whoever reads this fails")
+    done = run_python(
+        """
+import sys
+from umg_assets.definitions import defs
+import dagster as dg
+dg.Definitions.validate_loadable(defs)
+print(len(list(defs.resolve_all_job_defs())), "pysail" in sys.modules)
+""",
+        env={"UMG_HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[1] == "False"
+    assert "umg_assets" not in done.stderr, done.stderr
+    assert "Warning" not in done.stderr, done.stderr
+
+
+def test_every_table_is_an_asset_and_every_asset_says_what_it_is():
+    from umg_assets.definitions import build_definitions
+    from umg_assets.settings import read_settings
+
+    graph = build_definitions(read_settings(PACKAGE / "nowhere")).resolve_asset_graph()
+    names = {key.path[-1]: graph.get(key).description for key in graph.get_all_asset_keys()}
+    assert {table.name for table in tables.ALL} <= set(names)
+    assert all(names.values())

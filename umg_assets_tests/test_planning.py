@@ -1,0 +1,144 @@
+"""Which partitions are stale: the plan, from ledger and stamps alone."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from umg_assets import planning
+from umg_assets.planning import NEVER, WHOLE, Stamp
+from umg_assets.resources.ledger import Entry, History
+
+TODAY = date(2026, 4, 10)
+MARKETS = ["AT", "DE"]
+BUILT = ("plays", "daily_track_plays", "monthly_track_plays", "top_tracks_by_country", "exports")
+
+
+def day(number: int, month: int = 3) -> date:
+    """A day of 2026."""
+    return date(2026, month, number)
+
+
+def plays(sequence: int, *days: date, delivered: date | None = None, **values) -> Entry:
+    """A landed delivery of one play on each of the days."""
+    rows = {one.isoformat(): 1 for one in days}
+    made: dict[str, Any] = {
+        "path": f"{sequence}.csv",
+        "rows_by_play_date": rows,
+        "play_dates": list(days),
+        "state": "landed",
+    }
+    return Entry("plays", delivery_date=delivered or max(days), sequence=sequence, **made | values)
+
+
+def all_at(stamp: Stamp, history: History, today: date = TODAY) -> dict[str, dict[str, Stamp]]:
+    """The stamps of a run that built everything that the history needs."""
+    return {asset: dict.fromkeys(keys, stamp) for asset, keys in planning.needed(history, MARKETS, today).items()}
+
+
+def test_the_plan_of_an_empty_ledger_is_empty():
+    assert not planning.plan(History(()), {}, MARKETS, TODAY)
+
+
+def test_a_new_delivery_makes_its_days_months_charts_and_exports_stale():
+    todo = planning.plan(History((plays(1, day(2), day(1, 4)),)), {}, MARKETS, TODAY)
+    assert {name: keys for name, keys in todo.partitions.items() if name in BUILT} == {
+        "plays": ["2026-03-02", "2026-04-01"],
+        "daily_track_plays": ["2026-03-02", "2026-04-01"],
+        "monthly_track_plays": ["2026-03-01", "2026-04-01"],
+        "top_tracks_by_country": ["AT|2026-03-01", "AT|2026-04-01", "DE|2026-03-01", "DE|2026-04-01"],
+        "exports": [WHOLE],
+    }
+
+
+def test_what_was_built_through_the_last_entry_on_this_day_is_not_stale():
+    history = History((plays(1, day(2)), Entry("users", "u", day(1), sequence=2, state="landed")))
+    assert not planning.plan(history, all_at(Stamp(2, TODAY), history), MARKETS, TODAY)
+    assert planning.plan(history, all_at(Stamp(1, TODAY), history), MARKETS, TODAY).partitions == {"users": [WHOLE]}
+
+
+def test_a_staged_entry_of_a_run_that_died_touches_as_a_landed_one_does():
+    history = History((plays(1, day(2)),))
+    staged = History((*history.entries, Entry("plays", "1.csv", day(2), sequence=2, play_dates=[day(5)])))
+    todo = planning.plan(staged, all_at(Stamp(1, TODAY), history), MARKETS, TODAY)
+    assert todo.partitions["plays"] == ["2026-03-05"]
+    assert todo.partitions["monthly_track_plays"] == ["2026-03-01"]
+
+
+def test_plays_of_a_day_that_has_not_begun_wait_and_then_make_their_day_month_and_charts_stale():
+    tomorrow = TODAY + timedelta(days=1)
+    history = History((plays(1, TODAY, tomorrow),))
+    todo = planning.plan(history, {}, MARKETS, TODAY)
+    assert (todo.partitions["plays"], todo.waiting) == (["2026-04-10"], [tomorrow])
+    built = all_at(Stamp(1, TODAY), history)
+    assert not planning.plan(history, built, MARKETS, TODAY)
+    todo = planning.plan(history, built, MARKETS, tomorrow)
+    assert (todo.partitions["plays"], todo.waiting) == (["2026-04-11"], [])
+    assert todo.partitions["monthly_track_plays"] == ["2026-04-01"]
+    assert todo.partitions["top_tracks_by_country"] == ["AT|2026-04-01", "DE|2026-04-01"]
+    assert todo.partitions["exports"] == [WHOLE]
+
+
+def test_a_retitled_track_makes_charts_stale_and_no_day():
+    history = History((plays(1, day(2)),))
+    retitled = Entry("stamps", "tracks", day(3), sequence=2, state="landed", chart_months=[day(1)])
+    todo = planning.plan(History((*history.entries, retitled)), all_at(Stamp(1, TODAY), history), MARKETS, TODAY)
+    assert todo.partitions["top_tracks_by_country"] == ["AT|2026-03-01", "DE|2026-03-01"]
+    assert "plays" not in todo.partitions
+    assert "monthly_track_plays" not in todo.partitions
+
+
+def test_a_market_that_is_new_in_the_settings_gets_its_charts():
+    history = History((plays(1, day(2)),))
+    built = all_at(Stamp(1, TODAY), history)
+    todo = planning.plan(history, built, [*MARKETS, "CH"], TODAY)
+    assert todo.partitions["top_tracks_by_country"] == ["CH|2026-03-01"]
+    assert "plays" not in todo.partitions
+
+
+def test_a_slice_is_stamped_with_what_was_read_or_less_where_its_source_was_stale():
+    need = {"plays": {"2026-03-02": Stamp(5, day(2)), "2026-03-03": Stamp(3, day(3))}}
+    fresh = {"plays": {"2026-03-02": Stamp(5, TODAY), "2026-03-03": Stamp(4, TODAY)}}
+    keys = {"plays": ["2026-03-02", "2026-03-03"]}
+    read = Stamp(7, TODAY)
+    assert planning.built_from(["plays"], keys, need, fresh, read) == read
+    stale = {"plays": {**fresh["plays"], "2026-03-02": Stamp(4, day(9))}}
+    assert planning.built_from(["plays"], keys, need, stale, read) == Stamp(4, day(9))
+    assert planning.built_from(["plays"], keys, need, {}, read) == NEVER
+    assert planning.built_from(["plays"], {"plays": ["2026-03-09"]}, need, {}, read) == read
+
+
+def test_the_delivery_days_of_play_days_are_those_that_the_ledger_names_also_of_runs_that_died():
+    history = History(
+        (
+            plays(1, day(2), delivered=day(3)),
+            plays(2, day(2), day(4), delivered=day(20), state="staged"),
+            plays(3, day(4), delivered=day(5)),
+        )
+    )
+    assert planning.delivery_days_of(history, [day(2)]) == [day(3), day(20)]
+    assert planning.delivery_days_of(history, [day(9)]) == []
+
+
+def test_days_that_share_plays_are_read_together():
+    history = History((plays(1, day(2), repeats=["2026-03-02/2026-03-05", "2026-03-05/2026-03-09"]),))
+    assert planning.with_repeats(history, [day(2)]) == [day(2), day(5)]
+    assert planning.with_repeats(history, [day(5)]) == [day(2), day(5), day(9)]
+    assert planning.with_repeats(history, [day(3)]) == [day(3)]
+
+
+def test_chunks_hold_whole_days_in_order_and_as_many_as_fit():
+    history = History(tuple(plays(n, day(n), rows_by_play_date={day(n).isoformat(): 40}) for n in range(1, 6)))
+    days = [day(n) for n in (3, 1, 2, 5, 4)]
+    assert planning.chunks(history, days, 100) == [[day(1), day(2)], [day(3), day(4)], [day(5)]]
+    assert planning.chunks(history, days, 10) == [[day(n)] for n in range(1, 6)]
+    assert planning.chunks(history, [day(9)], 10) == [[day(9)]]
+
+
+def test_raw_rows_count_what_stands_and_not_what_was_replaced_or_refused():
+    history = History(
+        (
+            plays(1, day(2), path="a"),
+            plays(2, day(3), path="a", delivered=day(2)),
+            plays(3, day(2), path="b", quarantined={"not_the_format": 1}),
+        )
+    )
+    assert planning.raw_rows_by_day(history) == {day(3): 1}
