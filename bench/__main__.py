@@ -1,0 +1,51 @@
+"""`python -m bench` (`make bench`): measures, prints a table and writes JSON. Nothing is asserted about seconds."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.cases import DUCKDB, PYSPARK, Line, Sizes, new_day, whole_history
+from bench.comparing import SidesDifferError
+from bench.measuring import CommandFailedError
+from bench.report import show, write_json
+
+_SIDES = {"a": DUCKDB, "b": PYSPARK}
+
+
+def bench(
+    plays: Annotated[int, typer.Option(help="Clean plays of the whole history.")] = 300_000,
+    days: Annotated[int, typer.Option(help="Its days.")] = 120,
+    only: Annotated[
+        str,
+        typer.Option(help="a: against DuckDB; b: against PySpark; c: a new day; d: the lakehouse's memory."),
+    ] = "a,b,c,d",
+    histories: Annotated[str, typer.Option(help="c: days of history before the new day.")] = "120,480",
+    json: Annotated[Path, typer.Option(help="Where the figures are written.")] = Path("bench_results.json"),
+) -> None:
+    """Measures the lakehouse, each side as a process of its own, in one run: read the ratios, not the seconds."""
+    cases = {case.strip() for case in only.split(",")}
+    if unknown := cases - set("abcd"):
+        raise typer.BadParameter(f"expected some of a,b,c,d, got {', '.join(sorted(unknown))}", param_hint="--only")
+    sizes = Sizes(plays, days, tuple(int(length) for length in histories.split(",")))
+    progress = Console(stderr=True)
+    lines: list[Line] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="umg-bench-") as folder, progress.status("") as status:
+            if cases & set("abd"):
+                sides = [side for case, side in _SIDES.items() if case in cases]
+                lines += whole_history(Path(folder), sizes, sides, status.update)
+            if "c" in cases:
+                lines += new_day(Path(folder), sizes, status.update)
+    except (SidesDifferError, CommandFailedError) as error:
+        progress.print(f"bench: {error}", style="bold red", markup=False)
+        sys.exit(1)
+    show(lines, sizes, Console())
+    write_json(lines, sizes, json)
+
+
+if __name__ == "__main__":
+    typer.run(bench)

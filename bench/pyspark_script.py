@@ -1,0 +1,249 @@
+"""The lakehouse's work as a plain PySpark script, as an analyst would write it: local Spark, Parquet, no Dagster.
+
+Usage: python -m bench.pyspark_script LANDING OUT. Spark as pip installs it, all cores, its defaults but for 4 GB of
+memory and UTC. Spark does not read .zst without Hadoop's native library: those files are unpacked first.
+"""
+
+import hmac
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+import zstandard
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+
+ZONE = "Europe/Vienna"
+AGE_GROUPS = ((65, "65+"), (55, "55-64"), (45, "45-54"), (35, "35-44"), (25, "25-34"), (18, "18-24"), (13, "13-17"))
+CRITERIA = {"plays": "plays", "streams": "streams", "listening_time": "listening_ms", "listeners": "listeners"}
+_PLAY = "play_id string, user_id string, session_id string, track_id string, started_at string, played_ms string"
+_PLAY_JSON = (
+    "id string, user struct<id: string, country: string>, session string, track string, ts string, played_ms string"
+)
+_USER = "user_id string, country string, birth_date string, signed_up_on string"
+_USER_JSON = "user_id string, country string, birth_date string, age_group string, signed_up_on string"
+_TRACK = "track_id string, title string, artist_id string, artist_name string, genre string, duration_ms string"
+_BAD = ", _bad string"
+
+
+def read_csv(spark: SparkSession, schema: str, *files: str, lines: bool = False) -> DataFrame:
+    """CSV files as text; `_bad` holds a record of the wrong number of fields."""
+    options = {"header": True, "columnNameOfCorruptRecord": "_bad", "escape": '"', "multiLine": lines}
+    return with_file(spark.read.options(**options).schema(schema + _BAD).csv(list(files)))
+
+
+def read_json(spark: SparkSession, schema: str, *files: str) -> DataFrame:
+    """JSON lines as text; `_bad` holds a broken one."""
+    read = spark.read.options(columnNameOfCorruptRecord="_bad").schema(schema + _BAD)
+    return with_file(read.json(list(files)))
+
+
+def with_file(rows: DataFrame) -> DataFrame:
+    """Adds source_file, delivery_date and `_order`, which rises within a file."""
+    path = F.regexp_extract(F.input_file_name(), "/((?:plays|users|tracks)/[^/]+(?:/[^/]+)?)$", 1)
+    return (
+        rows.withColumn("source_file", path)
+        .withColumn("delivery_date", F.regexp_extract("source_file", r"(\d{4}-\d{2}-\d{2})", 1).cast("date"))
+        .withColumn("_order", F.monotonically_increasing_id())
+    )
+
+
+def fault(*checks: tuple[str, Column]) -> Column:
+    """The name of the first check that holds."""
+    return F.coalesce(*(F.when(holds, F.lit(name)) for name, holds in checks))
+
+
+def typed_plays(spark: SparkSession, landing: Path, plain: Path, first_day: str) -> DataFrame:
+    """Every play record, typed; `reason` says why it is bad, `text` holds what came."""
+    for packed in landing.glob("plays/*.zst"):
+        (plain / "plays").mkdir(exist_ok=True)
+        with packed.open("rb") as source, (plain / "plays" / packed.stem).open("wb") as target:
+            zstandard.ZstdDecompressor().copy_stream(source, target)
+    csv = read_csv(spark, _PLAY, f"{landing}/plays/*.csv.gz", f"{landing}/plays/*.csv.bz2", f"{plain}/plays/*.csv")
+    csv = csv.withColumn("at", F.try_to_timestamp("started_at")).withColumn("country", F.lit(None).cast("string"))
+    json = read_json(spark, _PLAY_JSON, f"{landing}/plays/*.jsonl").selectExpr(
+        "id as play_id", "user.id as user_id", "session as session_id", "track as track_id", "ts as started_at",
+        "played_ms", "_bad", "source_file", "delivery_date", "_order",
+        "timestamp_millis(try_cast(ts as bigint)) as at", "user.country as country",
+    )  # fmt: skip
+    parquet = with_file(spark.read.parquet(f"{landing}/plays/dt=*/*.parquet"))
+    parquet = parquet.withColumn("at", F.col("started_at")).withColumn("_bad", F.lit(None).cast("string"))
+    names = [*(name.split()[0] for name in _PLAY.split(", ")), "at", "country", "_bad", "source_file", "delivery_date"]
+    rows = csv.select(*names, "_order").unionByName(json.select(*names, "_order"))
+    as_text = {name: F.col(name).cast("string") for name in ("started_at", "played_ms")}
+    rows = rows.unionByName(parquet.withColumns(as_text).select(*names, "_order"))
+    rows = (
+        rows.withColumn("ms", F.expr("try_cast(played_ms as bigint)"))
+        .withColumn("play_date", F.from_utc_timestamp("at", ZONE).cast("date"))
+        .withColumn("text", F.concat_ws(",", "play_id", "user_id", "track_id", "started_at", "played_ms"))
+    )
+    ids = ("play_id", "user_id", "track_id")
+    reason = fault(
+        ("malformed", F.col("_bad").isNotNull()),
+        ("bad_encoding", F.col("text").contains("\ufffd")),
+        *((f"missing_{name}", F.coalesce(name, F.lit("")) == "") for name in ids),
+        ("missing_or_unparsable_started_at", F.col("at").isNull()),
+        ("unparsable_played_ms", F.col("ms").isNull() & F.col("played_ms").isNotNull()),
+        ("negative_duration", F.col("ms") < 0),
+        ("duration_over_24h", F.col("ms") > 24 * 3600 * 1000),
+        ("starts_after_delivery", F.col("at").cast("date") > F.date_add("delivery_date", 1)),
+        ("before_first_day", F.col("play_date") < F.lit(first_day).cast("date")),
+    )
+    rows = rows.withColumn("reason", reason).drop("started_at", "played_ms", "_bad")
+    return rows.withColumnsRenamed({"at": "started_at", "ms": "played_ms"})
+
+
+def typed_users(spark: SparkSession, landing: Path) -> DataFrame:
+    """Every user record, typed, with its reason when it is bad."""
+    rows = read_csv(spark, _USER, f"{landing}/users/*.csv", lines=True).withColumn(
+        "age_group", F.lit(None).cast("string")
+    )
+    rows = rows.unionByName(read_json(spark, _USER_JSON, f"{landing}/users/*.jsonl"))
+    rows = rows.withColumn("birth", F.expr("try_cast(birth_date as date)"))
+    reason = fault(
+        ("malformed", F.col("_bad").isNotNull()),
+        ("missing_user_id", F.coalesce("user_id", F.lit("")) == ""),
+        ("unparsable_birth_date", F.col("birth").isNull() & F.col("birth_date").isNotNull()),
+    )
+    return rows.withColumn("reason", reason).withColumn("text", F.concat_ws(",", "user_id", "country", "birth_date"))
+
+
+def typed_tracks(spark: SparkSession, landing: Path) -> DataFrame:
+    """Every track record, typed, with its reason when it is bad."""
+    rows = read_csv(spark, _TRACK, f"{landing}/tracks/*.csv", lines=True)
+    rows = rows.unionByName(read_json(spark, _TRACK, f"{landing}/tracks/*.jsonl"))
+    rows = rows.withColumn("ms", F.expr("try_cast(duration_ms as bigint)"))
+    reason = fault(
+        ("malformed", F.col("_bad").isNotNull()),
+        ("missing_track_id", F.coalesce("track_id", F.lit("")) == ""),
+        ("unparsable_duration_ms", F.col("ms").isNull() & F.col("duration_ms").isNotNull()),
+    )
+    rows = rows.withColumn("reason", reason).withColumn("text", F.concat_ws(",", "track_id", "title", "duration_ms"))
+    return rows.drop("duration_ms").withColumnRenamed("ms", "duration_ms")
+
+
+def each_play_once(raw: DataFrame) -> DataFrame:
+    """A copy gives way to one delivered later whose local day lies at most 35 days away."""
+    later = (
+        Window.partitionBy("play_id")
+        .orderBy("delivery_date", "source_file", "_order")
+        .rowsBetween(1, Window.unboundedFollowing)
+    )
+    rows = raw.withColumn("_later", F.collect_list("play_date").over(later))
+    return rows.where("not exists(_later, day -> abs(datediff(day, play_date)) <= 35)").drop("_later")
+
+
+def user_history(raw: DataFrame) -> DataFrame:
+    """Users as delivered, each with the days for which the record holds."""
+    last = Window.partitionBy("user_id", "delivery_date").orderBy(F.desc("source_file"), F.desc("_order"))
+    days = Window.partitionBy("user_id").orderBy("delivery_date")
+    once = raw.withColumn("_nth", F.row_number().over(last)).where("_nth = 1")
+    return once.select(
+        "user_id",
+        F.col("country").alias("user_country"),
+        F.col("age_group").alias("given_group"),
+        "birth",
+        F.when(F.lag("delivery_date").over(days).isNotNull(), F.col("delivery_date")).alias("valid_from"),
+        F.lead("delivery_date").over(days).alias("valid_to"),
+    )
+
+
+def stamped(plays: DataFrame, users: DataFrame, tracks: DataFrame) -> DataFrame:
+    """Plays with the market and age group of their day, and what their length says."""
+    of_that_day = "(valid_from is null or play_date >= valid_from) and (valid_to is null or play_date < valid_to)"
+    joined = plays.join(users, (plays["user_id"] == users["user_id"]) & F.expr(of_that_day), "left").drop(
+        users["user_id"]
+    )
+    by_age = F.coalesce(
+        *(F.when(F.col("play_date") >= F.add_months("birth", 12 * low), F.lit(name)) for low, name in AGE_GROUPS)
+    )
+    return (
+        joined.join(F.broadcast(tracks.select("track_id", "duration_ms")), "track_id", "left")
+        .withColumn("country", F.coalesce("country", "user_country"))
+        .withColumn("age_group", F.coalesce("given_group", by_age))
+        .withColumn("is_stream", F.col("played_ms") >= 30_000)
+        .withColumn("is_skip", F.col("played_ms") < 30_000)
+        .withColumn("is_complete", F.col("played_ms") * 100 >= F.col("duration_ms") * 95)
+    )
+
+
+def sums(plays: DataFrame, *by: str | Column) -> DataFrame:
+    """Plays, streams, skips, completes and milliseconds listened."""
+    figures = {"streams": "is_stream", "skips": "is_skip", "completes": "is_complete"}
+    return plays.groupBy(*by).agg(
+        F.count("*").alias("plays"),
+        *(F.sum(F.col(column).cast("bigint")).alias(name) for name, column in figures.items()),
+        F.sum("played_ms").alias("listening_ms"),
+        F.count_distinct("user_key").alias("listeners"),
+        F.max("play_date").alias("data_through"),
+    )
+
+
+def main(landing: Path, out: Path) -> None:
+    """Everything from `landing`, written under `out`."""
+    spark = (
+        SparkSession.builder.master("local[*]")
+        .config("spark.driver.memory", "4g")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.session.timeZone", "UTC")
+        .getOrCreate()
+    )
+
+    def write(rows: DataFrame, table: str, *partitions: str) -> DataFrame:
+        rows.write.mode("overwrite").partitionBy(*partitions).parquet(f"{out}/{table}")
+        return spark.read.parquet(f"{out}/{table}")
+
+    first_day = min(file.name for file in landing.glob("users/*.csv"))[len("users_") :].removesuffix(".csv")
+    key = secrets.token_bytes(32)
+    user_key = F.udf(lambda user_id: hmac.digest(key, user_id.encode(), "sha256").hex())
+    with tempfile.TemporaryDirectory() as plain:
+        read = typed_plays(spark, landing, Path(plain), first_day).cache()
+        users, tracks = typed_users(spark, landing).cache(), typed_tracks(spark, landing).cache()
+        bad = [
+            rows.where("reason is not null").select("delivery_date", "source_file", "reason", "text")
+            for rows in (read, users, tracks)
+        ]
+        write(bad[0].unionByName(bad[1]).unionByName(bad[2]), "quarantine", "delivery_date")
+        good_users = users.where("reason is null").drop("reason", "text", "_bad")
+        good = read.where("reason is null").drop("reason", "text")
+        ids = good.select("user_id").union(good_users.select("user_id")).distinct()
+        keys = write(ids.withColumn("user_key", user_key("user_id")), "user_keys")
+        raw = write(good.join(keys, "user_id"), "raw_plays", "delivery_date")
+        raw_users = write(good_users.join(keys, "user_id"), "raw_users", "delivery_date")
+        good_tracks = tracks.where("reason is null").drop("reason", "text", "_bad")
+        raw_tracks = write(good_tracks, "raw_tracks", "delivery_date")
+    latest = Window.partitionBy("track_id").orderBy(F.desc("delivery_date"), F.desc("source_file"), F.desc("_order"))
+    newest = raw_tracks.withColumn("_nth", F.row_number().over(latest)).where("_nth = 1").drop("_nth")
+    catalogue = write(newest.drop("delivery_date", "source_file", "_order"), "tracks")
+    history = user_history(raw_users)
+    write(history.join(keys, "user_id").drop("user_id", "birth"), "users")
+    plays = stamped(each_play_once(raw), history, catalogue).select(
+        "play_date", "play_id", "user_key", "session_id", "track_id", "started_at", "played_ms",
+        "is_stream", "is_skip", "is_complete", "country", "age_group",
+    )  # fmt: skip
+    plays = write(plays, "plays", "play_date")
+    daily = sums(plays, "play_date", "country", "age_group", "track_id").drop("listeners", "data_through")
+    write(daily, "daily_track_plays", "play_date")
+    month = F.trunc("play_date", "month").alias("month")
+    by_track = sums(plays, month, "country", "track_id").drop("data_through")
+    through = plays.groupBy(month).agg(F.max("play_date").alias("data_through"))
+    monthly = write(by_track.join(through, "month"), "monthly_track_plays", "month")
+    named = monthly.where("country is not null").join(F.broadcast(catalogue), "track_id")
+    charts = None
+    for criterion, figure in CRITERIA.items():
+        order = Window.partitionBy("month", "country").orderBy(F.desc(figure), F.desc("plays"), "track_id")
+        top = named.where(F.col(figure) > 0).withColumn("rank", F.row_number().over(order)).where("rank <= 50")
+        top = top.withColumn("criterion", F.lit(criterion))
+        charts = top if charts is None else charts.unionByName(top)
+    assert charts is not None
+    chart = charts.select(
+        "month", "country", "criterion", "rank", "track_id", "title", "artist_name", "genre", *CRITERIA.values(),
+        "data_through",
+    )  # fmt: skip
+    write(chart, "top_tracks_by_country", "month", "country")
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).absolute(), Path(sys.argv[2]).absolute())

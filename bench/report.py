@@ -1,0 +1,71 @@
+"""What was measured, as a table for people and as JSON."""
+
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.cases import NEW_DAY, Line, Sizes
+
+FIGURES = ("wall_s", "cpu_s", "peak_mb", "read_mb")
+_HEADINGS = ("wall s", "cpu s", "peak MB", "read MB")
+_PACKAGES = ("dagster", "pysail", "pyspark", "duckdb", "deltalake")
+
+
+def ratios(lines: Sequence[Line]) -> dict[str, dict[str, float]]:
+    """By `side / other side`: the lakehouse over each script, a longer history over the first; figures as multiples."""
+    first: dict[str, Line] = {}
+    found: dict[str, dict[str, float]] = {}
+    for line in lines:
+        over, under = first.setdefault(line.case, line), line
+        if line.case == NEW_DAY:
+            over, under = under, over
+        if over is not under and over.measured and under.measured:
+            found[f"{over.side} / {under.side}"] = {
+                name: round(getattr(over.measured, name) / getattr(under.measured, name), 2)
+                for name in FIGURES
+                if getattr(under.measured, name)
+            }
+    return found
+
+
+def show(lines: Sequence[Line], sizes: Sizes, console: Console) -> None:
+    """Two tables: what each side took, with what was compared; and the ratios."""
+    table = Table("case", "side", title=f"{sizes.plays:,} plays over {sizes.days} days, {os.cpu_count()} cores")
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="right")
+    for line in lines:
+        figures = [f"{getattr(line.measured, name):,.1f}" if line.measured else "-" for name in FIGURES]
+        table.add_row(line.case, line.side, *figures)
+    console.print(table)
+    for line in lines:
+        if line.note:
+            console.print(f"{line.side}: {line.note}", soft_wrap=True)
+    if found := ratios(lines):
+        table = Table("ratio", title="Ratios of this run")
+        for heading in _HEADINGS:
+            table.add_column(heading.split()[0], justify="right")
+        for name, figures in found.items():
+            table.add_row(name, *(f"{figures[one]:.2f}" if one in figures else "-" for one in FIGURES))
+        console.print(table)
+
+
+def write_json(lines: Sequence[Line], sizes: Sizes, file: Path) -> None:
+    """The same as JSON, with the versions and the machine it was measured on."""
+    said = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sizes": asdict(sizes),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "lines": [asdict(line) for line in lines],
+        "ratios": ratios(lines),
+    }
+    file.write_text(json.dumps(said, indent=2, default=str) + "\n", encoding="utf-8")
