@@ -107,7 +107,7 @@ class Runner:
         bounds: tuple[str, str] | None,
         report: Report,
     ) -> None:
-        tags = dict(zip(_RANGE, bounds, strict=True)) if bounds else {}
+        tags: dict[str, str] = dict(zip(_RANGE, bounds, strict=True)) if bounds else {}
         result = self._definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
             tags=tags,

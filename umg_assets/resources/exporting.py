@@ -65,7 +65,8 @@ def export_charts(settings: Settings) -> dict[str, str | int]:
 
 
 def _for_people(chart: pa.Table) -> pa.Table:
-    minutes = pc.round(pc.divide(pc.cast(chart.column("listening_ms"), pa.float64()), 60_000), 1)
+    milliseconds = pc.cast(chart.column("listening_ms"), pa.float64())
+    minutes = pc.call_function("round", [pc.call_function("divide", [milliseconds, 60_000.0])], pc.RoundOptions(1))
     position = chart.column_names.index("listening_ms")
     return chart.set_column(position, "listening_minutes", minutes)
 

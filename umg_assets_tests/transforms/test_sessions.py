@@ -1,5 +1,6 @@
 """Sessions: where they begin, where they end, to which day they belong."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ HOUR = 3_600_000
 VIENNA = ZoneInfo("Europe/Vienna")
 
 
-def sessions(spark: SparkSession, plays: list[tuple[str, str | None, str, int | None]]) -> list[tuple]:
+def sessions(spark: SparkSession, plays: Sequence[tuple[str, str | None, str, int | None]]) -> list[tuple]:
     """(user, session_id, UTC start, played_ms) -> (user, session_date, plays, listening_ms, hours it lasted)."""
     rows = []
     for number, (user, session_id, start, played_ms) in enumerate(plays):
