@@ -11,6 +11,8 @@ from umg_assets.assets.dimensions import build_dimension_assets  # noqa: E402
 from umg_assets.assets.exports import exports  # noqa: E402
 from umg_assets.assets.plays import build_play_assets  # noqa: E402
 from umg_assets.assets.raw import build_raw_assets  # noqa: E402
+from umg_assets.assets.sessions import build_session_assets  # noqa: E402
+from umg_assets.assets.windows import build_window_assets  # noqa: E402
 from umg_assets.automation import build_jobs  # noqa: E402
 from umg_assets.checks import CHECKS  # noqa: E402
 from umg_assets.partitions import calendar  # noqa: E402
@@ -32,7 +34,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             build_raw_assets(days),
             *build_dimension_assets(),
             *build_play_assets(days),
+            *build_session_assets(days),
             *build_chart_assets(days),
+            *build_window_assets(days, settings.charts),
             exports,
         ],
         asset_checks=CHECKS,

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FIRST_KNOWN = date(1900, 1, 1)
 """Where a user's history begins: before the first delivery, the first known holds."""
 
+SESSION_DAYS_BEFORE, SESSION_DAYS_AFTER = 3, 1
+"""Plays of how many days around a day decide the day's sessions (transforms/sessions.py says why)."""
+
 
 def utc_today() -> date:
     """The running UTC day: the delivery date of what is delivered now."""
@@ -52,6 +55,11 @@ def months_before(month: date, count: int) -> list[date]:
 def days_between(first: date, last: date) -> list[date]:
     """Every day from first to last, both included; empty when last lies before first."""
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+def days_around(day: date, first: int, last: int) -> list[date]:
+    """The days from `first` days after a day (before it, if negative) to `last` days after it."""
+    return days_between(day + timedelta(days=first), day + timedelta(days=last))
 
 
 def month_days(months: Iterable[date]) -> list[date]:
@@ -118,12 +126,14 @@ class Calendar:
     """Dagster's partitions of the lakehouse.
 
     delivery_days: UTC days on which files are delivered; play_days, play_months: local days and months (the first
-    one may be partial); month_by_country: months by markets, keys `country|month`. Running ones are included.
+    one may be partial); by_country: markets; month_by_country: months by markets, keys `country|month`. Running ones
+    are included; markets are in order of their codes.
     """
 
     delivery_days: dg.TimeWindowPartitionsDefinition
     play_days: dg.TimeWindowPartitionsDefinition
     play_months: dg.TimeWindowPartitionsDefinition
+    by_country: dg.StaticPartitionsDefinition
     month_by_country: dg.MultiPartitionsDefinition
 
 
@@ -131,14 +141,14 @@ def calendar(first_day: date, first_delivery: date, time_zone: str, markets: Seq
     """The partitions from the first day and the first delivery day on."""
     import dagster as dg
 
+    by_country = dg.StaticPartitionsDefinition(sorted(markets))
     months = dg.MonthlyPartitionsDefinition(month_of(first_day).isoformat(), timezone=time_zone, end_offset=1)
     return Calendar(
         delivery_days=dg.DailyPartitionsDefinition(first_delivery.isoformat(), timezone="UTC", end_offset=1),
         play_days=dg.DailyPartitionsDefinition(first_day.isoformat(), timezone=time_zone, end_offset=1),
         play_months=months,
-        month_by_country=dg.MultiPartitionsDefinition(
-            {"country": dg.StaticPartitionsDefinition(list(markets)), "month": months}
-        ),
+        by_country=by_country,
+        month_by_country=dg.MultiPartitionsDefinition({"country": by_country, "month": months}),
     )
 
 

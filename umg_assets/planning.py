@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
-from umg_assets.partitions import chart_key, month_of
+from umg_assets.partitions import SESSION_DAYS_AFTER, SESSION_DAYS_BEFORE, chart_key, days_around, month_of
 from umg_assets.resources.ledger import History
+from umg_assets.settings import Settings
 
 
 class Stamp(NamedTuple):
@@ -38,26 +39,58 @@ WHOLE = ""
 """The key of the one slice of a table that has no partitions."""
 
 DIMENSIONS = ("users", "tracks")
-DAILY = ("plays", "daily_track_plays")
+WINDOWS = ("top_artists_by_genre", "age_group_favourites")
+DAILY = ("plays", "sessions", "daily_track_plays", *WINDOWS)
 MONTHLY = ("monthly_track_plays",)
 CHARTS = ("top_tracks_by_country",)
+BY_MARKET = ("chart_movements",)
 EXPORTS = "exports"
-PLANNED = (*DIMENSIONS, *DAILY, *MONTHLY, *CHARTS, EXPORTS)
+EXPORTED = (*CHARTS, *BY_MARKET, *WINDOWS)
+PLANNED = (*DIMENSIONS, *DAILY, *MONTHLY, *CHARTS, *BY_MARKET, EXPORTS)
 
 LAND = "land_files"
 STAGES: dict[str, tuple[str, ...]] = {
     "update_users": DIMENSIONS[:1],
     "update_tracks": DIMENSIONS[1:],
-    "build_plays": DAILY[:1],
-    "sum_days": DAILY[1:],
+    "build_plays": ("plays",),
+    "build_sessions": ("sessions",),
+    "sum_days": ("daily_track_plays",),
     "sum_months": MONTHLY,
-    "rank_charts": CHARTS,
+    "rank_tracks": CHARTS,
+    "compare_months": BY_MARKET,
+    "rank_artists": WINDOWS[:1],
+    "rank_favourites": WINDOWS[1:],
     "write_exports": (EXPORTS,),
 }
 """The jobs after landing, in order, each with its assets: of one partitioning, so that a range is one run."""
 
 Stamps = Mapping[str, Mapping[str, Stamp]]
 """By asset and partition key, how far what its latest materialization was made of reaches."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the settings say of partitions: the first local day, the markets, the days of each window chart."""
+
+    first_day: date
+    markets: tuple[str, ...]
+    windows: Mapping[str, int]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Scope":
+        """The scope of these settings."""
+        days = settings.charts.top_artists_days, settings.charts.favourites_days
+        return cls(settings.first_day, settings.markets, dict(zip(WINDOWS, days, strict=True)))
+
+    def reach(self, day: date, today: date) -> dict[str, list[date]]:
+        """By daily asset, the days up to today whose slice counts a play of the day."""
+        reach = {
+            "plays": [day],
+            "sessions": days_around(day, -SESSION_DAYS_AFTER, SESSION_DAYS_BEFORE),
+            "daily_track_plays": [day],
+            **{name: days_around(day, 0, days - 1) for name, days in self.windows.items()},
+        }
+        return {name: [one for one in days if self.first_day <= one <= today] for name, days in reach.items()}
 
 
 @dataclass(frozen=True)
@@ -71,38 +104,60 @@ class Plan:
         return any(self.partitions.values())
 
 
-def needed(history: History, markets: Iterable[str], today: date) -> dict[str, dict[str, Stamp]]:
+def needed(history: History, scope: Scope, today: date) -> dict[str, dict[str, Stamp]]:
     """By asset and partition key, the last ledger sequence and the last day that touch it; none after today."""
     need: dict[str, dict[str, Stamp]] = {name: {} for name in PLANNED}
-    markets = list(markets)
 
-    def touch(asset: str, key: str, sequence: int, day: date) -> None:
-        need[asset][key] = Stamp(sequence, day).and_also(need[asset].get(key, NEVER))
+    def touch(asset: str, key: str, stamp: Stamp) -> None:
+        need[asset][key] = stamp.and_also(need[asset].get(key, NEVER))
 
     for entry in history.entries:
         if entry.source in DIMENSIONS:
-            touch(entry.source, WHOLE, entry.sequence, date.min)
-        last_day: dict[date, date] = dict.fromkeys(entry.chart_months, date.min)
-        for day in sorted(day for day in entry.play_dates if day <= today):
-            last_day[month_of(day)] = day
-            for asset in DAILY:
-                touch(asset, day.isoformat(), entry.sequence, day)
-        for month, day in last_day.items():
-            if day > date.min:
-                for asset in MONTHLY:
-                    touch(asset, month.isoformat(), entry.sequence, day)
-            for market in markets:
-                for asset in CHARTS:
-                    touch(asset, chart_key(market, month), entry.sequence, day)
-            touch(EXPORTS, WHOLE, entry.sequence, day)
+            touch(entry.source, WHOLE, Stamp(entry.sequence))
+    played = _last_touch(history, "play_dates", today)
+    for day, sequence in played.items():
+        stamp = Stamp(sequence, day)
+        for asset, days in scope.reach(day, today).items():
+            for one in days:
+                if asset != "sessions" or one in played:  # no session begins on a day without a play
+                    touch(asset, one.isoformat(), stamp)
+        touch(MONTHLY[0], month_of(day).isoformat(), stamp)
+        for market in scope.markets:
+            touch(CHARTS[0], chart_key(market, month_of(day)), stamp)
+    for month, sequence in _last_touch(history, "chart_months", today).items():
+        for market in scope.markets:
+            touch(CHARTS[0], chart_key(market, month), Stamp(sequence))
+    for day, sequence in _last_touch(history, "window_dates", today).items():
+        reach = scope.reach(day, today)
+        for asset in WINDOWS:
+            for one in reach[asset]:
+                touch(asset, one.isoformat(), Stamp(sequence))
+    for day, sequence in _last_touch(history, "chart_dates", today).items():
+        for asset in WINDOWS:
+            touch(asset, day.isoformat(), Stamp(sequence))
+    for key, stamp in need[CHARTS[0]].items():
+        touch(BY_MARKET[0], key.partition("|")[0], stamp)
+    for asset in EXPORTED:
+        for stamp in need[asset].values():
+            touch(EXPORTS, WHOLE, stamp)
     return need
 
 
-def plan(history: History, stamps: Stamps, markets: Iterable[str], today: date) -> Plan:
+def _last_touch(history: History, column: str, today: date) -> dict[date, int]:
+    """The days up to today in a column of the ledger, each with the last sequence that holds it."""
+    last: dict[date, int] = {}
+    for entry in history.entries:
+        for day in getattr(entry, column):
+            if day <= today:
+                last[day] = max(entry.sequence, last.get(day, 0))
+    return last
+
+
+def plan(history: History, stamps: Stamps, scope: Scope, today: date) -> Plan:
     """The stale partitions of every asset, in order of their keys."""
     stale = {
         asset: sorted(key for key, need in keys.items() if not stamps.get(asset, {}).get(key, NEVER).covers(need))
-        for asset, keys in needed(history, markets, today).items()
+        for asset, keys in needed(history, scope, today).items()
     }
     waiting = {day for entry in history.entries for day in entry.play_dates if day > today}
     return Plan({asset: keys for asset, keys in stale.items() if keys}, sorted(waiting))

@@ -19,7 +19,20 @@ from umg_assets.partitions import (
     runs_of_months,
     split_chart_keys,
 )
-from umg_assets.planning import CHARTS, DAILY, EXPORTS, LAND, MONTHLY, PLANNED, STAGES, WHOLE, Plan, plan
+from umg_assets.planning import (
+    BY_MARKET,
+    CHARTS,
+    DAILY,
+    EXPORTS,
+    LAND,
+    MONTHLY,
+    PLANNED,
+    STAGES,
+    WHOLE,
+    Plan,
+    Scope,
+    plan,
+)
 from umg_assets.resources.landing import Scan, scan
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.stamps import read_stamps
@@ -85,20 +98,22 @@ class Runner:
 
     def _plan(self, instance: dg.DagsterInstance) -> Plan:
         today = local_today(self._settings.time_zone)
-        return plan(self._ledger.read(), read_stamps(instance, PLANNED), self._settings.markets, today)
+        return plan(self._ledger.read(), read_stamps(instance, PLANNED), Scope.of(self._settings), today)
 
     def _forced(self, rebuild: tuple[date, date]) -> dict[str, list[str]]:
-        first, last = max(rebuild[0], self._settings.first_day), min(rebuild[1], local_today(self._settings.time_zone))
-        days = days_between(first, last)
+        today = local_today(self._settings.time_zone)
+        days = days_between(max(rebuild[0], self._settings.first_day), min(rebuild[1], today))
         months = sorted({month_of(day) for day in days})
-        charts = [chart_key(market, month) for month in months for market in self._settings.markets]
-        keys = {
-            DAILY: [day.isoformat() for day in days],
-            MONTHLY: [month.isoformat() for month in months],
-            CHARTS: charts,
-            (EXPORTS,): [WHOLE],
+        keys: dict[str, set[str]] = {
+            MONTHLY[0]: {month.isoformat() for month in months},
+            CHARTS[0]: {chart_key(market, month) for month in months for market in self._settings.markets},
+            BY_MARKET[0]: set(self._settings.markets),
+            EXPORTS: {WHOLE},
         }
-        return {asset: list(partitions) for assets, partitions in keys.items() for asset in assets}
+        for day in days:
+            for asset, reached in Scope.of(self._settings).reach(day, today).items():
+                keys.setdefault(asset, set()).update(one.isoformat() for one in reached)
+        return {asset: sorted(partitions) for asset, partitions in keys.items()}
 
     def _run(
         self,
@@ -137,6 +152,8 @@ def _runs(asset: str, keys: Iterable[str]) -> list[tuple[str, str] | None]:
     """The partitions of an asset as unbroken ranges (first key, last key); None for an asset without partitions."""
     if asset in DAILY:
         return [(a.isoformat(), b.isoformat()) for a, b in runs_of_days(date.fromisoformat(key) for key in keys)]
+    if asset in BY_MARKET:
+        return [(min(keys), max(keys))] if keys else []
     if asset in MONTHLY:
         return [(a.isoformat(), b.isoformat()) for a, b in runs_of_months(date.fromisoformat(key) for key in keys)]
     if asset in CHARTS:

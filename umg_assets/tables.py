@@ -89,6 +89,8 @@ DELIVERIES = Table(
         "repeats | array<string> | plays: pairs of play dates (ISO/ISO) that share a play_id",
         "play_dates | array<date> | local play dates touched: rows brought, rows replaced, other copies of both",
         "chart_months | array<date> | months whose charts alone are touched (a track's new title)",
+        "window_dates | array<date> | play dates that windows count anew (a track's new artist or genre)",
+        "chart_dates | array<date> | days whose window charts alone are touched (a new name in them)",
         "recorded_at | timestamp | when the entry was written",
     ),
     key=("sequence",),
@@ -327,8 +329,12 @@ ALL: tuple[Table, ...] = (
     TRACKS,
     PLAYS,
     DAILY_TRACK_PLAYS,
+    SESSIONS,
     MONTHLY_TRACK_PLAYS,
     TOP_TRACKS_BY_COUNTRY,
+    CHART_MOVEMENTS,
+    TOP_ARTISTS_BY_GENRE,
+    AGE_GROUP_FAVOURITES,
 )
 BY_NAME: dict[str, Table] = {table.name: table for table in ALL}
 RAW: dict[Kind, Table] = {"plays": RAW_PLAYS, "users": RAW_USERS, "tracks": RAW_TRACKS}

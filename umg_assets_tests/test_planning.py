@@ -1,14 +1,15 @@
 """Which partitions are stale: the plan, from ledger and stamps alone."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
 from umg_assets import planning
-from umg_assets.planning import NEVER, WHOLE, Stamp
+from umg_assets.planning import NEVER, WHOLE, WINDOWS, Scope, Stamp
 from umg_assets.resources.ledger import Entry, History
 
 TODAY = date(2026, 4, 10)
-MARKETS = ["AT", "DE"]
+SCOPE = Scope(date(2026, 1, 1), ("AT", "DE"), {"top_artists_by_genre": 30, "age_group_favourites": 14})
 BUILT = ("plays", "daily_track_plays", "monthly_track_plays", "top_tracks_by_country", "exports")
 
 
@@ -31,15 +32,15 @@ def plays(sequence: int, *days: date, delivered: date | None = None, **values) -
 
 def all_at(stamp: Stamp, history: History, today: date = TODAY) -> dict[str, dict[str, Stamp]]:
     """The stamps of a run that built everything that the history needs."""
-    return {asset: dict.fromkeys(keys, stamp) for asset, keys in planning.needed(history, MARKETS, today).items()}
+    return {asset: dict.fromkeys(keys, stamp) for asset, keys in planning.needed(history, SCOPE, today).items()}
 
 
 def test_the_plan_of_an_empty_ledger_is_empty():
-    assert not planning.plan(History(()), {}, MARKETS, TODAY)
+    assert not planning.plan(History(()), {}, SCOPE, TODAY)
 
 
 def test_a_new_delivery_makes_its_days_months_charts_and_exports_stale():
-    todo = planning.plan(History((plays(1, day(2), day(1, 4)),)), {}, MARKETS, TODAY)
+    todo = planning.plan(History((plays(1, day(2), day(1, 4)),)), {}, SCOPE, TODAY)
     assert {name: keys for name, keys in todo.partitions.items() if name in BUILT} == {
         "plays": ["2026-03-02", "2026-04-01"],
         "daily_track_plays": ["2026-03-02", "2026-04-01"],
@@ -51,14 +52,14 @@ def test_a_new_delivery_makes_its_days_months_charts_and_exports_stale():
 
 def test_what_was_built_through_the_last_entry_on_this_day_is_not_stale():
     history = History((plays(1, day(2)), Entry("users", "u", day(1), sequence=2, state="landed")))
-    assert not planning.plan(history, all_at(Stamp(2, TODAY), history), MARKETS, TODAY)
-    assert planning.plan(history, all_at(Stamp(1, TODAY), history), MARKETS, TODAY).partitions == {"users": [WHOLE]}
+    assert not planning.plan(history, all_at(Stamp(2, TODAY), history), SCOPE, TODAY)
+    assert planning.plan(history, all_at(Stamp(1, TODAY), history), SCOPE, TODAY).partitions == {"users": [WHOLE]}
 
 
 def test_a_staged_entry_of_a_run_that_died_touches_as_a_landed_one_does():
     history = History((plays(1, day(2)),))
     staged = History((*history.entries, Entry("plays", "1.csv", day(2), sequence=2, play_dates=[day(5)])))
-    todo = planning.plan(staged, all_at(Stamp(1, TODAY), history), MARKETS, TODAY)
+    todo = planning.plan(staged, all_at(Stamp(1, TODAY), history), SCOPE, TODAY)
     assert todo.partitions["plays"] == ["2026-03-05"]
     assert todo.partitions["monthly_track_plays"] == ["2026-03-01"]
 
@@ -66,21 +67,63 @@ def test_a_staged_entry_of_a_run_that_died_touches_as_a_landed_one_does():
 def test_plays_of_a_day_that_has_not_begun_wait_and_then_make_their_day_month_and_charts_stale():
     tomorrow = TODAY + timedelta(days=1)
     history = History((plays(1, TODAY, tomorrow),))
-    todo = planning.plan(history, {}, MARKETS, TODAY)
+    todo = planning.plan(history, {}, SCOPE, TODAY)
     assert (todo.partitions["plays"], todo.waiting) == (["2026-04-10"], [tomorrow])
     built = all_at(Stamp(1, TODAY), history)
-    assert not planning.plan(history, built, MARKETS, TODAY)
-    todo = planning.plan(history, built, MARKETS, tomorrow)
+    assert not planning.plan(history, built, SCOPE, TODAY)
+    todo = planning.plan(history, built, SCOPE, tomorrow)
     assert (todo.partitions["plays"], todo.waiting) == (["2026-04-11"], [])
     assert todo.partitions["monthly_track_plays"] == ["2026-04-01"]
     assert todo.partitions["top_tracks_by_country"] == ["AT|2026-04-01", "DE|2026-04-01"]
     assert todo.partitions["exports"] == [WHOLE]
 
 
+def days_of(*bounds: int) -> list[str]:
+    """The days of March from the first to the last, as keys; days after the 31st are of April."""
+    return [(day(1) + timedelta(days=number - 1)).isoformat() for number in range(bounds[0], bounds[-1] + 1)]
+
+
+def test_a_play_touches_its_day_the_sessions_around_it_the_windows_that_hold_it_and_nothing_after_today():
+    week = plays(1, *(day(number) for number in range(1, 10)))
+    built = all_at(Stamp(1, TODAY), History((week,)))
+    todo = planning.plan(History((week, plays(2, day(5)))), built, SCOPE, TODAY).partitions
+    assert todo["plays"] == todo["daily_track_plays"] == days_of(5)
+    assert todo["sessions"] == days_of(4, 8)
+    assert todo["age_group_favourites"] == days_of(5, 18)
+    assert todo["top_artists_by_genre"] == days_of(5, 34)
+    assert todo["chart_movements"] == ["AT", "DE"]
+    todo = planning.plan(History((plays(1, TODAY),)), {}, SCOPE, TODAY).partitions
+    assert todo["sessions"] == ["2026-04-10"]
+    assert todo["age_group_favourites"] == todo["top_artists_by_genre"] == ["2026-04-10"]
+
+
+def test_a_window_that_ends_on_a_day_that_begins_is_stale_though_nothing_came():
+    history = History((plays(1, TODAY),))
+    built = all_at(Stamp(1, TODAY), history)
+    tomorrow = TODAY + timedelta(days=1)
+    todo = planning.plan(history, built, SCOPE, tomorrow).partitions
+    assert todo == {asset: [tomorrow.isoformat()] for asset in WINDOWS}
+
+
+def test_a_track_of_another_genre_makes_the_windows_of_its_plays_stale_and_a_new_name_only_the_days_that_show_it():
+    history = History((plays(1, day(2), day(20)),))
+    built = all_at(Stamp(1, TODAY), history)
+    changed = Entry("stamps", "tracks", day(3), sequence=2, state="landed", window_dates=[day(2)])
+    todo = planning.plan(History((*history.entries, changed)), built, SCOPE, TODAY).partitions
+    assert todo == {
+        "top_artists_by_genre": days_of(2, 31),
+        "age_group_favourites": days_of(2, 15),
+        "exports": [WHOLE],
+    }
+    named = Entry("stamps", "tracks", day(3), sequence=2, state="landed", chart_dates=[day(21)])
+    todo = planning.plan(History((*history.entries, named)), built, SCOPE, TODAY).partitions
+    assert todo == {**{asset: ["2026-03-21"] for asset in WINDOWS}, "exports": [WHOLE]}
+
+
 def test_a_retitled_track_makes_charts_stale_and_no_day():
     history = History((plays(1, day(2)),))
     retitled = Entry("stamps", "tracks", day(3), sequence=2, state="landed", chart_months=[day(1)])
-    todo = planning.plan(History((*history.entries, retitled)), all_at(Stamp(1, TODAY), history), MARKETS, TODAY)
+    todo = planning.plan(History((*history.entries, retitled)), all_at(Stamp(1, TODAY), history), SCOPE, TODAY)
     assert todo.partitions["top_tracks_by_country"] == ["AT|2026-03-01", "DE|2026-03-01"]
     assert "plays" not in todo.partitions
     assert "monthly_track_plays" not in todo.partitions
@@ -89,7 +132,7 @@ def test_a_retitled_track_makes_charts_stale_and_no_day():
 def test_a_market_that_is_new_in_the_settings_gets_its_charts():
     history = History((plays(1, day(2)),))
     built = all_at(Stamp(1, TODAY), history)
-    todo = planning.plan(history, built, [*MARKETS, "CH"], TODAY)
+    todo = planning.plan(history, built, replace(SCOPE, markets=(*SCOPE.markets, "CH")), TODAY)
     assert todo.partitions["top_tracks_by_country"] == ["CH|2026-03-01"]
     assert "plays" not in todo.partitions
 

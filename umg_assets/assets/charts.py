@@ -1,19 +1,22 @@
-"""Top tracks by country: the 50 most played tracks of a month in each market, by four criteria.
+"""Charts by month: the 50 most played tracks of a month in each market by four criteria, and how they moved.
 
-Reads monthly_track_plays of the month; one partition a month and country; the running month is ranked to date.
+top_tracks_by_country reads monthly_track_plays of the month; the running month is ranked to date. chart_movements reads
+a market's charts of all months, so that a month that changes changes the later ones.
 """
 
 import dagster as dg
 from pyspark.sql import DataFrame
 
+from umg_assets import tables
 from umg_assets.partitions import Calendar, split_chart_keys
 from umg_assets.resources.slices import Slice
 from umg_assets.settings import Settings
 from umg_assets.transforms.charts import rank_tracks
+from umg_assets.transforms.movements import movements
 
 
 def build_chart_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
-    """`top_tracks_by_country`, by month and market."""
+    """`top_tracks_by_country`, by month and market; `chart_movements`, by market."""
 
     @dg.asset(
         partitions_def=calendar.month_by_country,
@@ -22,7 +25,7 @@ def build_chart_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
                 partition_mapping=dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="month")
             )
         },
-        description=__doc__,
+        description=f"{tables.TOP_TRACKS_BY_COUNTRY.comment}\n\n{__doc__}",
         group_name="charts",
         kinds={"delta"},
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -38,4 +41,20 @@ def build_chart_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
         asked = monthly_track_plays.where(Slice.months_of_markets(months, markets).predicate)
         return rank_tracks(asked, tracks, settings.charts.top_tracks, catalogue=bool(settings.sources.tracks))
 
-    return [top_tracks_by_country]
+    @dg.asset(
+        partitions_def=calendar.by_country,
+        ins={
+            "top_tracks_by_country": dg.AssetIn(
+                partition_mapping=dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="country")
+            )
+        },
+        description=f"{tables.CHART_MOVEMENTS.comment}\n\n{__doc__}",
+        group_name="charts",
+        kinds={"delta"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool="chart_movements",
+    )
+    def chart_movements(top_tracks_by_country: DataFrame) -> DataFrame:
+        return movements(top_tracks_by_country)
+
+    return [top_tracks_by_country, chart_movements]

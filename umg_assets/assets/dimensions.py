@@ -59,12 +59,14 @@ def _seen(context: dg.AssetExecutionContext, name: str) -> int:
 
 
 def _result(lakehouse: Lakehouse, table: tables.Table, update: Update) -> dg.MaterializeResult:
-    commit = update.commit
+    commit, touched = update.commit, update.touched
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(lakehouse.rows(table).values()),
-            "play_dates_touched": len(update.play_dates),
-            "chart_months_touched": len(update.chart_months),
+            **({"play_dates_touched": len(touched.play_dates)} if touched else {}),
+            **({"chart_months_touched": len(touched.chart_months)} if touched else {}),
+            **({"window_dates_touched": len(touched.window_dates)} if touched else {}),
+            **({"chart_dates_touched": len(touched.chart_dates)} if touched else {}),
             **({"delta_version": commit.version, "files": commit.files, "bytes": commit.bytes} if commit else {}),
         },
         data_version=data_version(Stamp(update.sequence)),

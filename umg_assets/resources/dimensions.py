@@ -1,12 +1,13 @@
 """Brings users and tracks up to date with their deliveries, and enters in the ledger what that touches."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from umg_assets import tables
 from umg_assets.partitions import utc_today
@@ -19,6 +20,7 @@ from umg_assets.transforms.dimensions import (
     advance_history,
     changes,
     latest_tracks,
+    renamed_artists,
     restamped_days,
     user_history,
 )
@@ -26,12 +28,11 @@ from umg_assets.transforms.dimensions import (
 
 @dataclass(frozen=True)
 class Update:
-    """What an update did: the ledger's sequence that it has seen, its commit (None: nothing changed), touched days."""
+    """What an update did: the ledger's sequence that it has seen; its commit and what that touches (None: nothing)."""
 
     sequence: int
     commit: Commit | None = None
-    play_dates: tuple[date, ...] = ()
-    chart_months: tuple[date, ...] = ()
+    touched: Entry | None = None
 
 
 class Dimensions:
@@ -58,8 +59,7 @@ class Dimensions:
             days = restamped_days(
                 concerned, _applied(tables.USERS, concerned, changed), self._lakehouse.read(tables.PLAYS)
             )
-            found = tuple(sorted(row["play_date"] for row in days.collect()))
-            return self._merge(tables.USERS, changed, Update(sequence, play_dates=found))
+            return self._merge(tables.USERS, changed, sequence, play_dates={row["play_date"] for row in days.collect()})
 
     def update_tracks(self, seen: int) -> Update:
         """The tracks table, up to date; seen: the ledger sequence that it has seen (-1: none)."""
@@ -71,16 +71,24 @@ class Dimensions:
         with self._staged(changes(tables.TRACKS, before, after)) as changed:
             if changed is None:
                 return Update(sequence)
-            old = tracks.select("track_id", tracks["duration_ms"].alias("_was"))
-            moved = changed.join(old, "track_id", "left").where(f"{DELETED} or not (duration_ms <=> _was)")
-            come_or_gone = changed.join(old, "track_id", "left_anti").unionByName(changed.where(DELETED))
+            both = changed.join(tracks.select("track_id", F.struct("*").alias("_was")), "track_id", "left")
+            moved = both.where(f"{DELETED} or not (duration_ms <=> _was.duration_ms)")
+            come_or_gone = both.where(f"{DELETED} or _was is null")
+            regrouped = both.where(f"{DELETED} or not (artist_id <=> _was.artist_id and genre <=> _was.genre)")
+            renamed = renamed_artists(tracks, _applied(tables.TRACKS, tracks, changed))
             # not in the daily sums: where a run died before it made them, they lag behind
-            days = self._where_played(tables.PLAYS, "play_date", moved)
-            months = self._where_played(tables.MONTHLY_TRACK_PLAYS, "month", come_or_gone) | self._where_played(
-                tables.TOP_TRACKS_BY_COUNTRY, "month", changed
-            )
+            days = self._dates(tables.PLAYS, "play_date", "track_id", moved)
+            months = self._dates(tables.MONTHLY_TRACK_PLAYS, "month", "track_id", come_or_gone)
             return self._merge(
-                tables.TRACKS, changed, Update(sequence, None, tuple(sorted(days)), tuple(sorted(months)))
+                tables.TRACKS,
+                changed,
+                sequence,
+                play_dates=days,
+                chart_months=months | self._dates(tables.TOP_TRACKS_BY_COUNTRY, "month", "track_id", changed),
+                # days whose sums lag behind are stale, and so are the windows that hold them
+                window_dates=self._dates(tables.DAILY_TRACK_PLAYS, "play_date", "track_id", regrouped),
+                chart_dates=self._dates(tables.TOP_ARTISTS_BY_GENRE, "chart_date", "artist_id", renamed)
+                | self._dates(tables.AGE_GROUP_FAVOURITES, "chart_date", "track_id", changed),
             )
 
     def _deliveries(self, raw: Table, source: str, seen: int) -> tuple[int, DataFrame | None, bool]:
@@ -109,25 +117,23 @@ class Dimensions:
         finally:
             self._lakehouse.discard(folder)
 
-    def _where_played(self, table: Table, column: str, tracks: DataFrame) -> set[date]:
-        found = self._lakehouse.read(table).join(tracks.select("track_id"), "track_id", "left_semi")
+    def _dates(self, table: Table, column: str, by: str, those: DataFrame) -> set[date]:
+        """The dates in a column of the table's rows that have one of those tracks or artists."""
+        found = self._lakehouse.read(table).join(F.broadcast(those.select(by)), by, "left_semi")
         return {row[column] for row in found.select(column).distinct().collect()}
 
-    def _merge(self, table: Table, changed: DataFrame, update: Update) -> Update:
-        """Merges the changes between the staged and the landed ledger entry of what they touch."""
-        touched = Entry(
-            source="stamps",
-            path=table.name,
-            delivery_date=utc_today(),
-            play_dates=list(update.play_dates),
-            chart_months=list(update.chart_months),
-        )
-        entered: Sequence[Entry] = [touched] if touched.play_dates or touched.chart_months else []
-        with self._ledger.change(entered) if entered else nullcontext():
-            commit = self._lakehouse.merge(table, changed)
-        return Update(update.sequence, commit, update.play_dates, update.chart_months)
+    def _merge(self, table: Table, changed: DataFrame, sequence: int, **touched: set[date]) -> Update:
+        """Merges the changes between the staged and the landed ledger entry of the days and months that they touch."""
+        entry = Entry(source="stamps", path=table.name, delivery_date=utc_today())
+        entry = replace(entry, **{column: sorted(days) for column, days in touched.items()})
+        if not any(touched.values()):
+            return Update(sequence, self._lakehouse.merge(table, changed))
+        with self._ledger.change([entry]):
+            return Update(sequence, self._lakehouse.merge(table, changed), entry)
 
 
 def _applied(table: Table, before: DataFrame, changed: DataFrame) -> DataFrame:
-    kept = before.join(changed.select(*table.key), list(table.key), "left_anti")
+    # Sail 0.7.2 cannot aggregate a union of columns with a comment and without: computed ones have none
+    bare = before.select(*(F.coalesce(name, F.lit(None)).alias(name) for name in table.names))
+    kept = bare.join(changed.select(*table.key), list(table.key), "left_anti")
     return kept.unionByName(changed.where(f"not {DELETED}").drop(DELETED))

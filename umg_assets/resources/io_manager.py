@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from umg_assets import tables
 from umg_assets.partitions import chart_key, local_today, split_chart_keys
-from umg_assets.planning import PLANNED, WHOLE, Stamp, built_from, needed
+from umg_assets.planning import PLANNED, WHOLE, Scope, Stamp, built_from, needed
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import History, Ledger
 from umg_assets.resources.slices import Slice
@@ -68,7 +68,7 @@ class LakehouseIOManager(dg.IOManager):
     def _stamp(self, context: dg.OutputContext) -> Stamp:
         step = context.step_context
         history, today, reads = self._reads.pop((step.run_id, step.step.key))
-        need = needed(history, self._settings.markets, today)
+        need = needed(history, Scope.of(self._settings), today)
         upstream = [name for name in reads if name in PLANNED]
         stamps = read_stamps(step.instance, tuple(upstream))
         return built_from(upstream, reads, need, stamps, Stamp(history.sequence, today))
@@ -79,6 +79,8 @@ def slice_of(table: Table, keys: Iterable[str]) -> Slice:
     if table.partitioned_by == ("month", "country"):
         markets, months = split_chart_keys(keys)
         return Slice.months_of_markets(months, markets)
+    if table.partitioned_by == ("country",):
+        return Slice.markets(keys)
     return Slice.days(table.partitioned_by[0], (date.fromisoformat(key) for key in keys))
 
 

@@ -39,6 +39,8 @@ class Entry:
     repeats: list[str] = field(default_factory=list)
     play_dates: list[date] = field(default_factory=list)
     chart_months: list[date] = field(default_factory=list)
+    window_dates: list[date] = field(default_factory=list)
+    chart_dates: list[date] = field(default_factory=list)
     recorded_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 
     @property
@@ -113,6 +115,8 @@ _SCHEMA = pa.schema(
         pa.field("repeats", pa.list_(pa.string())),
         pa.field("play_dates", pa.list_(pa.date32())),
         pa.field("chart_months", pa.list_(pa.date32())),
+        pa.field("window_dates", pa.list_(pa.date32())),
+        pa.field("chart_dates", pa.list_(pa.date32())),
         pa.field("recorded_at", pa.timestamp("us", tz="UTC")),
     ]
 )

@@ -44,6 +44,14 @@ class Slice:
         return cls(predicate if unbroken else _one_of(column, wanted), tuple((day.isoformat(),) for day in wanted))
 
     @classmethod
+    def markets(cls, markets: Iterable[str]) -> "Slice":
+        """The markets of a table by country. Raises ValueError when there are none."""
+        wanted = sorted(set(markets))
+        if not wanted:
+            raise ValueError("a slice of markets without a single one: nothing may be replaced")
+        return cls(_one_of("country", wanted), tuple((market,) for market in wanted))
+
+    @classmethod
     def months_of_markets(cls, months: Iterable[date], markets: Iterable[str]) -> "Slice":
         """The rectangle of months and markets. Raises ValueError when either is empty."""
         rows, columns = sorted(set(months)), sorted(set(markets))

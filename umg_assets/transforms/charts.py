@@ -1,12 +1,11 @@
 """Charts: ranked tracks."""
 
-from functools import reduce
-
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from umg_assets import tables
 from umg_assets.tables import CRITERIA
+from umg_assets.transforms.ranking import rank_by
 
 
 def rank_tracks(monthly: DataFrame, tracks: DataFrame, size: int, catalogue: bool) -> DataFrame:
@@ -21,14 +20,4 @@ def rank_tracks(monthly: DataFrame, tracks: DataFrame, size: int, catalogue: boo
         "track_id",
         "inner" if catalogue else "left",
     )
-    by_criterion = [
-        named.withColumn("criterion", F.lit(criterion)).withColumn("_figure", F.col(column))
-        for criterion, column in CRITERIA.items()
-    ]
-    order = Window.partitionBy("month", "country", "criterion").orderBy(
-        F.col("_figure").desc(), F.col("plays").desc(), F.col("track_id").asc()
-    )
-    ranked = (
-        reduce(DataFrame.unionByName, by_criterion).where("_figure > 0").withColumn("rank", F.row_number().over(order))
-    )
-    return ranked.where(F.col("rank") <= size).select(*tables.TOP_TRACKS_BY_COUNTRY.names)
+    return rank_by(named, CRITERIA, ("month", "country"), "track_id", size).select(*tables.TOP_TRACKS_BY_COUNTRY.names)

@@ -140,6 +140,18 @@ def latest_tracks(raw: DataFrame) -> DataFrame:
     return raw.withColumn("_nth", F.row_number().over(order)).where("_nth = 1").select(*tables.TRACKS.names)
 
 
+def artist_names(tracks: DataFrame) -> DataFrame:
+    """The catalogue -> artist_id, artist_name: of several spellings the last in the alphabet, whatever came last."""
+    return tracks.where("artist_id is not null").groupBy("artist_id").agg(F.max("artist_name").alias("artist_name"))
+
+
+def renamed_artists(before: DataFrame, after: DataFrame) -> DataFrame:
+    """The catalogue as it was and as it is (tables.TRACKS) -> artist_id of the artists that have another name now."""
+    was = artist_names(before).withColumnRenamed("artist_name", "_was")
+    both = artist_names(after).join(was, "artist_id", "left")
+    return both.where("not (artist_name <=> _was)").select("artist_id")
+
+
 def changes(table: tables.Table, before: DataFrame, after: DataFrame) -> DataFrame:
     """What turns `before` into `after`: rows to put, and keys to delete (`_deleted`); columns of the contract."""
     values = [name for name in table.names if name not in table.key]

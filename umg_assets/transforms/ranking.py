@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from typing import Any
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 
-def rank_by(figures: DataFrame, criteria: Mapping[str, str], within: Sequence[str], tie: str, size: int) -> DataFrame:
+def rank_by(figures: DataFrame, criteria: Mapping[Any, str], within: Sequence[str], tie: str, size: int) -> DataFrame:
     """Figures -> the top `size` by each criterion, with `criterion` and `rank` (from 1, without gaps).
 
     criteria: name -> column of the figure; within: the columns of one chart. Ties break by plays, then by the column

@@ -11,8 +11,9 @@ SILENCE = timedelta(minutes=30)
 """Without a session_id, a longer silence after a play's end ends a session."""
 LONG_SILENCE = timedelta(hours=24)
 """A longer silence ends any session: an exporter's session_id may come again."""
-DAYS_BEFORE, DAYS_AFTER = 2, 1
-"""Plays of how many days around a day decide its sessions."""
+LONGEST = timedelta(hours=22)
+"""How much of a play counts before a silence. With it no play is linked over two whole local days (47 hours where the
+clocks change), and plays of partitions.SESSION_DAYS_BEFORE days before a day decide its sessions exactly."""
 
 
 def sessions_of(plays: DataFrame) -> DataFrame:
@@ -21,14 +22,16 @@ def sessions_of(plays: DataFrame) -> DataFrame:
     plays: tables.PLAYS. A session is a user's plays with one session_id (which counts per user only), or without one.
     Silence after the end of what was played ends it: over 30 minutes without a session_id, over 24 hours with one. A
     session belongs to the local day on which it began, also past midnight; one that has filled a whole local day is
-    cut at the midnight after. country and age_group are those of its first play; sums are NULL where no play knows.
+    cut at the midnight after. Of a play over 22 hours, 22 count before a silence. country and age_group are those of
+    its first play; sums are NULL where no play knows.
     """
     group = Window.partitionBy("user_key", "session_id").orderBy("started_at", "play_id")
     earlier = group.rowsBetween(Window.unboundedPreceding, -1)
     started = F.unix_micros("started_at")
     ended = started + F.coalesce("played_ms", F.lit(0)) * 1000
     timed = plays.withColumn("_started", started).withColumn("_ended", ended)
-    silence = F.col("_started") - F.max("_ended").over(earlier)
+    held = F.least("_ended", F.col("_started") + _micros(LONGEST))
+    silence = F.col("_started") - F.max(held).over(earlier)
     allowed = F.when(F.col("session_id").isNull(), _micros(SILENCE)).otherwise(_micros(LONG_SILENCE))
     linked = timed.withColumn("_new", F.when(silence <= allowed, 0).otherwise(1))
     chained = linked.withColumn("_chain", F.sum("_new").over(group))

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from umg_assets import tables
+from umg_assets.transforms.dimensions import artist_names
 from umg_assets.transforms.ranking import rank_by
 
 ARTIST_CRITERIA = {"plays": "plays", "streams": "streams", "listening_time": "listening_ms"}
@@ -28,20 +29,23 @@ def top_artists(
     overall = _sums(windows, "chart_date", "genre", "artist_id").withColumn("market", F.lit(None).cast("string"))
     by_market = windows.where(F.col("country").isin(list(markets))).withColumnRenamed("country", "market")
     figures = overall.unionByName(by_market.select(*overall.columns))
-    names = tracks.groupBy("artist_id").agg(F.max("artist_name").alias("artist_name"))
     ranked = rank_by(figures, ARTIST_CRITERIA, ("chart_date", "market", "genre"), "artist_id", size)
-    return ranked.join(F.broadcast(names), "artist_id").select(*tables.TOP_ARTISTS_BY_GENRE.names)
+    return ranked.join(F.broadcast(artist_names(tracks)), "artist_id").select(*tables.TOP_ARTISTS_BY_GENRE.names)
 
 
-def favourites(daily: DataFrame, tracks: DataFrame, first: date, last: date, days: int, size: int) -> DataFrame:
+def favourites(
+    daily: DataFrame, tracks: DataFrame, catalogue: bool, first: date, last: date, days: int, size: int
+) -> DataFrame:
     """Sums by day -> the most played tracks of an age group over the `days` days ending on each day.
 
     Out: tables.AGE_GROUP_FAVOURITES. daily, tracks: as for `top_artists`. Ties break by track_id. Plays of every
-    country count, those of users without an age group do not; a track that the catalogue does not hold is not ranked.
+    country count, those of users without an age group do not. With a catalogue, a track that it does not hold is not
+    ranked; without one, every track is, and its title is NULL.
     """
     grouped = _sums(daily.where("age_group is not null"), "play_date", "age_group", "track_id")
     windows = _sums(_spread(grouped, first, last, days), "chart_date", "age_group", "track_id")
-    named = windows.join(F.broadcast(tracks.select("track_id", "title", "artist_name")), "track_id")
+    titles = F.broadcast(tracks.select("track_id", "title", "artist_name"))
+    named = windows.join(titles, "track_id", "inner" if catalogue else "left")
     ranked = rank_by(named, {"plays": "plays"}, ("chart_date", "age_group"), "track_id", size)
     return ranked.select(*tables.AGE_GROUP_FAVOURITES.names)
 

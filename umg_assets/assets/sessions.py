@@ -1,0 +1,39 @@
+"""Sessions: one row a session, by the local day on which it began.
+
+Reads the plays of three days before and one after: a session may have begun before midnight, or go on past it.
+"""
+
+import dagster as dg
+from pyspark.sql import DataFrame
+
+from umg_assets import tables
+from umg_assets.partitions import SESSION_DAYS_AFTER, SESSION_DAYS_BEFORE, Calendar, parse_day
+from umg_assets.resources.slices import Slice
+from umg_assets.transforms.sessions import sessions_of
+
+
+def build_session_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
+    """`sessions`, by local day."""
+
+    @dg.asset(
+        partitions_def=calendar.play_days,
+        ins={
+            "plays": dg.AssetIn(
+                partition_mapping=dg.TimeWindowPartitionMapping(
+                    start_offset=-SESSION_DAYS_BEFORE,
+                    end_offset=SESSION_DAYS_AFTER,
+                    allow_nonexistent_upstream_partitions=True,
+                )
+            )
+        },
+        description=f"{tables.SESSIONS.comment}\n\n{__doc__}",
+        group_name="plays",
+        kinds={"delta"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool="sessions",
+    )
+    def sessions(context: dg.AssetExecutionContext, plays: DataFrame) -> DataFrame:
+        asked = Slice.days("session_date", (parse_day(key) for key in context.partition_keys))
+        return sessions_of(plays).where(asked.predicate)
+
+    return [sessions]
