@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -39,7 +39,18 @@ from umg_assets.resources.stamps import read_stamps
 from umg_assets.settings import Settings
 
 _RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-_PARTITION = "dagster/partition"
+
+_INSTANCE = """\
+# Dagster's instance of this lakehouse, read by `umg run` and `umg dev`.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+# Steps say what they do in their events. Capturing stdout and stderr as well would start four processes a run.
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+"""
 
 
 class RunFailedError(RuntimeError):
@@ -57,10 +68,12 @@ class Report:
 
 
 class Runner:
-    """Runs jobs of a lakehouse in this process, against the Dagster instance under its home."""
+    """Runs jobs of a lakehouse in this process, against the Dagster instance under its home unless given another."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
-        self._settings, self._say = settings, say
+    def __init__(
+        self, settings: Settings, say: Callable[[str], None], instance: dg.DagsterInstance | None = None
+    ) -> None:
+        self._settings, self._say, self._instance = settings, say, instance
         self._ledger = Ledger(settings.home)
 
     def bring_up_to_date(self, rebuild: tuple[date, date] | None = None) -> Report:
@@ -71,7 +84,7 @@ class Runner:
         report = Report(scan=scan(self._settings, self._ledger.read()))
         landing = runs_of_days(file.delivery_date for file in report.scan.changed)
         forced = self._forced(rebuild) if rebuild else {}
-        with open_instance(self._settings.home) as instance:
+        with nullcontext(self._instance) if self._instance else open_instance(self._settings.home) as instance:
             if landing:
                 self._say(f"landing {len(report.scan.changed)} files")
                 for first, last in landing:
@@ -141,7 +154,7 @@ def open_instance(home: Path):
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "dagster.yaml"
     if not file.exists():
-        file.write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n")
+        file.write_text(_INSTANCE)
     os.environ["DAGSTER_HOME"] = str(folder)
     os.environ["UMG_HOME"] = str(home)
     with dg.DagsterInstance.get() as instance:

@@ -8,7 +8,6 @@ from umg_assets import tables
 from umg_assets.automation import LAND, STAGES
 from umg_assets.definitions import build_definitions
 from umg_assets.planning import PLANNED
-from umg_assets.running import open_instance
 from umg_assets_tests.lake import Lake
 
 PLAY = ("u1", "s1", "t1", "2026-03-02T10:00:00Z", 190_000, "AT")
@@ -24,9 +23,8 @@ def test_the_compacting_job_joins_files_keeps_rows_and_leaves_old_versions_reada
     rows, version, files = lake.rows("raw_plays"), lake.version("raw_plays"), _files(lake, "raw_plays")
     everything = {table.name: lake.rows(table.name) for table in tables.ALL}
     assert files == 3
-    with open_instance(lake.home) as instance:
-        job = build_definitions(lake.settings).resolve_job_def("compact_tables")
-        assert job.execute_in_process(instance=instance).success
+    job = build_definitions(lake.settings).resolve_job_def("compact_tables")
+    assert job.execute_in_process(instance=lake.instance).success
     assert _files(lake, "raw_plays") == 1
     assert lake.rows("raw_plays") == rows
     assert {table.name: lake.rows(table.name) for table in tables.ALL} == everything

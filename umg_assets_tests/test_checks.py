@@ -4,15 +4,13 @@ import dagster as dg
 
 from umg_assets.automation import CHECK
 from umg_assets.definitions import build_definitions
-from umg_assets.running import open_instance
 from umg_assets_tests.lake import Lake
 
 
 def last_check(lake: Lake, asset: str, name: str) -> dg.AssetCheckEvaluation | None:
-    """The latest evaluation of a check, from the instance under the home."""
+    """The latest evaluation of a check."""
     key = dg.AssetCheckKey(dg.AssetKey(asset), name)
-    with open_instance(lake.home) as instance:
-        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    records = lake.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
     return records[0].event.asset_check_evaluation if records and records[0].event else None
 
 
@@ -42,8 +40,7 @@ def test_play_ids_that_stand_on_days_beyond_the_window_are_reported_by_a_job_of_
     lake.drop_plays("2026-05-02", [play("twice", "2026-03-02"), play("twice", "2026-05-01"), play("p2", "2026-03-02")])
     lake.run()
     assert last_check(lake, "plays", name) is None
-    with open_instance(lake.home) as instance:
-        assert build_definitions(lake.settings).resolve_job_def(CHECK).execute_in_process(instance=instance).success
+    assert build_definitions(lake.settings).resolve_job_def(CHECK).execute_in_process(instance=lake.instance).success
     found = last_check(lake, "plays", name)
     assert found is not None
     assert (found.passed, found.metadata["play_ids"].value) == (False, 1)

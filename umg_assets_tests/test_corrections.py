@@ -144,7 +144,7 @@ histories = st.lists(st.lists(plays_files | users_files | tracks_files, min_size
 
 
 @settings(
-    max_examples=8,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     derandomize=True,

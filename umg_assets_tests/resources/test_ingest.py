@@ -63,6 +63,7 @@ def test_plays_of_a_day_that_has_not_begun_wait_in_raw_and_then_enter_day_month_
 ):
     """03-02T23:30Z is on 3 March in Vienna."""
     clock.set("2026-03-02")
+    sail_lake.drop_tracks("2026-03-01", [("t1", "One", "a1", "Ann", "Pop", 200_000)])
     sail_lake.drop_plays("2026-03-02", [play("p1", "03-02"), play("p2", "03-02T23:30")])
     assert sail_lake.run().waiting_days == [date(2026, 3, 3)]
     assert sail_lake.values("plays", "play_id") == [("p1",)]
@@ -160,6 +161,7 @@ def test_names_of_files_are_data_whatever_they_hold(lake: Lake):
 
 def test_markets_in_any_order_have_their_charts(sail_lake: Lake):
     sail_lake.configure('markets = ["SK", "AT", "DE"]')
+    sail_lake.drop_tracks("2026-03-01", [("t1", "One", "a1", "Ann", "Pop", 200_000)])
     sail_lake.drop_plays("2026-03-02", [play("p1", "03-02")])
     sail_lake.run()
     assert {row["country"] for row in sail_lake.rows("top_tracks_by_country")} == {"AT"}
@@ -167,7 +169,6 @@ def test_markets_in_any_order_have_their_charts(sail_lake: Lake):
 
 
 def test_a_days_plays_are_made_of_its_own_deliveries_and_those_it_shares_plays_with(lake: Lake, engine: str):
-    from umg_assets import planning
     from umg_assets.assets.plays import plays_of
 
     for number in range(1, 10):
@@ -178,18 +179,18 @@ def test_a_days_plays_are_made_of_its_own_deliveries_and_those_it_shares_plays_w
     history = lake.history()
     users, tracks = lakehouse.read(tables.USERS), lakehouse.read(tables.TRACKS)
 
-    def deliveries_read(day: date) -> set[str]:
-        rows = plays_of([day], history, users, tracks, lake.settings, lakehouse)
-        assert planning.with_repeats(history, [day])
-        return {
-            part.removeprefix("delivery_date=")
-            for file in rows.inputFiles()
-            for part in Path(file).parts
-            if part.startswith("delivery_date=")
-        }
+    def plays_on(day: date, *delivered: int) -> set[str]:
+        """The day's plays, where no delivery can be read but those of some days of March."""
+        others = {*range(1, 10), 20} - set(delivered)
+        with lake.spoilt(*(f"raw_plays/delivery_date=2026-03-{number:02}" for number in others)):
+            rows = plays_of([day], history, users, tracks, lake.settings, lakehouse)
+            return {row["play_id"] for row in rows.collect()}
 
-    assert deliveries_read(date(2026, 3, 3)) == {"2026-03-03"}
-    assert deliveries_read(date(2026, 3, 6)) == {"2026-03-04", "2026-03-06", "2026-03-20"}
+    assert plays_on(date(2026, 3, 3), 3) == {"p3"}
+    assert plays_on(date(2026, 3, 6), 4, 6, 20) == {"p4", "p6"}
+    assert plays_on(date(2026, 3, 4), 4, 6, 20) == set()
+    with pytest.raises(Exception, match=r"(?i)parquet"):
+        plays_on(date(2026, 3, 6), 4, 6)
 
 
 def test_the_clock_of_the_package_is_what_these_tests_set(clock: Clock):

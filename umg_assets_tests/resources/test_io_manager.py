@@ -1,7 +1,6 @@
 """What a run reads, what it writes into Dagster's metadata, and how it stamps what it made."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -11,7 +10,6 @@ import deltalake
 from umg_assets.automation import LAND
 from umg_assets.definitions import build_definitions
 from umg_assets.resources.stamps import read_stamps
-from umg_assets.running import open_instance
 from umg_assets_tests.lake import Lake
 
 RANGE: tuple[str, str] = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -41,21 +39,21 @@ def test_a_range_run_tells_each_partitions_rows_and_its_commit(lake: Lake):
     lake.drop_tracks("2026-03-02", [("t1", "One", "a1", "Ann", "Pop", 200_000)])
     lake.drop_plays("2026-03-03", [play("p1", "2026-03-02"), play("p2", "2026-03-02"), play("p3", "2026-03-03", "DE")])
     lake.run()
-    with open_instance(lake.home) as instance:
-        for day, rows in (("2026-03-02", 2), ("2026-03-03", 1)):
-            told = metadata(instance, "plays", day)
-            assert told["dagster/partition_row_count"] == told["raw_copies"] == rows
-            assert (told["delta_version"], told["files"]) == (lake.version("plays"), 2)
-            files = deltalake.DeltaTable(lake.home / "tables" / "plays").file_uris()
-            assert told["bytes"] == sum(_size(uri) for uri in files)
-        assert metadata(instance, "raw_plays", "2026-03-03")["dagster/partition_row_count"] == 3
-        assert metadata(instance, "monthly_track_plays", "2026-03-01")["dagster/partition_row_count"] == 2
-        assert metadata(instance, "top_tracks_by_country", "DE|2026-03-01")["dagster/partition_row_count"] == 4
-        emptied = lake.drop_plays("2026-03-03", [play("p1", "2026-03-02")])
-        assert emptied.exists()
-        lake.run()
-        assert metadata(instance, "plays", "2026-03-03")["dagster/partition_row_count"] == 0
-        assert metadata(instance, "top_tracks_by_country", "DE|2026-03-01")["dagster/partition_row_count"] == 0
+    instance = lake.instance
+    for day, rows in (("2026-03-02", 2), ("2026-03-03", 1)):
+        told = metadata(instance, "plays", day)
+        assert told["dagster/partition_row_count"] == told["raw_copies"] == rows
+        assert (told["delta_version"], told["files"]) == (lake.version("plays"), 2)
+        files = deltalake.DeltaTable(lake.home / "tables" / "plays").file_uris()
+        assert told["bytes"] == sum(_size(uri) for uri in files)
+    assert metadata(instance, "raw_plays", "2026-03-03")["dagster/partition_row_count"] == 3
+    assert metadata(instance, "monthly_track_plays", "2026-03-01")["dagster/partition_row_count"] == 2
+    assert metadata(instance, "top_tracks_by_country", "DE|2026-03-01")["dagster/partition_row_count"] == 4
+    emptied = lake.drop_plays("2026-03-03", [play("p1", "2026-03-02")])
+    assert emptied.exists()
+    lake.run()
+    assert metadata(instance, "plays", "2026-03-03")["dagster/partition_row_count"] == 0
+    assert metadata(instance, "top_tracks_by_country", "DE|2026-03-01")["dagster/partition_row_count"] == 0
 
 
 def _size(uri: str) -> int:
@@ -64,45 +62,32 @@ def _size(uri: str) -> int:
     return Path(uri.removeprefix("file://")).stat().st_size
 
 
-def test_a_days_run_reads_its_day_and_its_month_and_a_stale_upstream_lowers_the_stamp(lake: Lake):
-    for day in ("2026-02-10", "2026-03-02", "2026-03-03"):
+def test_a_days_run_reads_its_day_its_month_and_its_windows_and_a_stale_upstream_lowers_the_stamp(lake: Lake):
+    for day in ("2026-02-10", "2026-03-02", "2026-03-10"):
         lake.drop_plays(day, [play(f"p{day}", day)])
     lake.run()
-    with _spoilt(
-        lake,
+    with lake.spoilt(
         "raw_plays/delivery_date=2026-02-10",
-        "raw_plays/delivery_date=2026-03-03",
+        "raw_plays/delivery_date=2026-03-10",
         "plays/play_date=2026-02-10",
+        "sessions/session_date=2026-02-10",
+        "sessions/session_date=2026-03-10",
         "daily_track_plays/play_date=2026-02-10",
-        "daily_track_plays/play_date=2026-03-03",
+        "daily_track_plays/play_date=2026-03-10",
         "monthly_track_plays/month=2026-02-01",
     ):
         report = lake.run(rebuild=(date(2026, 3, 2), date(2026, 3, 2)))
     assert report.partitions["plays"] == ["2026-03-02"]
 
-    with open_instance(lake.home) as instance:
-        built = read_stamps(instance, ("plays", "daily_track_plays"))
-        lake.drop_plays("2026-03-04", [play("late", "2026-03-02")])
-        run_job(lake, instance, LAND, "2026-03-04", "2026-03-04")
-        run_job(lake, instance, "sum_days", "2026-03-02", "2026-03-03")
-        stamps = read_stamps(instance, ("plays", "daily_track_plays"))
-        assert lake.history().sequence > stamps["plays"]["2026-03-02"].sequence
-        assert stamps["daily_track_plays"]["2026-03-02"] == built["plays"]["2026-03-02"], "plays of that day were stale"
+    instance = lake.instance
+    built = read_stamps(instance, ("plays", "daily_track_plays"))
+    lake.drop_plays("2026-03-04", [play("late", "2026-03-02")])
+    run_job(lake, instance, LAND, "2026-03-04", "2026-03-04")
+    run_job(lake, instance, "sum_days", "2026-03-02", "2026-03-03")
+    stamps = read_stamps(instance, ("plays", "daily_track_plays"))
+    assert lake.history().sequence > stamps["plays"]["2026-03-02"].sequence
+    assert stamps["daily_track_plays"]["2026-03-02"] == built["plays"]["2026-03-02"], "plays of that day were stale"
     report = lake.run()
     assert report.partitions["plays"] == ["2026-03-02"]
     assert "2026-03-02" in report.partitions["daily_track_plays"]
     assert (date(2026, 3, 2), 2) in lake.values("daily_track_plays", "play_date", "plays")
-
-
-@contextmanager
-def _spoilt(lake: Lake, *folders: str) -> Iterator[None]:
-    """Makes the partitions' files unreadable for a while: whoever reads them fails."""
-    files = [file for folder in folders for file in (lake.home / "tables" / folder).glob("*.parquet")]
-    assert len(files) == len(folders)
-    kept = {file: file.read_bytes() for file in files}
-    for file in files:
-        file.write_bytes(b"not Parquet")
-    yield
-    for file, content in kept.items():
-        if file.exists():
-            file.write_bytes(content)
