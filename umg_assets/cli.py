@@ -2,15 +2,16 @@
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from umg_assets.console import WIDE, Format, err, out, show
+from umg_assets.chart_commands import chart_app
+from umg_assets.console import Format, err, out, show
 from umg_assets.home import home_of
-from umg_assets.partitions import parse_day, parse_month, parse_range
+from umg_assets.options import FormatOption, RangeOption, day_of, parsed
+from umg_assets.partitions import parse_range
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,13 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The lakehouse that a music-streaming company's product analysts run.",
 )
-chart_app = typer.Typer(no_args_is_help=True, help="Print a chart, straight from the Delta tables.")
 app.add_typer(chart_app, name="chart")
 
-T = TypeVar("T")
-_state = {"home": Path(), "debug": False}
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
-RangeOption = Annotated[str | None, typer.Option("--range", metavar="A:B", help="Days YYYY-MM-DD, both included.")]
+_state = {"debug": False}
 
 
 @app.callback()
@@ -33,21 +30,8 @@ def common(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Options before the command."""
-    _state["home"] = home_of(home)
     _state["debug"] = debug
-    os.environ["UMG_HOME"] = str(_state["home"])
-
-
-def _read(parse: Callable[[str], T], text: str) -> T:
-    """An option's text, parsed; one that cannot be is a wrong call, exit code 2."""
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-def _home() -> Path:
-    return Path(str(_state["home"]))
+    os.environ["UMG_HOME"] = str(home_of(home))
 
 
 @app.command()
@@ -55,9 +39,9 @@ def init(first_day: Annotated[str | None, typer.Option(help="First local day, YY
     """Make UMG_HOME, landing/ and a commented umg.toml."""
     from umg_assets.template import write_template
 
-    file, made = write_template(_home(), _read(parse_day, first_day) if first_day else None)
+    file, made = write_template(home_of(), day_of(first_day))
     out.print(f"{file} {'written' if made else 'is there already: left as it is'}")
-    out.print(f"Drop files into {_home() / 'landing'}, then type: umg run")
+    out.print(f"Drop files into {home_of() / 'landing'}, then type: umg run")
 
 
 @app.command()
@@ -70,7 +54,7 @@ def generate(
     """Write made-up landing files with planted faults, and truth/ beside landing/."""
     from umg_assets.demo import generate_files
 
-    generate_files(_home(), plays, days, _read(parse_day, last_day) if last_day else None, seed)
+    generate_files(home_of(), plays, days, day_of(last_day), seed)
 
 
 @app.command()
@@ -81,7 +65,7 @@ def demo(
     """Make up landing files, run every asset over them, and show what came out."""
     from umg_assets.demo import run_demo
 
-    run_demo(_home(), plays, days)
+    run_demo(home_of(), plays, days)
 
 
 @app.command()
@@ -94,31 +78,7 @@ def run(
     from umg_assets.demo import run_with_progress
     from umg_assets.settings import read_settings
 
-    run_with_progress(read_settings(_home()), _read(parse_range, days) if days else None)
-
-
-@chart_app.command("top-tracks")
-def chart_top_tracks(
-    market: Annotated[str, typer.Option(help="Market, e.g. AT.")],
-    month: Annotated[str | None, typer.Option(help="YYYY-MM; default: the last one that has a chart.")] = None,
-    criterion: Annotated[str, typer.Option(help="plays, streams, listening_time or listeners.")] = "plays",
-    size: Annotated[int, typer.Option("--top", help="Ranks to print.")] = 50,
-    form: FormatOption = Format.TABLE,
-) -> None:
-    """The top tracks of a month in a market."""
-    from umg_assets.reports import CHART_COLUMNS, NARROW_CHART_COLUMNS, criterion_of, top_tracks
-
-    chart = top_tracks(
-        _home(), market.upper(), _read(parse_month, month) if month else None, _read(criterion_of, criterion), size
-    )
-    named = chart.rows[0]
-    title = (
-        f"Top tracks by {named['criterion']}, {market.upper()} {named['month']:%Y-%m} (through {chart.data_through})"
-    )
-    fitting = NARROW_CHART_COLUMNS if out.width < WIDE else CHART_COLUMNS
-    fitting = tuple(name for name in fitting if any(row[name] is not None for row in chart.rows))
-    columns = fitting if form is Format.TABLE else ("month", "country", "criterion", "track_id", *CHART_COLUMNS)
-    show(chart.rows, columns, form, title)
+    run_with_progress(read_settings(home_of()), parsed(parse_range, days) if days else None)
 
 
 @app.command()
@@ -132,7 +92,7 @@ def quarantine(
     """Records that could not land: counts by reason, and the records with their text."""
     from umg_assets.reports import quarantine as read_quarantine
 
-    counts, rows = read_quarantine(_home(), source, reason, _read(parse_range, days) if days else None)
+    counts, rows = read_quarantine(home_of(), source, reason, parsed(parse_range, days) if days else None)
     columns = ("delivery_date", "source", "source_file", "record", "reason", "text")
     if form is not Format.TABLE:
         show(rows, columns, form)
@@ -152,7 +112,7 @@ def reconcile(
     from umg_assets.reconcile import against_list, recount_files
     from umg_assets.settings import read_settings
 
-    right = against_list(_home(), against, track, plays) if against else recount_files(read_settings(_home()))
+    right = against_list(home_of(), against, track, plays) if against else recount_files(read_settings(home_of()))
     raise typer.Exit(0 if right else 1)
 
 
@@ -161,7 +121,7 @@ def doctor() -> None:
     """Check what is needed: Python, Java, jars, write access, time zone, settings, every source expression."""
     from umg_assets.doctor import examine
 
-    raise typer.Exit(0 if examine(_home()) else 1)
+    raise typer.Exit(0 if examine(home_of()) else 1)
 
 
 @app.command()
@@ -170,8 +130,8 @@ def dev(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) ->
     from umg_assets.serving import serve
     from umg_assets.settings import read_settings
 
-    read_settings(_home())
-    raise typer.Exit(serve(_home(), port))
+    read_settings(home_of())
+    raise typer.Exit(serve(home_of(), port))
 
 
 def _complain(text: str) -> None:

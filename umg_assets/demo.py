@@ -1,6 +1,7 @@
 """`umg demo`, `umg generate` and `umg run`: made-up files, a run with its progress, and what came of it."""
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from umg_assets.running import Report
 
 SHOWN_MARKETS = ("AT", "DE")
+SHOWN_GENRES = ("Pop", "Hip-Hop", "Schlager")
+SHOWN_AGE_GROUPS = ("18-24", "35-44")
 
 
 def _progress() -> Progress:
@@ -83,18 +86,48 @@ def run_demo(home: Path, plays: int, days: int) -> None:
     show_outcome(settings)
 
 
+def _show_month(home: Path, market: str, month: date) -> None:
+    """The top tracks of a market and month, with how they moved."""
+    from umg_assets.reports import movements, top_tracks
+
+    chart = top_tracks(home, market, month, "plays", 10)
+    moved = {row["rank"]: row["moved"] for row in movements(home, market, month, "plays", 10)}
+    rows = [{**row, "moved": moved.get(row["rank"], "")} for row in chart.rows]
+    title = f"\nTop tracks, {market} {month:%Y-%m}, by plays (through {chart.data_through}; * new, + re-entry)"
+    show(
+        rows, ("moved", "rank", "title", "artist_name", "plays", "listening_minutes", "listeners"), Format.TABLE, title
+    )
+
+
+def _show_windows(home: Path) -> None:
+    """The top artists of three genres and the favourites of two age groups."""
+    from umg_assets.reports import NothingToShowError, favourites, last_complete_day, top_artists
+
+    day = last_complete_day(home)
+    artists, tracks = [], []
+    for genre in SHOWN_GENRES:
+        with suppress(NothingToShowError):
+            artists += top_artists(home, genre, None, day, "plays", 3)
+    for group in SHOWN_AGE_GROUPS:
+        with suppress(NothingToShowError):
+            tracks += favourites(home, group, day, 4)
+    columns = ("genre", "rank", "artist_name", "plays", "streams", "listening_minutes")
+    show(artists, columns, Format.TABLE, f"\nTop artists by plays over 30 days to {day}, all markets")
+    columns = ("age_group", "rank", "title", "artist_name", "plays")
+    show(tracks, columns, Format.TABLE, f"\nFavourites of two age groups over 14 days to {day}")
+
+
 def show_outcome(settings: Settings) -> None:
-    """Top tracks of last month in two markets, the sums that show that no record was lost, and where things lie."""
+    """The charts, the sums that show that no record was lost, and where things lie."""
     from umg_assets.partitions import local_today, month_of
-    from umg_assets.reports import CHART_COLUMNS, conservation, duplicates, top_tracks
+    from umg_assets.reports import conservation, duplicates
     from umg_assets.resources.ledger import Ledger
 
     home = settings.home
     last_month = month_of(month_of(local_today(settings.time_zone)) - timedelta(days=1))
     for market in [market for market in SHOWN_MARKETS if market in settings.markets] or settings.markets[:2]:
-        chart = top_tracks(home, market, last_month, "plays", 10)
-        title = f"\nTop tracks, {market} {last_month:%Y-%m}, by plays (through {chart.data_through})"
-        show(chart.rows, CHART_COLUMNS, Format.TABLE, title)
+        _show_month(home, market, last_month)
+    _show_windows(home)
     history = Ledger(home).read()
     rows = conservation(history)
     columns = ("source", "files", "records_read", "landed", "quarantined", "filtered")
@@ -108,7 +141,12 @@ def show_outcome(settings: Settings) -> None:
     copies, plays = duplicates(home, history)
     out.print(f"Records lost: {lost}. Copies of plays: {copies:,}; plays: {plays:,}; duplicates: {copies - plays:,}.")
     out.print(
-        f"\nEverything lies in {home}: landing/ (files), tables/ (Delta), exports/current/ (CSV, Parquet), truth/.\n"
-        "Next: `make dev` and open http://127.0.0.1:3000; `umg chart top-tracks --market CZ`; `umg quarantine`;\n"
-        "      `umg reconcile`; drop a file into landing/plays/ and type `umg run`."
+        f"\nEverything lies in {home}:\n"
+        "  landing/ (files), tables/ (Delta), exports/current/ (CSV, Parquet, JSON), truth/\n"
+        "Next:\n"
+        "  make dev, and open http://127.0.0.1:3000\n"
+        "  umg chart top-tracks --market CZ; umg chart favourites --age-group 25-34\n"
+        "  umg quarantine; umg reconcile\n"
+        "  drop a file into landing/plays/ and type: umg run",
+        soft_wrap=True,
     )

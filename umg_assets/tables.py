@@ -16,6 +16,8 @@ CRITERIA: dict[Criterion, str] = {
     "listening_time": "listening_ms",
     "listeners": "listeners",
 }
+ARTIST_CRITERIA = {name: CRITERIA[name] for name in ("plays", "streams", "listening_time")}
+"""Criteria of a window: listeners of several days are no sum of daily ones."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ WORLD = World(plays=4_000, days=45, last_day=date(2025, 11, 20), seed=11, dirty=
 def made_lake(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Lake:
     """WORLD, run once by the built-in sources on this process's engine; its truth lies in home/truth. Only read it."""
     os.environ["UMG_ENGINE"] = engine
-    lake = Lake(tmp_path_factory.mktemp("made") / "home")
+    lake = Lake(tmp_path_factory.mktemp("made") / "home", on_disk=True)
     lake.configure(f"markets = {list(WORLD.markets)}", sources="", first_day=WORLD.first_day.isoformat())
     generate(WORLD, lake.settings.landing, lake.home / "truth")
     lake.run()

@@ -74,11 +74,12 @@ duration_ms = "cast(duration_ms as bigint)"
 class Lake:
     """A home with landing/ and umg.toml. Days are `2026-03-..` unless a test says otherwise; markets AT and DE."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, on_disk: bool = False) -> None:
         self.home = home
         (home / "landing").mkdir(parents=True)
         self.configure()
         self.instance = dg.DagsterInstance.ephemeral()
+        self._on_disk = on_disk
 
     def configure(self, text: str = "", sources: str = SOURCES, first_day: str = "2026-01-01") -> None:
         """Writes umg.toml: top-level settings as TOML text, then the sources.
@@ -115,8 +116,8 @@ class Lake:
         return self.drop(f"tracks/{name}.csv", _csv(TRACK_COLUMNS, rows))
 
     def run(self, rebuild: tuple[date, date] | None = None) -> Report:
-        """`umg run`, against a Dagster instance in memory: a few times as fast as the one on disk."""
-        return Runner(self.settings, lambda _: None, self.instance).bring_up_to_date(rebuild)
+        """`umg run`, against a Dagster instance in memory (a few times as fast), or the one on disk."""
+        return Runner(self.settings, lambda _: None, None if self._on_disk else self.instance).bring_up_to_date(rebuild)
 
     def built_afresh(self, home: Path) -> "Lake":
         """Another lakehouse, under the same key, of what lies in this one's landing/, built in one run."""

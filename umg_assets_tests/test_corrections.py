@@ -1,7 +1,7 @@
 """Late, repeated, corrected, removed, moved: in whatever pieces and order plays come, the same tables follow."""
 
 import re
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -125,8 +125,18 @@ def test_chunks_of_a_few_plays_give_the_same_tables_as_one(sail_lake: Lake, tmp_
     assert small == fresh.content()
 
 
-days = st.integers(0, 60).map(lambda offset: date(2026, 2, 1) + timedelta(days=offset))
-rows = st.tuples(st.sampled_from("abcd"), days, st.sampled_from([1_000, 200_000]), st.sampled_from(["AT", "DE", ""]))
+# neighbours, for sessions past midnight; two months; and days more than 35 apart
+days = st.sampled_from(
+    [date(2026, month, number) for month, number in [(2, 1), (2, 27), (2, 28), (3, 1), (3, 2), (4, 2)]]
+)
+times = st.tuples(days, st.sampled_from(["12:00", "22:50", "23:10"])).map(lambda at: f"{at[0]}T{at[1]}:00Z")
+rows = st.tuples(
+    st.sampled_from("abcd"),
+    st.sampled_from(["s", ""]),
+    times,
+    st.sampled_from([1_000, 200_000]),
+    st.sampled_from(["AT", "DE", ""]),
+)
 plays_files = st.tuples(st.just("plays"), st.sampled_from(["2026-04-03", "2026-04-05", "2026-04-05-b"]), st.lists(rows))
 users_files = st.tuples(
     st.just("users"),
@@ -137,14 +147,22 @@ tracks_files = st.tuples(
     st.just("tracks"),
     st.sampled_from(["2026-02-10", "2026-03-01"]),
     st.lists(
-        st.tuples(st.just("t1"), st.sampled_from(["Un", "Deux"]), *[st.just("x")] * 3, st.sampled_from([1, 9**6]))
+        st.tuples(
+            st.sampled_from(["t1", "t2"]),
+            st.sampled_from(["Un", "Deux"]),
+            st.sampled_from(["a1", "a2"]),
+            st.sampled_from(["Ann", "Bob"]),
+            st.sampled_from(["Pop", "Rock"]),
+            st.sampled_from([1, 9**6]),
+        ),
+        max_size=2,
     ),
 )
 histories = st.lists(st.lists(plays_files | users_files | tracks_files, min_size=1, max_size=3), min_size=2, max_size=4)
 
 
 @settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     derandomize=True,
@@ -156,7 +174,7 @@ def test_any_history_of_deliveries_ends_in_the_tables_of_a_fresh_build(history: 
         for run in history:
             for kind, name, content in run:
                 if kind == "plays":
-                    lake.drop_plays(name, [(i, "u", "s", "t1", f"{day}T12:00:00Z", *r) for i, day, *r in content])
+                    lake.drop_plays(name, [(i, "u", session, "t1", *rest) for i, session, *rest in content])
                 else:
                     getattr(lake, f"drop_{kind}")(name, content)
             lake.run()

@@ -6,7 +6,8 @@ from datetime import date
 
 import pyarrow.dataset as pa_dataset
 
-from umg_assets.resources.exporting import complete_through, export_charts
+from umg_assets.resources.exporting import export_charts
+from umg_assets.resources.reading import complete_through
 from umg_assets_tests.lake import Lake
 
 
@@ -52,5 +53,5 @@ def test_a_new_set_replaces_the_old_one_in_one_step_and_the_old_one_stays_for_wh
 
 
 def test_the_day_of_the_newest_play_may_still_be_filling_and_is_not_called_complete():
-    assert complete_through(date(2026, 5, 10), date(2026, 5, 1)) == date(2026, 5, 9)
-    assert complete_through(date(2026, 5, 10), date(2026, 4, 1)) == date(2026, 4, 30)
+    assert complete_through(date(2026, 5, 10), date(2026, 5, 31)) == date(2026, 5, 9)
+    assert complete_through(date(2026, 5, 10), date(2026, 4, 30)) == date(2026, 4, 30)

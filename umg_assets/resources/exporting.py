@@ -3,6 +3,7 @@
 import json
 import shutil
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,65 +11,116 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.dataset as pa_dataset
+from pydantic import BaseModel, Field
 
 from umg_assets import tables
 from umg_assets.partitions import local_today, months_before, next_month
-from umg_assets.resources.reading import newest_day, partition_values, read_table
+from umg_assets.resources.reading import complete_through, day_shown, newest_day, partition_values, read_table
 from umg_assets.settings import Settings
 
 CURRENT = "current"
+OVERALL = "overall"
+"""What stands for the country in a chart over all of them."""
 
 
-def complete_through(newest: date, month: date) -> date:
-    """The local date through which a month is complete, when `newest` is the day of the newest play.
+class Favourite(BaseModel):
+    """One track of an age group's list."""
 
-    That day may still be filling: the day before it is the last complete one.
-    """
-    return min(newest - timedelta(days=1), next_month(month) - timedelta(days=1))
+    rank: int = Field(description="1 is the most played")
+    track_id: str
+    title: str | None = Field(description="null where no catalogue names the track")
+    artist_name: str | None
+    plays: int = Field(description="plays by the age group over the window")
+
+
+class Favourites(BaseModel):
+    """age_group_favourites/latest.json: what the app shows to each age group."""
+
+    chart_date: date = Field(description="local date on which the window ends")
+    complete_through: date = Field(description="local date through which plays are complete")
+    window_days: int = Field(description="days of the window")
+    age_groups: dict[str, list[Favourite]] = Field(description="by age group such as 18-24, in order of rank")
 
 
 def export_charts(settings: Settings) -> dict[str, str | int]:
-    """Writes the last months' chart as one CSV and as Parquet partitioned by country; then switches to the new set.
+    """Writes a new set of exports and switches to it in one step: a reader sees the old set or the new, never a part.
 
-    `exports/current` names the set; a reader sees the old one or the new one, never a part. The CSV gives minutes
-    listened. Returns what was written: rows, months, complete_through.
+    In exports/current: the last months' top_tracks_by_country and chart_movements, and top_artists_by_genre of the last
+    complete day, each as one CSV (minutes listened) and as Parquet partitioned by country; age_group_favourites of
+    that day as JSON for the app; manifest.json. Returns what was written: rows, months, complete_through.
     """
-    exports = settings.home / "exports"
-    months = [
-        date.fromisoformat(value) for value in partition_values(settings.home, tables.TOP_TRACKS_BY_COUNTRY, "month")
-    ]
-    newest = newest_day(settings.home, tables.PLAYS)
-    last = months[-1] if months else local_today(settings.time_zone).replace(day=1)
-    wanted = months_before(last, settings.charts.export_months)
-    chart = read_table(settings.home, tables.TOP_TRACKS_BY_COUNTRY, [("month", "in", wanted)])
-    chart = chart.sort_by([(name, "ascending") for name in ("month", "country", "criterion", "rank")])
-    through = [complete_through(newest, month) if newest else None for month in chart.column("month").to_pylist()]
-    chart = chart.append_column("complete_through", pa.array(through, pa.date32()))
+    home, exports = settings.home, settings.home / "exports"
+    newest = newest_day(home, tables.PLAYS) or local_today(settings.time_zone)
+    months = [date.fromisoformat(value) for value in partition_values(home, tables.TOP_TRACKS_BY_COUNTRY, "month")]
+    shown = day_shown(home, newest)
+    wanted = months_before(months[-1] if months else newest.replace(day=1), settings.charts.export_months)
+    last_days = {month: next_month(month) - timedelta(days=1) for month in wanted}
     folder = exports / f"set-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     folder.mkdir(parents=True)
-    pa_csv.write_csv(_for_people(chart), folder / "top_tracks_by_country.csv")
-    pa_dataset.write_dataset(
-        chart,
-        folder / "top_tracks_by_country",
-        format="parquet",
-        partitioning=pa_dataset.partitioning(pa.schema([("country", pa.string())]), flavor="hive"),
-        existing_data_behavior="overwrite_or_ignore",
-    )
+
+    charts = read_table(home, tables.TOP_TRACKS_BY_COUNTRY, [("month", "in", wanted)])
+    moved = read_table(home, tables.CHART_MOVEMENTS, [("month", "in", wanted)])
+    titles = charts.select([*tables.CHART_MOVEMENTS.key, "title", "artist_name"])
+    artists = read_table(home, tables.TOP_ARTISTS_BY_GENRE, [("chart_date", "=", shown)])
+    artists = artists.rename_columns(["country" if name == "market" else name for name in artists.column_names])
+    country = pc.call_function("coalesce", [artists.column("country"), pa.scalar(OVERALL)])
+    artists = artists.set_column(artists.column_names.index("country"), "country", country)
+    rows = {
+        "top_tracks_by_country": (_in_minutes(charts), "month", ("month", "country", "criterion", "rank")),
+        "chart_movements": (moved.join(titles, list(tables.CHART_MOVEMENTS.key)), "month", tables.CHART_MOVEMENTS.key),
+        "top_artists_by_genre": (_in_minutes(artists), "chart_date", ("country", "genre", "criterion", "rank")),
+    }
+    for name, (table, period, order) in rows.items():
+        ends = [last_days[value] if period == "month" else value for value in table.column(period).to_pylist()]
+        through = pa.array([complete_through(newest, end) for end in ends], pa.date32())
+        _write(table.append_column("complete_through", through), order, folder / name)
+    _write_favourites(settings, shown, complete_through(newest, shown), folder / "age_group_favourites")
     said = {
-        "complete_through": complete_through(newest, last).isoformat() if newest else "",
+        "complete_through": complete_through(newest, last_days[wanted[-1]]).isoformat(),
         "months": ", ".join(f"{month:%Y-%m}" for month in wanted),
-        "rows": chart.num_rows,
+        **{f"rows_{name}": table.num_rows for name, (table, *_) in rows.items()},
     }
     (folder / "manifest.json").write_text(json.dumps(said, indent=2) + "\n")
     _switch(exports, folder)
     return said
 
 
-def _for_people(chart: pa.Table) -> pa.Table:
+def _write(table: pa.Table, order: Sequence[str], target: Path) -> None:
+    table = table.sort_by([(name, "ascending") for name in order])
+    in_minutes = "listening_ms" in table.column_names
+    people = table.drop_columns(["listening_ms"] if in_minutes else [])
+    pa_csv.write_csv(people, target.with_suffix(".csv"))
+    pa_dataset.write_dataset(
+        table.drop_columns(["listening_minutes"] if in_minutes else []),
+        target,
+        format="parquet",
+        partitioning=pa_dataset.partitioning(pa.schema([("country", pa.string())]), flavor="hive"),
+        existing_data_behavior="overwrite_or_ignore",
+    )
+
+
+def _in_minutes(chart: pa.Table) -> pa.Table:
+    """With listening_minutes beside listening_ms: one for people, the other for programs."""
     milliseconds = pc.cast(chart.column("listening_ms"), pa.float64())
     minutes = pc.call_function("round", [pc.call_function("divide", [milliseconds, 60_000.0])], pc.RoundOptions(1))
-    position = chart.column_names.index("listening_ms")
-    return chart.set_column(position, "listening_minutes", minutes)
+    return chart.add_column(chart.column_names.index("listening_ms"), "listening_minutes", minutes)
+
+
+def _write_favourites(settings: Settings, day: date, through: date, folder: Path) -> None:
+    """latest.json and, beside it, its JSON schema."""
+    found = read_table(settings.home, tables.AGE_GROUP_FAVOURITES, [("chart_date", "=", day)])
+    groups: dict[str, list[Favourite]] = {}
+    for row in found.sort_by([("age_group", "ascending"), ("rank", "ascending")]).to_pylist():
+        groups.setdefault(row["age_group"], []).append(Favourite.model_validate(row))
+    made = Favourites(
+        chart_date=day,
+        complete_through=through,
+        window_days=settings.charts.favourites_days,
+        age_groups=groups,
+    )
+    folder.mkdir()
+    (folder / "latest.json").write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (folder / "schema.json").write_text(json.dumps(Favourites.model_json_schema(), indent=1) + "\n", encoding="utf-8")
 
 
 def _switch(exports: Path, folder: Path) -> None:

@@ -1,12 +1,13 @@
 """Reads small results straight from the Delta tables by delta-rs: no engine, no Dagster."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import deltalake
 import pyarrow as pa
 
+from umg_assets import tables
 from umg_assets.tables import Table
 
 
@@ -78,6 +79,22 @@ def newest_day(home: Path, table: Table) -> date | None:
     """The newest local date of a table that is partitioned by play_date; None when it is empty."""
     days = partition_values(home, table, "play_date")
     return date.fromisoformat(days[-1]) if days else None
+
+
+def complete_through(newest: date, last: date) -> date:
+    """The local date through which a period that ends on `last` is complete; `newest`: the day of the newest play.
+
+    That day may still be filling: the day before it is the last complete one.
+    """
+    return min(newest - timedelta(days=1), last)
+
+
+def day_shown(home: Path, newest: date) -> date:
+    """The day whose window charts are shown: the last complete one; on a lakehouse's first day that one."""
+    days = [date.fromisoformat(value) for value in partition_values(home, tables.AGE_GROUP_FAVOURITES, "chart_date")]
+    days += [date.fromisoformat(value) for value in partition_values(home, tables.TOP_ARTISTS_BY_GENRE, "chart_date")]
+    complete = [day for day in days if day <= complete_through(newest, newest)]
+    return max(complete, default=newest)
 
 
 def _open(home: Path, table: Table) -> deltalake.DeltaTable:

@@ -7,10 +7,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from umg_assets import tables
+from umg_assets.tables import ARTIST_CRITERIA
 from umg_assets.transforms.dimensions import artist_names
 from umg_assets.transforms.ranking import rank_by
 
-ARTIST_CRITERIA = {"plays": "plays", "streams": "streams", "listening_time": "listening_ms"}
 _FIGURES = ("plays", "streams", "listening_ms")
 
 
