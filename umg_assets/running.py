@@ -33,6 +33,7 @@ from umg_assets.planning import (
     Scope,
     plan,
 )
+from umg_assets.resources.event_log import BATCH_SIZE, BATCH_SIZE_VARIABLE
 from umg_assets.resources.landing import Scan, scan
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.stamps import read_stamps
@@ -40,6 +41,15 @@ from umg_assets.settings import Settings
 
 _RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _PARTITION = "dagster/partition"
+_INSTANCE = """\
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+event_log_storage:
+  module: umg_assets.resources.event_log
+  class: RangeEventLog
+"""
 
 
 class RunFailedError(RuntimeError):
@@ -141,7 +151,8 @@ def open_instance(home: Path):
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "dagster.yaml"
     if not file.exists():
-        file.write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n")
+        file.write_text(_INSTANCE)
+    os.environ.setdefault(BATCH_SIZE_VARIABLE, str(BATCH_SIZE))
     os.environ["DAGSTER_HOME"] = str(folder)
     os.environ["UMG_HOME"] = str(home)
     with dg.DagsterInstance.get() as instance:
