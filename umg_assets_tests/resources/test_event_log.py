@@ -41,7 +41,8 @@ def _told(tmp_path, monkeypatch, own: bool) -> tuple[object, ...]:
         events = instance.fetch_materializations(key, limit=100, ascending=True).records
         planned = instance.event_log_storage.get_latest_planned_materialization_info(key, partition="2026-01-03")
         latest = instance.get_latest_materialization_event(dg.AssetKey("total"))
-        assert latest and latest.asset_materialization
+        assert latest
+        assert latest.asset_materialization
         assert planned
         rows = [event.asset_materialization.metadata["rows"].value for event in events if event.asset_materialization]
         return (
