@@ -22,6 +22,17 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 # where Arrow's reader would differ from Python's: it takes NaN, drops the sign of -0, and halves of surrogate pairs
 # have to be looked at one by one
 _NOT_PLAIN = [re.compile(x) for x in (rb"NaN", rb"Inf", rb"-0(?![0-9])", rb"\\u[dD][89a-fA-F]")]
+_SHAPED_LINES = 20
+_STRING, _WHOLE = rb'"[^"\\\x00-\x1f]*+"', rb"(?:0|-?[1-9][0-9]{0,17}+)"
+_TOKEN = re.compile(
+    rb'(?P<key>"[^"]*+"\s*+:)|(?P<string>"[^"]*+"|null)|(?P<number>-?[0-9]++)|(?P<boolean>true|false)|(?P<mark>[{},\s])'
+)
+_PLAIN_LINE = re.compile(rb"\{(?:%s|%s(?![0-9.eE])|true|false|null|[{}:, \t])*+(?<=})" % (_STRING, _WHOLE))
+_PATTERNS = {
+    "string": b"(?:null|%s)" % _STRING,
+    "number": rb"(?:null|%s)" % _WHOLE,
+    "boolean": b"(?:null|true|false)",
+}
 _PLAIN_TYPES = (pa.string(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float64(), pa.bool_())
 # below it a line cannot be nested deep enough to exhaust Python's stack later
 _DEEP_CHARACTERS = 500
@@ -84,25 +95,31 @@ def _is_plain(kind: pa.DataType) -> bool:
     return all(_is_plain(field.type) for field in kind) if pa.types.is_struct(kind) else kind in _PLAIN_TYPES
 
 
-def _read_as(kind: pa.DataType) -> pa.DataType:
-    """Times are read as text: Arrow's notion of what a time is differs from that of the schema's types."""
-    return pa.string() if pa.types.is_temporal(kind) else kind
+def _kinds_of(line: bytes, columns: Sequence[str], types: Sequence[Typed] | None) -> list[pa.DataType] | None:
+    """The types to expect in lines like `line`; None where one of them is not plain."""
+    wanted = [pa.string()] * len(columns) if types is None else [typed.arrow for typed in types]
+    found = _object_of(line) or {}
+    kinds = [_kind_of(found.get(column), kind) for column, kind in zip(columns, wanted, strict=True)]
+    plain = [kind for kind in kinds if kind is not None and _is_plain(kind)]
+    return plain if len(plain) == len(columns) else None
 
 
-def _kinds_of(line: bytes, columns: Sequence[str]) -> list[pa.DataType] | None:
-    """The types to expect in a block that begins with `line`; None where one of them is not plain."""
-    kinds = []
-    for column in columns:
-        value = (_object_of(line) or {}).get(column)
-        if isinstance(value, bool):
-            kinds.append(pa.bool_())
-        elif isinstance(value, JsonNumber) and value.lstrip("-").isdigit():
-            kinds.append(pa.int64())
-        elif value is None or type(value) is str:
-            kinds.append(pa.string())
-        else:
-            return None
-    return kinds
+def _kind_of(value: Any, wanted: pa.DataType) -> pa.DataType | None:
+    """What to read a column as that is to be `wanted`: text may stand there as a whole number or a boolean."""
+    if pa.types.is_temporal(wanted):
+        # read as text: Arrow's notion of what a time is differs from that of the schema's types
+        return pa.string()
+    if not _is_plain(wanted):
+        return None
+    if pa.types.is_struct(wanted):
+        inner = value if isinstance(value, dict) else {}
+        kinds = [(field.name, _kind_of(inner.get(field.name), field.type)) for field in wanted]
+        return pa.struct(kinds) if all(kind is not None for _, kind in kinds) else None
+    if wanted != pa.string() or value is None or type(value) is str:
+        return wanted
+    if isinstance(value, bool):
+        return pa.bool_()
+    return pa.int64() if isinstance(value, JsonNumber) and value.lstrip("-").isdigit() else None
 
 
 def _read_plain(block: bytes, columns: Sequence[str], types: Sequence[Typed] | None) -> pa.Table | None:
@@ -113,10 +130,17 @@ def _read_plain(block: bytes, columns: Sequence[str], types: Sequence[Typed] | N
     framed = block.startswith(b"{") and block.endswith((b"}\n", b"}")) and block.count(b"}\n{") == lines - 1
     if not framed or not columns or b"\r" in block or any(pattern.search(block) for pattern in _NOT_PLAIN):
         return None
+    return _read_lines(block, lines, block.split(b"\n", 1)[0], columns, types)
+
+
+def _read_lines(
+    block: bytes, lines: int, sample: bytes, columns: Sequence[str], types: Sequence[Typed] | None
+) -> pa.Table | None:
+    """The columns of so many lines by Arrow's reader, the types as in `sample`; None where it objects."""
     try:
         block.decode()
-        kinds = _kinds_of(block.split(b"\n", 1)[0], columns) if types is None else [_read_as(t.arrow) for t in types]
-        if kinds is None or not all(map(_is_plain, kinds)):
+        kinds = _kinds_of(sample, columns, types)
+        if kinds is None:
             return None
         table = pa_json.read_json(
             pa.BufferReader(block),
@@ -134,9 +158,32 @@ def _read_plain(block: bytes, columns: Sequence[str], types: Sequence[Typed] | N
         return None
 
 
+def _shape_of(lines: Sequence[bytes]) -> tuple[bytes, re.Pattern[bytes]] | None:
+    """One of the first lines, and what matches, whole, the lines that differ from it in plain values only.
+
+    Such a value is null, or as in that line a string without escapes, a whole number or a boolean. None where no line
+    is an object of such values with each key once.
+    """
+    plain = [found for line in lines[:_SHAPED_LINES] if (found := _PLAIN_LINE.fullmatch(line))]
+    if not plain:
+        return None
+    sample = min((found[0] for found in plain), key=lambda line: line.count(b"null"))
+    pairs: list[list[tuple[str, Any]]] = []
+    try:
+        json.loads(sample, object_pairs_hook=pairs.append)
+    except ValueError:
+        return None
+    if any(len(dict(inner)) < len(inner) for inner in pairs):
+        return None
+    shape = [_PATTERNS.get(token.lastgroup or "") or re.escape(token[0]) for token in _TOKEN.finditer(sample)]
+    return sample, re.compile(b"".join(shape))
+
+
 def _typed_column(column: pa.ChunkedArray, typed: Typed) -> pa.ChunkedArray | pa.Array:
     if column.type == typed.arrow:
         return column
+    if _is_plain(typed.arrow):
+        return column.cast(typed.arrow)
     return pa.array([None if value is None else typed.convert(value) for value in column.to_pylist()], typed.arrow)
 
 
@@ -173,13 +220,42 @@ def _stage_lines(block: bytes, columns: Sequence[str], types: Sequence[Typed] | 
         staging.add(plain.columns, np.arange(1, plain.num_rows + 1) + staging.records)
         staging.records += plain.num_rows
         return
+    lines = [line for line in block.splitlines() if line.strip(_BLANK)]
+    first = staging.records + 1
+    staging.records += len(lines)
+    alike, others, shape = [], list(enumerate(lines, first)), _shape_of(lines)
+    if shape is not None:
+        sample, pattern = shape
+        readable = _is_utf8(block)
+        fits = [pattern.fullmatch(line) is not None and (readable or _is_utf8(line)) for line in lines]
+        alike = [numbered for numbered, fit in zip(others, fits, strict=True) if fit]
+        plain = _read_lines(b"\n".join(line for _, line in alike), len(alike), sample, columns, types)
+        if plain is not None:
+            others = [numbered for numbered, fit in zip(others, fits, strict=True) if not fit]
+    arrays, numbers = _one_by_one(others, columns, types, staging)
+    if plain is not None:
+        numbers = np.concatenate([np.array([record for record, _ in alike], np.int64), numbers])
+        order = np.argsort(numbers)
+        joined = [pa.chunked_array([*c.chunks, a], c.type) for c, a in zip(plain.columns, arrays, strict=True)]
+        arrays, numbers = [column.take(order) for column in joined], numbers[order]
+    staging.add(arrays, numbers)
+
+
+def _is_utf8(block: bytes) -> bool:
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _one_by_one(
+    lines: Sequence[tuple[int, bytes]], columns: Sequence[str], types: Sequence[Typed] | None, staging: Staging
+) -> tuple[list[pa.Array | pa.ChunkedArray], np.ndarray]:
+    """The columns of numbered lines, and the numbers of those that are objects; the others are rejected."""
     rows: list[Any] = []
     numbers: list[int] = []
-    record = staging.records
-    for line in block.splitlines():
-        if not line.strip(_BLANK):
-            continue
-        record += 1
+    for record, line in lines:
         try:
             row: Any = _object_of(line)
         except UnicodeDecodeError:
@@ -191,9 +267,8 @@ def _stage_lines(block: bytes, columns: Sequence[str], types: Sequence[Typed] | 
         else:
             rows.append(row)
             numbers.append(record)
-    staging.records = record
     if types is None:
         arrays = [_as_text([row.get(column) for row in rows]) for column in columns]
     else:
         arrays = [pa.array([row[i] for row in rows], typed.arrow) for i, typed in enumerate(types)]
-    staging.add(arrays, np.array(numbers, np.int64))
+    return arrays, np.array(numbers, np.int64)

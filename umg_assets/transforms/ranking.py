@@ -1,7 +1,6 @@
 """Ranks: by each criterion, ties broken the same way every time."""
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import Any
 
 from pyspark.sql import DataFrame, Window
@@ -14,12 +13,15 @@ def rank_by(figures: DataFrame, criteria: Mapping[Any, str], within: Sequence[st
     criteria: name -> column of the figure; within: the columns of one chart. Ties break by plays, then by the column
     `tie` (ascending). A figure that is NULL or 0 is not ranked, so a criterion without data gives no rows.
     """
+    ranks = {name: f"_rank_{at}" for at, name in enumerate(criteria)}
+    for name, column in criteria.items():
+        order = [F.col(column).desc(), F.col("plays").desc(), F.col(tie).asc()]
+        figures = figures.withColumn(ranks[name], F.row_number().over(Window.partitionBy(*within).orderBy(*order)))
+    at_top = figures.where(" or ".join(f"{rank} <= {size}" for rank in ranks.values()))
     by_criterion = [
-        figures.withColumn("criterion", F.lit(criterion)).withColumn("_figure", F.col(column))
-        for criterion, column in criteria.items()
+        F.struct(F.lit(name).alias("criterion"), F.col(ranks[name]).alias("rank"), F.col(column).alias("figure"))
+        for name, column in criteria.items()
     ]
-    order = Window.partitionBy(*within, "criterion").orderBy(
-        F.col("_figure").desc(), F.col("plays").desc(), F.col(tie).asc()
-    )
-    ranked = reduce(DataFrame.unionByName, by_criterion).where("_figure > 0")
-    return ranked.withColumn("rank", F.row_number().over(order)).where(F.col("rank") <= size).drop("_figure")
+    entries = at_top.withColumn("_entry", F.explode(F.array(*by_criterion)))
+    ranked = entries.where(f"_entry.rank <= {size} and _entry.figure > 0")
+    return ranked.select("*", "_entry.criterion", "_entry.rank").drop("_entry", *ranks.values())

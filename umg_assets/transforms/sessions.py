@@ -26,26 +26,24 @@ def sessions_of(plays: DataFrame) -> DataFrame:
     its first play; sums are NULL where no play knows.
     """
     group = Window.partitionBy("user_key", "session_id").orderBy("started_at", "play_id")
-    earlier = group.rowsBetween(Window.unboundedPreceding, -1)
+    earlier, so_far = (group.rowsBetween(Window.unboundedPreceding, last) for last in (-1, 0))
     started = F.unix_micros("started_at")
     ended = started + F.coalesce("played_ms", F.lit(0)) * 1000
     timed = plays.withColumn("_started", started).withColumn("_ended", ended)
     held = F.least("_ended", F.col("_started") + _micros(LONGEST))
     silence = F.col("_started") - F.max(held).over(earlier)
     allowed = F.when(F.col("session_id").isNull(), _micros(SILENCE)).otherwise(_micros(LONG_SILENCE))
-    linked = timed.withColumn("_new", F.when(silence <= allowed, 0).otherwise(1))
-    chained = linked.withColumn("_chain", F.sum("_new").over(group))
-    chain = Window.partitionBy("user_key", "session_id", "_chain").orderBy("started_at", "play_id")
-    dated = chained.withColumn("_began", F.first("play_date").over(chain)).withColumn(
-        "_previous", F.lag("play_date").over(chain)
+    # every window is of one order: the plays are sorted once
+    linked = timed.withColumn("_linked", F.coalesce(silence <= allowed, F.lit(False))).withColumn(
+        "_previous", F.lag("play_date").over(group)
     )
+    # dates rise with the instants, so the latest date that began something is the one that began this
+    dated = linked.withColumn("_began", F.max(F.when(~F.col("_linked"), F.col("play_date"))).over(so_far))
     cut = (F.col("_previous") < F.col("play_date")) & (F.datediff("play_date", "_began") >= 2)
-    parted = dated.withColumn("_cut", F.when(cut, 1).otherwise(0)).withColumn("_part", F.sum("_cut").over(chain))
-    session = ["user_key", "session_id", "_chain", "_part"]
-    first = Window.partitionBy(*session).orderBy("started_at", "play_id")
-    opened = parted.withColumn("_nth", F.row_number().over(first))
-    of_first = {name: F.max(F.when(F.col("_nth") == 1, F.col(name))).alias(name) for name in ("country", "age_group")}
-    found = opened.groupBy(*session).agg(
+    opened = dated.withColumn("_opens", ~F.col("_linked") | cut)
+    numbered = opened.withColumn("_nth", F.sum(F.col("_opens").cast("int")).over(so_far))
+    of_first = {name: F.max(F.when(F.col("_opens"), F.col(name))).alias(name) for name in ("country", "age_group")}
+    found = numbered.groupBy("user_key", "session_id", "_nth").agg(
         F.min("play_date").alias("session_date"),
         F.min("started_at").alias("started_at"),
         F.timestamp_micros(F.max("_ended")).alias("ended_at"),

@@ -1,0 +1,61 @@
+"""The event log that stores the events of a range at once says what Dagster's own says."""
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
+from umg_assets.resources.event_log import BATCH_SIZE_VARIABLE, RangeEventLog
+
+DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-11")
+RANGE = {"dagster/asset_partition_range_start": "2026-01-02", "dagster/asset_partition_range_end": "2026-01-06"}
+OWN = """
+event_log_storage:
+  module: umg_assets.resources.event_log
+  class: RangeEventLog
+"""
+
+
+@dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
+def numbers(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    for key in context.partition_keys:
+        context.add_asset_metadata({"rows": int(key[-2:])}, "numbers", key)
+    return dg.MaterializeResult(data_version=dg.DataVersion("ledger:7"))
+
+
+@dg.asset
+def total() -> dg.MaterializeResult:
+    return dg.MaterializeResult(metadata={"rows": 20})
+
+
+def _told(tmp_path, monkeypatch, own: bool) -> tuple[object, ...]:
+    home = tmp_path / ("own" if own else "dagster")
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n" + (OWN if own else ""))
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    with dg.DagsterInstance.get() as instance:
+        assert isinstance(instance.event_log_storage, RangeEventLog) is own
+        assert dg.materialize([numbers], instance=instance, tags=RANGE).success
+        assert dg.materialize([total], instance=instance).success
+        key, kind = dg.AssetKey("numbers"), dg.DagsterEventType.ASSET_MATERIALIZATION
+        tags = instance.event_log_storage.get_latest_tags_by_partition(key, kind, [DATA_VERSION_TAG])
+        events = instance.fetch_materializations(key, limit=100, ascending=True).records
+        planned = instance.event_log_storage.get_latest_planned_materialization_info(key, partition="2026-01-03")
+        latest = instance.get_latest_materialization_event(dg.AssetKey("total"))
+        assert latest
+        assert latest.asset_materialization
+        assert planned
+        rows = [event.asset_materialization.metadata["rows"].value for event in events if event.asset_materialization]
+        return (
+            sorted(tags.items()),
+            [event.partition_key for event in events],
+            rows,
+            latest.asset_materialization.metadata["rows"].value,
+            sorted(instance.get_materialized_partitions(key)),
+            [run.status for run in instance.get_runs()],
+        )
+
+
+@pytest.mark.parametrize("batch", ["0", "3", "1000"])
+def test_a_range_is_logged_as_dagster_logs_it(tmp_path, monkeypatch, batch):
+    monkeypatch.setenv(BATCH_SIZE_VARIABLE, batch)
+    assert _told(tmp_path, monkeypatch, own=True) == _told(tmp_path, monkeypatch, own=False)
