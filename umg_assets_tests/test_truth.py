@@ -1,9 +1,11 @@
 """The generated truth, row by row, against the lakehouse that was run over its files by the built-in sources."""
 
 from collections import Counter
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
 from umg_assets_tests.lake import Lake
 
@@ -76,3 +78,65 @@ def test_unknown_users_and_tracks_are_kept_and_counted_in_no_market_of_a_chart(m
     assert None in {play[2] for play in of_nobody}
     assert any(play[0] not in tracks for play in plays)
     assert {track for (track,) in made_lake.values("top_tracks_by_country", "track_id")} <= tracks
+
+
+@pytest.mark.parametrize("chart", ["top_artists_by_genre", "age_group_favourites"])
+def test_the_window_charts_of_the_last_days_equal_the_truth(made_lake: Lake, chart: str):
+    """The truth has the window charts of ten days, which differ, as days come and go."""
+    expected = truth(made_lake, chart)
+    days = {row["chart_date"] for row in expected}
+    assert len(days) == 10
+    assert in_order([row for row in made_lake.rows(chart) if row["chart_date"] in days]) == in_order(expected)
+
+
+def test_movements_equal_what_the_truth_of_the_charts_says_month_by_month(made_lake: Lake):
+    charts = truth(made_lake, "top_tracks_by_country")
+    months = sorted({row["month"] for row in charts})
+    assert len(months) > 1
+    ranks: dict[tuple, dict[date, int]] = {}
+    for row in charts:
+        ranks.setdefault((row["country"], row["criterion"], row["track_id"]), {})[row["month"]] = row["rank"]
+    expected = []
+    for row in charts:
+        mine = ranks[row["country"], row["criterion"], row["track_id"]]
+        past = {month: rank for month, rank in mine.items() if month <= row["month"]}
+        at = months.index(row["month"])
+        previous = past.get(months[at - 1]) if at else None
+        movement = "re-entry" if len(past) > 1 else "new"
+        if previous is not None:
+            movement = "up" if row["rank"] < previous else "down" if row["rank"] > previous else "same"
+        made = {name: row[name] for name in ("month", "country", "criterion", "rank", "track_id")}
+        made |= {"previous_rank": previous, "peak_rank": min(past.values()), "months_on_chart": len(past)}
+        expected.append({**made, "movement": movement if at else None})
+    assert in_order(made_lake.rows("chart_movements")) == in_order(expected)
+
+
+def test_sessions_hold_every_play_once_and_are_those_that_silence_and_midnight_make(made_lake: Lake):
+    """Counted anew, a play at a time; a session_id that is not given stands for 30 minutes of silence."""
+    plays: dict[tuple, list[dict[str, Any]]] = {}
+    for row in made_lake.rows("plays"):
+        plays.setdefault((row["user_key"], row["session_id"]), []).append(row)
+    expected = []
+    for (user, session), rows in plays.items():
+        rows.sort(key=lambda row: (row["started_at"], row["play_id"]))
+        allowed = timedelta(minutes=30) if session is None else timedelta(hours=24)
+        silent_since, began, previous = None, None, None
+        for row in rows:
+            ended = row["started_at"] + timedelta(milliseconds=row["played_ms"] or 0)
+            day, linked = row["play_date"], silent_since is not None and row["started_at"] - silent_since <= allowed
+            began = began if linked and began else day
+            if not linked or (previous < day and (day - began).days >= 2):
+                expected.append(
+                    {"user_key": user, "session_date": day, "plays": 0, "skips": 0, "listening_ms": 0}
+                    | {"started_at": row["started_at"], "ended_at": ended, "country": row["country"]}
+                )
+            expected[-1]["plays"] += 1
+            expected[-1]["skips"] += row["is_skip"] or 0
+            expected[-1]["listening_ms"] += row["played_ms"] or 0
+            expected[-1]["ended_at"] = max(expected[-1]["ended_at"], ended)
+            silent_since, previous = max(silent_since or ended, ended) if linked else ended, day
+    found = [{name: row[name] for name in expected[0]} for row in made_lake.rows("sessions")]
+    for row in found:
+        row.update(skips=row["skips"] or 0, listening_ms=row["listening_ms"] or 0)
+    assert in_order(found) == in_order(expected)
+    assert any(row["ended_at"].date() > row["session_date"] for row in found)

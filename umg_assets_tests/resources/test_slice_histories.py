@@ -1,0 +1,88 @@
+"""Random slices, written and rewritten by both engines in turn: the table is always what the last writes left."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from umg_assets.resources.engine import session
+from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets_tests.processes import need_java
+from umg_assets_tests.resources.test_lakehouse import stored_sums, write_sums
+
+WRITER = """
+import json, sys
+from datetime import date
+from pathlib import Path
+from umg_assets.resources.engine import session
+from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets_tests.resources.test_slice_histories import write
+session("spark")
+print("ready", flush=True)
+for line in sys.stdin:
+    home, days, lines = json.loads(line)
+    print(write(Lakehouse(Path(home), lambda: session("spark")), days, lines), flush=True)
+"""
+DAYS = [(date(2026, 2, 27) + timedelta(days=offset)).isoformat() for offset in range(5)]
+
+
+def write(lakehouse: Lakehouse, days: list[str], lines: list[tuple[str, str, int]]) -> str:
+    """Replaces days (ISO) by lines of day, track, plays; says whether it was done or refused."""
+    try:
+        cells = [(date.fromisoformat(day), track, plays) for day, track, plays in lines]
+        write_sums(lakehouse, [date.fromisoformat(day) for day in days], *cells)
+    except Exception as error:
+        return "refused" if "outside the slice" in str(error) else repr(error).replace("\n", " ")
+    return "done"
+
+
+@pytest.fixture(scope="module")
+def spark_writer() -> Iterator[subprocess.Popen[str]]:
+    """A process of Apache Spark that writes what it is told, a line at a time."""
+    need_java()
+    root = Path(__file__).parents[2]
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", WRITER], text=True, cwd=root, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout
+        assert "ready\n" in iter(process.stdout.readline, "")
+        yield process
+        process.terminate()
+
+
+days = st.lists(st.sampled_from(DAYS), min_size=1, max_size=3, unique=True)
+lines = st.lists(st.tuples(st.sampled_from(DAYS), st.sampled_from("ab"), st.integers(1, 9)), max_size=4)
+writes = st.lists(st.tuples(st.booleans(), days, lines, st.booleans()), min_size=3, max_size=6)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=writes)
+def test_slices_written_by_both_engines_in_turn_hold_the_last_write_of_each_day(
+    spark_writer: subprocess.Popen[str], history: list
+):
+    assert spark_writer.stdin
+    assert spark_writer.stdout
+    with TemporaryDirectory() as home:
+        lakehouse = Lakehouse(Path(home), lambda: session("sail"))
+        lakehouse.create_tables()
+        expected: dict[str, list[tuple]] = {}
+        for by_spark, replaced, rows, stray in history:
+            inside = rows if stray else [row for row in rows if row[0] in replaced]
+            if by_spark:
+                spark_writer.stdin.write(json.dumps([home, replaced, inside]) + "\n")
+                spark_writer.stdin.flush()
+                said = spark_writer.stdout.readline().strip()
+            else:
+                said = write(lakehouse, replaced, inside)
+            fits = all(row[0] in replaced for row in inside)
+            assert said == ("done" if fits else "refused")
+            if fits:
+                expected.update({day: [row for row in inside if row[0] == day] for day in replaced})
+            left = [(date.fromisoformat(day), track, plays) for rows in expected.values() for day, track, plays in rows]
+            assert stored_sums(lakehouse) == sorted(left, key=repr)
