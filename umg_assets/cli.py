@@ -108,11 +108,12 @@ def reconcile(
     track: Annotated[str, typer.Option(help="Its column with the track id.")] = "track_id",
     plays: Annotated[str, typer.Option(help="Its column with the count.")] = "plays",
 ) -> None:
-    """Count again by another way: records in the files, or plays a track against a published list."""
-    from umg_assets.reconcile import against_list, recount_files
+    """Count again by another way: the files' records and every row of every table; or plays a track against a list."""
+    from umg_assets.reconcile import against_list
+    from umg_assets.reconcile import reconcile as count_again
     from umg_assets.settings import read_settings
 
-    right = against_list(home_of(), against, track, plays) if against else recount_files(read_settings(home_of()))
+    right = against_list(home_of(), against, track, plays) if against else count_again(read_settings(home_of()))
     raise typer.Exit(0 if right else 1)
 
 
