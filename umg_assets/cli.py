@@ -62,10 +62,10 @@ def demo(
     plays: Annotated[int, typer.Option(help="Clean plays to make up.")] = 300_000,
     days: Annotated[int, typer.Option(help="Days to make up.")] = 120,
 ) -> None:
-    """Make up landing files, run every asset over them, and show what came out."""
+    """Make up landing files, run every asset over them, show what came out, and count it again by another way."""
     from umg_assets.demo import run_demo
 
-    run_demo(home_of(), plays, days)
+    raise typer.Exit(0 if run_demo(home_of(), plays, days) else 1)
 
 
 @app.command()

@@ -46,12 +46,13 @@ class Difference:
 
     @property
     def said(self) -> str:
-        """What is wrong with it: `plays 146, counted 147`."""
+        """What is wrong with it: `plays 146, counted 147`; of a user's key only that it is another."""
         if self.stored is None:
             return "missing"
         if self.counted is None:
             return "one too many"
-        return "; ".join(f"{name} {value}, counted {self.counted[name]}" for name, value in self.stored.items())
+        values = {name: f" {value}, counted {self.counted[name]}" for name, value in self.stored.items()}
+        return "; ".join(f"{name}{value if name != 'user_key' else ' differs'}" for name, value in values.items())
 
 
 @dataclass(frozen=True)
