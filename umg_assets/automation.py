@@ -6,6 +6,7 @@ import dagster as dg
 
 from umg_assets import tables
 from umg_assets.assets.raw import LANDED
+from umg_assets.checks import quarantine_share
 from umg_assets.planning import LAND, STAGES
 from umg_assets.resources.lakehouse import Lakehouse
 
@@ -42,9 +43,11 @@ def compact_tables() -> None:
 
 def build_jobs():
     """A job for landing files, one for each stage after it, the checks that read whole tables, and compaction."""
-    landing = dg.define_asset_job(LAND, [table.name for table in LANDED])
+    of_a_run = dg.AssetSelection.checks(quarantine_share)
+    landed = dg.AssetSelection.assets(*(table.name for table in LANDED)).without_checks()
+    landing = dg.define_asset_job(LAND, landed | of_a_run)
     stages = [
         dg.define_asset_job(name, dg.AssetSelection.assets(*assets).without_checks()) for name, assets in STAGES.items()
     ]
-    checks = dg.define_asset_job(CHECK, dg.AssetSelection.checks_for_assets("plays"))
+    checks = dg.define_asset_job(CHECK, dg.AssetSelection.all_asset_checks() - of_a_run)
     return [landing, *stages, checks, compact_tables]

@@ -62,10 +62,10 @@ def demo(
     plays: Annotated[int, typer.Option(help="Clean plays to make up.")] = 300_000,
     days: Annotated[int, typer.Option(help="Days to make up.")] = 120,
 ) -> None:
-    """Make up landing files, run every asset over them, and show what came out."""
+    """Make up landing files, run every asset over them, show what came out, and count it again by another way."""
     from umg_assets.demo import run_demo
 
-    run_demo(home_of(), plays, days)
+    raise typer.Exit(0 if run_demo(home_of(), plays, days) else 1)
 
 
 @app.command()
@@ -108,11 +108,12 @@ def reconcile(
     track: Annotated[str, typer.Option(help="Its column with the track id.")] = "track_id",
     plays: Annotated[str, typer.Option(help="Its column with the count.")] = "plays",
 ) -> None:
-    """Count again by another way: records in the files, or plays a track against a published list."""
-    from umg_assets.reconcile import against_list, recount_files
+    """Count again by another way: the files' records and every row of every table; or plays a track against a list."""
+    from umg_assets.reconcile import against_list
+    from umg_assets.reconcile import reconcile as count_again
     from umg_assets.settings import read_settings
 
-    right = against_list(home_of(), against, track, plays) if against else recount_files(read_settings(home_of()))
+    right = against_list(home_of(), against, track, plays) if against else count_again(read_settings(home_of()))
     raise typer.Exit(0 if right else 1)
 
 

@@ -14,7 +14,7 @@ from umg_assets.assets.raw import build_raw_assets  # noqa: E402
 from umg_assets.assets.sessions import build_session_assets  # noqa: E402
 from umg_assets.assets.windows import build_window_assets  # noqa: E402
 from umg_assets.automation import build_jobs  # noqa: E402
-from umg_assets.checks import CHECKS  # noqa: E402
+from umg_assets.checks import build_checks  # noqa: E402
 from umg_assets.partitions import calendar  # noqa: E402
 from umg_assets.resources.engine import Engine  # noqa: E402
 from umg_assets.resources.io_manager import LakehouseIOManager  # noqa: E402
@@ -39,7 +39,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *build_window_assets(days, settings.charts),
             exports,
         ],
-        asset_checks=CHECKS,
+        asset_checks=build_checks(settings),
         jobs=build_jobs(),
         resources={
             "settings": settings,

@@ -78,12 +78,16 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
     return report
 
 
-def run_demo(home: Path, plays: int, days: int) -> None:
-    """Made-up files, every asset over them, and what came out, as tables."""
+def run_demo(home: Path, plays: int, days: int) -> bool:
+    """Made-up files, every asset over them, what came out, as tables, and the verdict: whether a recount agrees."""
+    from umg_assets.reconcile import reconcile
+
     generate_files(home, plays, days, None, 7)
     settings = read_settings(home)
     run_with_progress(settings)
     show_outcome(settings)
+    out.print()
+    return reconcile(settings, brief=True)
 
 
 def _show_month(home: Path, market: str, month: date) -> None:

@@ -75,6 +75,14 @@ class Thresholds(_Section):
         return self.stream_seconds * 1000
 
 
+class PublishedList(_Section):
+    """A list of plays a track that somebody else publishes: `umg reconcile` holds plays to it."""
+
+    file: Path = Field(description="CSV or TSV with a header, relative to UMG_HOME")
+    track: str = Field(default="track_id", description="its column with the track id")
+    plays: str = Field(default="plays", description="its column with the count")
+
+
 class Settings(BaseSettings):
     """Every setting; `read_settings` makes it."""
 
@@ -105,6 +113,7 @@ class Settings(BaseSettings):
     chunk_plays: PositiveInt = Field(default=3_000_000, description="plays written at a time: bounds the memory")
     charts: Charts = Charts()
     thresholds: Thresholds = Thresholds()
+    published: tuple[PublishedList, ...] = Field(default=(), description="lists of plays a track to reconcile with")
     sources: Sources = Field(default_factory=lambda: built_in_sources())
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_settings import SettingsError as SourceError
@@ -112,6 +112,7 @@ def _known_keys(loc: Place, settings: type[BaseModel]) -> list[str]:
     for part in loc:
         if isinstance(part, str):
             model = Source if model is Sources else model.model_fields[part].annotation
+            model = next(iter(get_args(model)), model)  # of an array of tables, one of them
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

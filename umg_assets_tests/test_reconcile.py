@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from umg_assets.reconcile import against_list, count_records, recount_files
+from umg_assets.reconcile import against_list, recount_files
+from umg_assets.recount.second_reader import count_records
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.parsing import Layout, parse_file
 from umg_assets.resources.reading import TableMissingError

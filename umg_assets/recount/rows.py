@@ -1,0 +1,157 @@
+"""Rows counted again: what the raw tables alone say a table holds (rows.sql), held to every row that it does hold."""
+
+import importlib.resources
+import tempfile
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import deltalake
+import duckdb
+
+from umg_assets import tables
+from umg_assets.settings import Settings
+from umg_assets.tables import Table
+
+RECOUNTED: tuple[Table, ...] = (
+    tables.PLAYS,
+    tables.SESSIONS,
+    tables.DAILY_TRACK_PLAYS,
+    tables.MONTHLY_TRACK_PLAYS,
+    tables.TOP_TRACKS_BY_COUNTRY,
+    tables.CHART_MOVEMENTS,
+    tables.TOP_ARTISTS_BY_GENRE,
+    tables.AGE_GROUP_FAVOURITES,
+)
+_MEMORY = "2GB"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row of a table that is not as it is counted.
+
+    row: the columns that name it. stored, counted: how often it stands in the table and in the recount, and the values
+    that are not the same in both; a side that does not have the row is None.
+    """
+
+    row: dict[str, Any]
+    stored: dict[str, Any] | None
+    counted: dict[str, Any] | None
+
+    @property
+    def name(self) -> str:
+        """The columns that name the row, without the user's key: `month=2026-10-01 country=AT rank=1`."""
+        return " ".join(f"{name}={value}" for name, value in self.row.items() if name != "user_key")
+
+    @property
+    def said(self) -> str:
+        """What is wrong with it: `plays 146, counted 147`; of a user's key only that it is another."""
+        if self.stored is None:
+            return "missing"
+        if self.counted is None:
+            return "one too many"
+        values = {name: f" {value}, counted {self.counted[name]}" for name, value in self.stored.items()}
+        return "; ".join(f"{name}{value if name != 'user_key' else ' differs'}" for name, value in values.items())
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A table held to its recount: the rows in it, how many rows differ, and the first of them, in order."""
+
+    table: Table
+    rows: int
+    differing: int = 0
+    first: tuple[Difference, ...] = ()
+
+
+def recount(
+    settings: Settings, through: date, only: Collection[Table] = RECOUNTED, limit: int = 20
+) -> list[Comparison]:
+    """Each of the tables, every row compared with its recount, at most `limit` differences named.
+
+    through: the last local day that is counted; plays of later days wait in raw. Rows are compared by 64-bit hashes of
+    all their columns, so that what is held in memory (2 GB; beyond it, on disk under home/staging) is the hashes.
+    """
+    staging = settings.home / "staging"
+    staging.mkdir(mode=0o700, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=staging) as folder, duckdb.connect(config={"temp_directory": folder}) as con:
+        con.execute(f"set memory_limit = '{_MEMORY}'; set preserve_insertion_order = false; set TimeZone = 'UTC'")
+        con.execute("set asof_loop_join_threshold = 0")  # it takes a raw table, of unknown size, for a small one
+        for table in (*tables.RAW.values(), *only):
+            con.register(table.name, deltalake.DeltaTable(settings.home / "tables" / table.name).to_pyarrow_dataset())
+        _tell(con, settings, through)
+        con.execute((importlib.resources.files("umg_assets.recount") / "rows.sql").read_text(encoding="utf-8"))
+        return [_compared(con, table, limit) for table in RECOUNTED if table in only]
+
+
+def _tell(con: duckdb.DuckDBPyConnection, settings: Settings, through: date) -> None:
+    """The settings, as rows.sql reads them."""
+    limits, charts, bounds = settings.thresholds, settings.charts, settings.age_groups
+    uppers = [f"-{bound - 1}" for bound in bounds[1:]]
+    names = [f"{low}{upper}" for low, upper in zip(bounds, [*uppers, "+"], strict=True)]
+    con.execute("create temp table markets as select unnest($1) as market", [list(settings.markets)])
+    con.execute(
+        "create temp table age_groups as select unnest($1) as lower_bound, unnest($2) as name", [list(bounds), names]
+    )
+    for name, value in {
+        "through": through,
+        "correction_days": settings.correction_days,
+        "stream_ms": limits.stream_seconds * 1000,
+        "complete_percent": limits.complete_percent,
+        "catalogue": bool(settings.sources.tracks),
+        "top_tracks": charts.top_tracks,
+        "top_artists": charts.top_artists,
+        "top_artists_days": charts.top_artists_days,
+        "favourites": charts.favourites,
+        "favourites_days": charts.favourites_days,
+    }.items():
+        con.execute(f"set variable {name} = $1", [value])
+
+
+def _compared(con: duckdb.DuckDBPyConnection, table: Table, limit: int) -> Comparison:
+    types = {name: type_ for name, type_, *_ in con.execute(f"describe {table.name}").fetchall()}
+    columns = ", ".join(table.names)
+    con.execute(
+        f"create or replace temp view stored as select {columns}, hash({columns}) as h from {table.name};"
+        f"create or replace temp view expected as select *, hash({columns}) as h from ("
+        f"select {', '.join(f'{name}::{types[name]} as {name}' for name in table.names)} from counted.{table.name});"
+        "create or replace temp table odd as select h, sum(times) as surplus from ("
+        "select h, 1 as times from stored union all select h, -1 from expected"
+        ") group by h having surplus <> 0"
+    )
+    rows = _number(con, f"select count(*) from counted.{table.name}") + _number(con, "select sum(surplus) from odd")
+    if not _number(con, "select count(*) from odd"):
+        return Comparison(table, rows)
+    key = list(dict.fromkeys((*table.partitioned_by, *table.key)))
+    sides = ", ".join(
+        f"{side}_rows as (select {columns}, count(*) as copies from {side} where h in (select h from odd) group by all)"
+        for side in ("stored", "expected")
+    )
+    same = " and ".join(f"stored_rows.{name} is not distinct from expected_rows.{name}" for name in key)
+    order = ", ".join(f"coalesce(stored.{name}, expected.{name})" for name in key)
+    con.execute(
+        f"create or replace temp table differing as with {sides} select stored_rows as stored, "
+        f"expected_rows as expected from stored_rows full join expected_rows on {same}"
+    )
+    found = con.execute(f"select stored, expected from differing order by {order} limit {limit}").fetchall()
+    return Comparison(
+        table,
+        rows,
+        _number(con, "select count(*) from differing"),
+        tuple(_difference(key, stored, expected) for stored, expected in found),
+    )
+
+
+def _difference(key: Iterable[str], stored: dict[str, Any] | None, counted: dict[str, Any] | None) -> Difference:
+    there, other = (side if side and side["copies"] else None for side in (stored, counted))
+    row = {name: (there or other or {})[name] for name in key}
+    if there is None or other is None:
+        return Difference(row, there, other)
+    changed = [name for name in there if there[name] != other[name]]
+    return Difference(row, *({name: side[name] for name in changed} for side in (there, other)))
+
+
+def _number(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    found = con.execute(query).fetchone()
+    return int(found[0] or 0) if found else 0

@@ -1,0 +1,208 @@
+-- What each recounted table must hold, by the raw tables alone: counted.NAME, in DuckDB's SQL.
+-- Before it runs: raw_plays, raw_users and raw_tracks, the tables markets (market) and age_groups (lower_bound, name),
+-- and the variables named below. Definitions are those of the contracts; no query is taken from a transform.
+
+create schema counted;
+
+-- A copy of a play gives way to a later delivered one of the same play_id at most correction_days away.
+create temp table beaten as
+with repeated as (
+    select play_id from raw_plays group by play_id having count(*) > 1
+), copies as (
+    select play_id, play_date, delivery_date, source_file, record,
+        row_number() over (partition by play_id order by delivery_date, source_file, record) as nth
+    from raw_plays semi join repeated using (play_id)
+)
+select delivery_date, source_file, record from copies
+qualify nth < max(nth) over (
+    partition by play_id order by play_date - date '1970-01-01'
+    range between getvariable('correction_days') preceding and getvariable('correction_days') following
+);
+
+-- A user's values from a delivery day on; the first known ones hold before it, too.
+create temp table people as
+select user_key, person.home, person.given, person.born,
+    if(lag(delivery_date) over deliveries is null, date '0001-01-01', delivery_date) as since,
+    lead(delivery_date, 1, 'infinity') over deliveries as until
+from (
+    select user_key, delivery_date,
+        last(struct_pack(home := country, given := age_group, born := birth_date) order by source_file, record)
+            as person
+    from raw_users group by user_key, delivery_date
+) window deliveries as (partition by user_key order by delivery_date);
+
+create temp table groups_by_age as
+select age::int as age, last(name order by lower_bound) as age_group
+from range(10000) ages(age) join age_groups on age >= lower_bound group by age;
+
+create temp table catalogue as
+select track_id, unnest(last(
+    struct_pack(title, artist_id, artist_name, genre, duration_ms) order by delivery_date, source_file, record
+)) from raw_tracks group by track_id;
+
+-- Someone born on 29 February comes of age on the 28th where there is no 29th: so adds to_years().
+create table counted.plays as
+with kept as (
+    select * from raw_plays anti join beaten using (delivery_date, source_file, record)
+    where play_date <= getvariable('through')
+), stamped as (
+    select kept.*, home, given,
+        year(play_date) - year(born) - if(born + to_years((year(play_date) - year(born))::int) > play_date, 1, 0) as age
+    from kept left join people on people.user_key = kept.user_key and play_date >= since and play_date < until
+)
+select play_date, play_id, user_key, session_id, track_id, started_at, played_ms,
+    played_ms >= getvariable('stream_ms') as is_stream,
+    played_ms < getvariable('stream_ms') as is_skip,
+    played_ms * 100 >= duration_ms * getvariable('complete_percent') as is_complete,
+    coalesce(country, home) as country, coalesce(given, age_group) as age_group
+from stamped left join catalogue using (track_id) left join groups_by_age using (age);
+
+create table counted.daily_track_plays as
+select play_date, country, age_group, track_id, count(*) as plays, sum(is_stream::int) as streams,
+    sum(is_skip::int) as skips, sum(is_complete::int) as completes, sum(played_ms) as listening_ms
+from counted.plays group by all;
+
+create table counted.monthly_track_plays as
+with through as (
+    select date_trunc('month', play_date)::date as month, max(play_date) as data_through from counted.plays group by 1
+)
+select date_trunc('month', play_date)::date as month, country, track_id, count(*) as plays,
+    sum(is_stream::int) as streams, sum(is_skip::int) as skips, sum(is_complete::int) as completes,
+    sum(played_ms) as listening_ms, count(distinct user_key) as listeners, any_value(data_through) as data_through
+from counted.plays join through on date_trunc('month', play_date)::date = through.month group by 1, 2, 3;
+
+-- Sessions: each play holds its session open from its start to the end of what was played and the silence allowed
+-- after it. One begins where none is open: at starts less ends so far, in order of time.
+create temp table listened as
+select *, coalesce(session_id, '') as session, epoch_us(started_at) as began_us,
+    began_us + coalesce(played_ms, 0) * 1000 as ended_us,
+    least(ended_us, began_us + 22 * 3_600_000_000)
+        + if(session_id is null, 1_800_000_000, 24 * 3_600_000_000) as open_until_us
+from counted.plays;
+
+create table counted.sessions as
+with steps as (
+    select user_key, session, began_us as instant, 1 as step from listened
+    union all
+    select user_key, session, open_until_us, -1 from listened
+), openings as (
+    select user_key, session, instant from steps
+    qualify step = 1 and 1 = sum(step) over (
+        partition by user_key, session order by instant, step desc rows unbounded preceding
+    )
+), placed as (
+    select listened.*, instant, min(play_date) over (partition by listened.user_key, listened.session, instant) as opened_on
+    from listened asof join openings on openings.user_key = listened.user_key
+        and openings.session = listened.session and openings.instant <= listened.began_us
+)
+-- the day on which it began and the next one belong to one session, every further day to one of its own
+select min(play_date) as session_date, sha256(concat(user_key, '|', session, '|', min(began_us))) as session_key,
+    user_key, min(started_at) as started_at, make_timestamptz(max(ended_us)) as ended_at, count(*) as plays,
+    sum(is_skip::int) as skips, sum(is_complete::int) as completes, sum(played_ms) as listening_ms,
+    unnest(arg_min(struct_pack(country, age_group), (started_at, play_id)))
+from placed group by user_key, session, instant, if(play_date - opened_on >= 2, play_date, opened_on);
+
+create table counted.top_tracks_by_country as
+with figures as (
+    select month, country, track_id, title, artist_name, genre, plays, streams, listening_ms, listeners, data_through
+    from counted.monthly_track_plays left join catalogue using (track_id)
+    where country in (from markets) and (track_id in (select track_id from catalogue) or not getvariable('catalogue'))
+), by_criterion as (
+    unpivot (select *, plays as a, streams as b, listening_ms as c, listeners as d from figures)
+    on a as plays, b as streams, c as listening_time, d as listeners into name criterion value figure
+)
+select * exclude figure,
+    row_number() over (partition by month, country, criterion order by figure desc, plays desc, track_id) as rank
+from by_criterion where figure > 0
+qualify rank <= getvariable('top_tracks');
+
+create table counted.chart_movements as
+with chart as (
+    from counted.top_tracks_by_country
+), so_far as (
+    select now.month, now.country, now.criterion, now.track_id, min(past.rank) as peak_rank,
+        count(*) as months_on_chart
+    from chart now join chart past using (country, criterion, track_id) where past.month <= now.month group by all
+), charts as (
+    select country, criterion, min(month) as first_month from chart group by all
+)
+select now.month, now.country, now.criterion, now.rank, now.track_id, before.rank as previous_rank, peak_rank,
+    months_on_chart,
+    case when now.month = first_month then null
+        when months_on_chart = 1 then 'new'
+        when before.rank is null then 're-entry'
+        when before.rank = now.rank then 'same'
+        else if(before.rank > now.rank, 'up', 'down') end as movement
+from chart now join so_far using (month, country, criterion, track_id) join charts using (country, criterion)
+left join chart before on before.month = now.month - interval 1 month and before.country = now.country
+    and before.criterion = now.criterion and before.track_id = now.track_id;
+
+-- Windows: a day's sums come in on the day and go out when the window has passed it. The balance holds until the next
+-- coming or going. `timed` counts the sums that know a duration: where none is left, the figure is NULL.
+create table counted.top_artists_by_genre as
+with sums as (
+    select play_date, country, genre, artist_id, sum(plays) as plays, sum(streams) as streams,
+        sum(listening_ms) as listening_ms, count(listening_ms) as timed
+    from counted.daily_track_plays join catalogue using (track_id)
+    where genre is not null and artist_id is not null group by all
+), markets_sums as (
+    select * rename (country as market) from sums where country in (from markets)
+    union all by name
+    select * exclude country, null as market from sums
+), moves as (
+    from (
+        select * rename (play_date as day) from markets_sums
+        union all by name
+        select market, genre, artist_id, play_date + getvariable('top_artists_days') as day, -plays as plays,
+            -streams as streams, -listening_ms as listening_ms, -timed as timed
+        from markets_sums
+    )
+    select market, genre, artist_id, day, sum(plays) as plays, sum(streams) as streams,
+        sum(listening_ms) as listening_ms, sum(timed) as timed
+    where day <= getvariable('through') group by all
+), balances as (
+    select market, genre, artist_id, day, lead(day, 1, getvariable('through') + 1) over so_far as until,
+        sum(plays) over so_far as plays, sum(streams) over so_far as streams,
+        sum(listening_ms) over so_far as listening_ms, sum(timed) over so_far as timed
+    from moves window so_far as (partition by market, genre, artist_id order by day)
+), figures as (
+    select day + unnest(range(until - day))::int as chart_date, market, genre, artist_id, plays,
+        if(timed > 0, streams, null) as streams, if(timed > 0, listening_ms, null) as listening_ms
+    from balances where plays > 0
+), by_criterion as (
+    unpivot (select *, plays as a, streams as b, listening_ms as c from figures)
+    on a as plays, b as streams, c as listening_time into name criterion value figure
+), ranked as (
+    select * exclude figure, row_number() over (
+        partition by chart_date, market, genre, criterion order by figure desc, plays desc, artist_id) as rank
+    from by_criterion where figure > 0
+    qualify rank <= getvariable('top_artists')
+)
+select ranked.*, artist_name
+from ranked join (select artist_id, max(artist_name) as artist_name from catalogue group by artist_id) using (artist_id);
+
+create table counted.age_group_favourites as
+with sums as (
+    select play_date, age_group, track_id, sum(plays) as plays from counted.daily_track_plays
+    where age_group is not null and (track_id in (select track_id from catalogue) or not getvariable('catalogue'))
+    group by all
+), moves as (
+    from (
+        select age_group, track_id, play_date as day, plays from sums
+        union all
+        select age_group, track_id, play_date + getvariable('favourites_days'), -plays from sums
+    )
+    select age_group, track_id, day, sum(plays) as plays where day <= getvariable('through') group by all
+), balances as (
+    select age_group, track_id, day, lead(day, 1, getvariable('through') + 1) over so_far as until,
+        sum(plays) over so_far as plays
+    from moves window so_far as (partition by age_group, track_id order by day)
+), figures as (
+    select day + unnest(range(until - day))::int as chart_date, age_group, track_id, plays
+    from balances where plays > 0
+), ranked as (
+    select *, row_number() over (partition by chart_date, age_group order by plays desc, track_id) as rank
+    from figures
+    qualify rank <= getvariable('favourites')
+)
+select ranked.*, title, artist_name from ranked left join catalogue using (track_id);
