@@ -46,6 +46,15 @@ OUTPUTS = {
     "daily_track_plays": ("from daily_track_plays", "play_date"),
     "monthly_track_plays": ("from monthly_track_plays", "month"),
     "top_tracks_by_country": ("from top_tracks_by_country", "month, country"),
+    "chart_movements": ("from chart_movements", "country"),
+    "sessions": (
+        "select session_date, sha256(concat_ws('|', user_key, coalesce(session_id, ''), "
+        "epoch_us(started_at)::varchar)) as session_key, sessions.* exclude (session_date, user_id), user_key "
+        "from sessions join user_keys using (user_id)",
+        "session_date",
+    ),
+    "top_artists_by_genre": ("from top_artists_by_genre", "chart_date"),
+    "age_group_favourites": ("from age_group_favourites", "chart_date"),
 }
 _QUARANTINE = """
 create table quarantine as

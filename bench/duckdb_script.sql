@@ -217,3 +217,150 @@ from (
 where figure > 0
 window ranking as (partition by month, country, criterion order by figure desc, plays desc, track_id)
 qualify rank <= 50;
+
+-- How each market's chart moved.
+create table chart_movements as
+with seen as (
+    select month, country, criterion, rank, track_id, min(month) over (partition by country, criterion) as first_month,
+        lag(month) over ordered as last_month, lag(rank) over ordered as last_rank,
+        min(rank) over so_far as peak_rank, count(*) over so_far as months_on_chart
+    from top_tracks_by_country
+    window ordered as (partition by country, criterion, track_id order by month),
+        so_far as (partition by country, criterion, track_id order by month rows unbounded preceding)
+)
+select *, if(last_month = month - interval 1 month, last_rank, null) as previous_rank, case
+    when month = first_month then null
+    when last_month is null then 'new'
+    when previous_rank is null then 're-entry'
+    when rank < previous_rank then 'up'
+    when rank > previous_rank then 'down'
+    else 'same' end as movement
+from seen;
+
+-- Sessions: silence ends one; one that fills a whole local day is cut at the next midnight.
+create table sessions as
+with timed as (
+    select *, started_at + to_milliseconds(coalesce(played_ms, 0)) as ended_at,
+        started_at + to_milliseconds(least(coalesce(played_ms, 0), 79200000)) as held
+    from plays
+),
+linked as (
+    select *, lag(play_date) over ordered as previous, coalesce(
+        started_at - max(held) over (ordered rows between unbounded preceding and 1 preceding)
+            <= if(session_id is null, interval 30 minutes, interval 24 hours), false) as is_linked
+    from timed
+    window ordered as (partition by user_id, session_id order by started_at, play_id)
+),
+opened as (
+    select *, not is_linked or (previous < play_date and play_date - max(if(is_linked, null, play_date)) over (
+        partition by user_id, session_id order by started_at, play_id rows unbounded preceding) >= 2) as opens
+    from linked
+),
+numbered as (
+    select *, sum(opens::int) over (
+        partition by user_id, session_id order by started_at, play_id rows unbounded preceding) as nth
+    from opened
+)
+select min(play_date) as session_date, user_id, session_id, min(started_at) as started_at, max(ended_at) as ended_at,
+    count(*) as plays, sum(is_skip::bigint) as skips, sum(is_complete::bigint) as completes,
+    sum(played_ms) as listening_ms, max(if(opens, country, null)) as country, max(if(opens, age_group, null)) as age_group
+from numbered
+group by user_id, session_id, nth;
+
+-- Charts over the days that end on a day: what a day brings is put in, and taken out again after the window.
+set variable today = (now() at time zone 'Europe/Vienna')::date;
+create table artist_windows as
+with daily as (
+    select play_date, country, genre, artist_id, sum(plays) as plays, sum(streams) as streams,
+        sum(listening_ms) as listening_ms
+    from daily_track_plays join tracks using (track_id)
+    where artist_id is not null and genre is not null
+    group by all
+),
+by_market as (
+    select play_date, null as market, * exclude (play_date, country) from daily
+    union all
+    select play_date, country as market, * exclude (play_date, country) from daily
+    where country in ('AT', 'CH', 'CZ', 'DE', 'HU', 'LI', 'PL', 'SI', 'SK')
+),
+moved as (
+    select market, genre, artist_id, day, sum(sign) as rows, sum(sign * plays) as plays,
+        sum(sign * streams) as streams, sum(sign * listening_ms) as listening_ms
+    from (
+        select *, 1 as sign, play_date as day from by_market
+        union all
+        select *, -1, play_date + 30 as day from by_market where day <= getvariable('today')
+    )
+    group by all
+),
+held as (
+    select market, genre, artist_id, day, coalesce(lead(day) over ordered - 1, getvariable('today')) as until,
+        sum(rows) over so_far as rows, sum(plays) over so_far as plays, sum(streams) over so_far as streams,
+        sum(listening_ms) over so_far as listening_ms
+    from moved
+    window ordered as (partition by market, genre, artist_id order by day),
+        so_far as (partition by market, genre, artist_id order by day rows unbounded preceding)
+)
+select unnest(range(day, until + 1, interval 1 day))::date as chart_date, market, genre, artist_id,
+    plays::bigint as plays, streams::bigint as streams, listening_ms::bigint as listening_ms
+from held
+where rows > 0;
+create table top_artists_by_genre as
+with ranked as (
+    select *, 'plays' as criterion, row_number() over ranking as rank
+    from artist_windows
+    where plays > 0
+    window ranking as (partition by chart_date, market, genre order by plays desc, artist_id)
+    qualify rank <= 10
+    union all
+    select *, 'streams', row_number() over ranking as rank
+    from artist_windows
+    where streams > 0
+    window ranking as (partition by chart_date, market, genre order by streams desc, plays desc, artist_id)
+    qualify rank <= 10
+    union all
+    select *, 'listening_time', row_number() over ranking as rank
+    from artist_windows
+    where listening_ms > 0
+    window ranking as (partition by chart_date, market, genre order by listening_ms desc, plays desc, artist_id)
+    qualify rank <= 10
+)
+select *
+from ranked
+join (select artist_id, max(artist_name) as artist_name from tracks where artist_id is not null group by all)
+    using (artist_id);
+drop table artist_windows;
+create table age_group_favourites as
+with daily as (
+    select play_date, age_group, track_id, sum(plays) as plays
+    from daily_track_plays semi join tracks using (track_id)
+    where age_group is not null
+    group by all
+),
+moved as (
+    select age_group, track_id, day, sum(rows) as rows, sum(plays) as plays
+    from (
+        select *, 1 as rows, play_date as day from daily
+        union all
+        select play_date, age_group, track_id, -plays, -1, play_date + 14 as day from daily
+        where day <= getvariable('today')
+    )
+    group by all
+),
+held as (
+    select age_group, track_id, day, coalesce(lead(day) over ordered - 1, getvariable('today')) as until,
+        sum(rows) over so_far as rows, sum(plays) over so_far as plays
+    from moved
+    window ordered as (partition by age_group, track_id order by day),
+        so_far as (partition by age_group, track_id order by day rows unbounded preceding)
+),
+windows as (
+    select unnest(range(day, until + 1, interval 1 day))::date as chart_date, age_group, track_id,
+        plays::bigint as plays
+    from held
+    where rows > 0
+)
+select chart_date, age_group, row_number() over ranking as rank, track_id, title, artist_name, plays
+from windows join tracks using (track_id)
+window ranking as (partition by chart_date, age_group order by plays desc, track_id)
+qualify rank <= 8;

@@ -9,7 +9,7 @@ import dagster as dg
 from pyspark.sql import DataFrame
 
 from umg_assets import planning, tables
-from umg_assets.partitions import Calendar, parse_day
+from umg_assets.partitions import Calendar, month_days, parse_day
 from umg_assets.resources.io_manager import Chunks
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import History, Ledger
@@ -56,8 +56,17 @@ def build_play_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="daily_track_plays",
     )
-    def daily_track_plays(plays: DataFrame) -> DataFrame:
-        return sum_by_day(plays)
+    def daily_track_plays(
+        context: dg.AssetExecutionContext,
+        plays: DataFrame,
+        settings: dg.ResourceParam[Settings],
+        ledger: dg.ResourceParam[Ledger],
+    ) -> Chunks:
+        days = [parse_day(key) for key in context.partition_keys]
+        return Chunks(
+            (chunk, sum_by_day(plays.where(Slice.days("play_date", chunk).predicate)))
+            for chunk in planning.chunks(ledger.read(), days, settings.chunk_plays)
+        )
 
     @dg.asset(
         partitions_def=calendar.play_months,
@@ -72,8 +81,12 @@ def build_play_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="monthly_track_plays",
     )
-    def monthly_track_plays(plays: DataFrame) -> DataFrame:
-        return sum_by_month(plays)
+    def monthly_track_plays(context: dg.AssetExecutionContext, plays: DataFrame) -> Chunks:
+        months = [parse_day(key) for key in context.partition_keys]
+        return Chunks(
+            ([month], sum_by_month(plays.where(Slice.days("play_date", month_days([month])).predicate)))
+            for month in months
+        )
 
     return [plays, daily_track_plays, monthly_track_plays]
 

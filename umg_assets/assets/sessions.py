@@ -3,12 +3,18 @@
 Reads the plays of three days before and one after: a session may have begun before midnight, or go on past it.
 """
 
+from datetime import date, timedelta
+
 import dagster as dg
 from pyspark.sql import DataFrame
 
 from umg_assets import tables
-from umg_assets.partitions import SESSION_DAYS_AFTER, SESSION_DAYS_BEFORE, Calendar, parse_day
+from umg_assets.partitions import SESSION_DAYS_AFTER, SESSION_DAYS_BEFORE, Calendar, days_between, parse_day
+from umg_assets.planning import chunks
+from umg_assets.resources.io_manager import Chunks
+from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice
+from umg_assets.settings import Settings
 from umg_assets.transforms.sessions import sessions_of
 
 
@@ -32,8 +38,21 @@ def build_session_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="sessions",
     )
-    def sessions(context: dg.AssetExecutionContext, plays: DataFrame) -> DataFrame:
-        asked = Slice.days("session_date", (parse_day(key) for key in context.partition_keys))
-        return sessions_of(plays).where(asked.predicate)
+    def sessions(
+        context: dg.AssetExecutionContext,
+        plays: DataFrame,
+        settings: dg.ResourceParam[Settings],
+        ledger: dg.ResourceParam[Ledger],
+    ) -> Chunks:
+        days = [parse_day(key) for key in context.partition_keys]
+        return Chunks(
+            (chunk, _sessions_of(plays, chunk)) for chunk in chunks(ledger.read(), days, settings.chunk_plays)
+        )
 
     return [sessions]
+
+
+def _sessions_of(plays: DataFrame, days: list[date]) -> DataFrame:
+    around = days_between(min(days) - timedelta(SESSION_DAYS_BEFORE), max(days) + timedelta(SESSION_DAYS_AFTER))
+    found = sessions_of(plays.where(Slice.days("play_date", around).predicate))
+    return found.where(Slice.days("session_date", days).predicate)

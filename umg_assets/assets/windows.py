@@ -3,13 +3,23 @@
 Read daily_track_plays of the window's days; a day's own chart is one partition.
 """
 
+from collections.abc import Callable
+from datetime import date, timedelta
+
 import dagster as dg
 from pyspark.sql import DataFrame
 
 from umg_assets import tables
-from umg_assets.partitions import Calendar, parse_day
+from umg_assets.partitions import Calendar, days_between, parse_day
+from umg_assets.planning import chunks
+from umg_assets.resources.io_manager import Chunks
+from umg_assets.resources.ledger import Ledger
+from umg_assets.resources.slices import Slice
 from umg_assets.settings import Charts, Settings
 from umg_assets.transforms.windows import favourites, top_artists
+
+# sums are fewer than plays, and each chunk reads a window's days before it once more
+_PLAYS_A_SUM = 2
 
 
 def build_window_assets(calendar: Calendar, charts: Charts) -> list[dg.AssetsDefinition]:
@@ -29,12 +39,12 @@ def build_window_assets(calendar: Calendar, charts: Charts) -> list[dg.AssetsDef
         daily_track_plays: DataFrame,
         tracks: DataFrame,
         settings: dg.ResourceParam[Settings],
-    ) -> DataFrame:
-        days = [parse_day(key) for key in context.partition_keys]
-        markets, size = settings.markets, settings.charts.top_artists
-        return top_artists(
-            daily_track_plays, tracks, markets, min(days), max(days), settings.charts.top_artists_days, size
-        )
+        ledger: dg.ResourceParam[Ledger],
+    ) -> Chunks:
+        def charts(first: date, last: date, sums: DataFrame, days: int) -> DataFrame:
+            return top_artists(sums, tracks, settings.markets, first, last, days, settings.charts.top_artists)
+
+        return _in_chunks(context, ledger, settings, daily_track_plays, settings.charts.top_artists_days, charts)
 
     @dg.asset(
         partitions_def=calendar.play_days,
@@ -50,12 +60,13 @@ def build_window_assets(calendar: Calendar, charts: Charts) -> list[dg.AssetsDef
         daily_track_plays: DataFrame,
         tracks: DataFrame,
         settings: dg.ResourceParam[Settings],
-    ) -> DataFrame:
-        days = [parse_day(key) for key in context.partition_keys]
-        catalogue, size = bool(settings.sources.tracks), settings.charts.favourites
-        return favourites(
-            daily_track_plays, tracks, catalogue, min(days), max(days), settings.charts.favourites_days, size
-        )
+        ledger: dg.ResourceParam[Ledger],
+    ) -> Chunks:
+        def charts(first: date, last: date, sums: DataFrame, days: int) -> DataFrame:
+            catalogue = bool(settings.sources.tracks)
+            return favourites(sums, tracks, catalogue, first, last, days, settings.charts.favourites)
+
+        return _in_chunks(context, ledger, settings, daily_track_plays, settings.charts.favourites_days, charts)
 
     return [top_artists_by_genre, age_group_favourites]
 
@@ -67,3 +78,25 @@ def _window(days: int) -> dg.AssetIn:
             start_offset=1 - days, allow_nonexistent_upstream_partitions=True
         )
     )
+
+
+def _in_chunks(
+    context: dg.AssetExecutionContext,
+    ledger: Ledger,
+    settings: Settings,
+    sums: DataFrame,
+    length: int,
+    charts: Callable[[date, date, DataFrame, int], DataFrame],
+) -> Chunks:
+    """The charts of the run's days, of so many at a time that memory does not follow the history.
+
+    charts: the first and the last day of a chunk, the sums of its windows' days and their length -> its charts.
+    """
+
+    def chart(days: list[date]) -> DataFrame:
+        read = Slice.days("play_date", days_between(min(days) - timedelta(length - 1), max(days)))
+        return charts(min(days), max(days), sums.where(read.predicate), length)
+
+    days = [parse_day(key) for key in context.partition_keys]
+    size = _PLAYS_A_SUM * settings.chunk_plays
+    return Chunks((chunk, chart(chunk)) for chunk in chunks(ledger.read(), days, size))
