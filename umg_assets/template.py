@@ -32,13 +32,6 @@ first_day = {first_day}            # earlier plays are quarantined
 # complete_percent = 95
 # quarantine_percent = 5
 
-# A list of plays a track that somebody else publishes: `umg reconcile` and a check in Dagster compare it with plays.
-#
-# [[published]]
-# file = "published.csv"                          # CSV or TSV, relative to this directory
-# track = "track_id"                              # its columns
-# plays = "plays"
-
 # Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
 # strings). plays need play_id, user_id, track_id, started_at; session_id, played_ms and country are optional.
@@ -58,6 +51,13 @@ first_day = {first_day}            # earlier plays are quarantined
 # track_id = "track"
 # started_at = "to_timestamp(ts)"
 # played_ms = "cast(seconds as bigint) * 1000"
+#
+# A list of plays a track that somebody else publishes: `umg reconcile` and a check in Dagster compare it with plays.
+#
+# [[published]]
+# file = "published.csv"                          # CSV or TSV, relative to this directory
+# track = "track_id"                              # its columns
+# plays = "plays"
 """
 
 

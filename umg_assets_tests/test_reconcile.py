@@ -1,9 +1,10 @@
-"""`umg reconcile`: records counted again by another reader; red when the ledger, a file or a table says otherwise."""
+"""`umg reconcile`: counted again by another way; red, with the row named, when a file or a table says otherwise."""
 
 import bz2
 import gzip
 import json
 import random
+import sys
 from pathlib import Path
 
 import deltalake
@@ -12,12 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from umg_assets.reconcile import against_list, recount_files
+from umg_assets.automation import LAND
+from umg_assets.cli import main
+from umg_assets.definitions import build_definitions
+from umg_assets.reconcile import against_list, reconcile, recount_files, recount_tables
 from umg_assets.recount.second_reader import count_records
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.parsing import Layout, parse_file
 from umg_assets.resources.reading import TableMissingError
 from umg_assets_tests.lake import Lake
+from umg_assets_tests.recount.changing import CHANGES, change_a_row
 
 CELLS = ("a", "b 1", "", '"q"', '"a""b"', '"x\ny"', '"x,y"', ' "s"', '5" disk', '"open', 'end"', '"a"b', "  ")
 
@@ -163,3 +168,65 @@ def test_a_file_read_in_a_format_that_its_name_does_not_say_is_counted_in_that_f
     sail_lake.drop("plays/2026-03-02.log", json.dumps({**play, "started_at": "2026-03-02T10:00:00Z"}))
     sail_lake.run()
     assert recount_files(sail_lake.settings)
+
+
+def ended_with(lake: Lake, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The exit code of `umg reconcile ARGUMENTS`."""
+    monkeypatch.setenv("UMG_HOME", str(lake.home))
+    monkeypatch.setattr(sys, "argv", ["umg", "reconcile", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was printed since the last time, however its lines were broken."""
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_of_a_made_up_world_every_row_agrees(
+    made_lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    rows = sum(len(made_lake.rows(table)) for table in CHANGES)
+    assert ended_with(made_lake, monkeypatch) == 0
+    assert f"from the raw tables by DuckDB: {rows:,} rows of {len(CHANGES)} tables, 0 differ." in printed(capsys)
+
+
+@pytest.mark.parametrize("table", CHANGES)
+def test_it_is_red_when_one_row_of_one_table_is_changed_by_hand_and_names_it(
+    made_lake: Lake, tmp_path: Path, table: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    lake = made_lake.copied(tmp_path / "copy")
+    row, said = change_a_row(lake, table)
+    assert ended_with(lake, monkeypatch) == 1
+    text = printed(capsys)
+    assert f"{table}: 1 rows differ: {row}: {said}" in text
+    assert f"of {len(CHANGES)} tables, 1 differ." in text
+
+
+def test_what_has_landed_since_the_tables_were_written_waits_for_a_run_and_is_no_difference(
+    landed: Lake, capsys: pytest.CaptureFixture[str]
+):
+    assert recount_tables(landed.settings)
+    landed.drop_plays("2026-03-03", [("p9", "u1", "s1", "t1", "2026-03-02T12:00:00Z", 190_000, "AT")])
+    assert recount_tables(landed.settings, brief=True)
+    assert "1 new or changed files in landing/ wait for `umg run`" in printed(capsys)
+    job = build_definitions(landed.settings).resolve_job_def(LAND)
+    assert job.execute_in_process(instance=landed.instance, tags={"dagster/partition": "2026-03-03"}).success
+    assert not recount_tables(landed.settings)
+    said = printed(capsys)
+    assert "1 deliveries landed after the tables were written, e.g. plays/2026-03-03.csv: type `umg run`" in said
+    assert "differ" not in said
+    landed.run()
+    assert recount_tables(landed.settings)
+
+
+def test_a_list_that_the_settings_name_is_compared_too(landed: Lake, capsys: pytest.CaptureFixture[str]):
+    file = landed.home / "umg.toml"
+    file.write_text(f'{file.read_text()}\n[[published]]\nfile = "list.csv"\nplays = "count"\n')
+    (landed.home / "list.csv").write_text("track_id,count\nt1,3\n")
+    assert reconcile(landed.settings)
+    assert "1 tracks in both: 1 agree, 0 differ." in printed(capsys)
+    (landed.home / "list.csv").write_text("track_id,count\nt1,4\n")
+    assert not reconcile(landed.settings)
+    assert "0 agree, 1 differ" in printed(capsys)

@@ -155,6 +155,16 @@ def test_what_init_writes_is_read_and_its_comments_show_the_defaults(tmp_path: P
         pytest.param(
             "a = 1\nb 2\n", "umg.toml:2: not TOML: Expected '=' after a key in a key/value pair (column 3)", id="="
         ),
+        pytest.param(
+            "[[published]]\nfile = 'a.csv'\n[[published]]\nfile = 'b.csv'\ntrak = 'id'\n",
+            "umg.toml:5: published[1].trak: no such setting; did you mean track?",
+            id="a wrong key of a published list",
+        ),
+        pytest.param(
+            "[[published]]\ntrack = 'id'\n",
+            "umg.toml:1: published[0].file: expected, but is not there",
+            id="a published list without a file",
+        ),
         pytest.param("a = [1,\n", "umg.toml:1: not TOML: Invalid value (at the end)", id="an open bracket"),
         pytest.param("top = 1\ntopp = 2\n", "umg.toml:1: top: no such setting", id="two mistakes, the first"),
         pytest.param("top = 1\ntopp = 2\n", "umg.toml:2: topp: no such setting", id="two mistakes, the second"),

@@ -1,0 +1,74 @@
+"""One row of a table changed by hand, with delta-rs, as nobody should."""
+
+from datetime import date
+from typing import Any
+
+import deltalake
+import pyarrow as pa
+
+from umg_assets import tables
+from umg_assets_tests.lake import Lake
+
+CHANGES: dict[str, tuple[str, Any]] = {
+    "plays": ("played_ms", 77),
+    "sessions": ("skips", 77),
+    "daily_track_plays": ("completes", 77),
+    "monthly_track_plays": ("listeners", 77),
+    "top_tracks_by_country": ("title", "Another Song"),
+    "chart_movements": ("peak_rank", 77),
+    "top_artists_by_genre": ("streams", 77),
+    "age_group_favourites": ("artist_name", "Another Artist"),
+}
+"""By recounted table, a column and what it is changed to."""
+
+
+def change_a_row(lake: Lake, name: str) -> tuple[str, str]:
+    """Changes a row of the table. Returns what names the row and what is said of it by a reconciliation."""
+    column, value = CHANGES[name]
+    rows = lake.rows(name)
+    row = rows[len(rows) // 2]
+    assert row[column] != value
+    found = _delta(lake, name).update(predicate=_predicate(name, row), new_values={column: value})
+    assert found["num_updated_rows"] == 1
+    return _named(name, row), f"{column} {value}, counted {row[column]}"
+
+
+def delete_a_row(lake: Lake, name: str) -> str:
+    """Deletes a row of the table. Returns what names it."""
+    row = lake.rows(name)[0]
+    _delta(lake, name).delete(_predicate(name, row))
+    return _named(name, row)
+
+
+def add_a_row(lake: Lake, name: str, **changed: Any) -> str:
+    """Adds a copy of a row, with some columns changed. Returns what names it."""
+    row, delta = {**lake.rows(name)[0], **changed}, _delta(lake, name)
+    deltalake.write_deltalake(
+        delta, pa.Table.from_pylist([row], schema=pa.schema(delta.schema().to_arrow())), mode="append"
+    )
+    return _named(name, row)
+
+
+def _delta(lake: Lake, name: str) -> deltalake.DeltaTable:
+    return deltalake.DeltaTable(lake.home / "tables" / name)
+
+
+def _key(name: str) -> list[str]:
+    table = tables.BY_NAME[name]
+    return list(dict.fromkeys((*table.partitioned_by, *table.key)))
+
+
+def _named(name: str, row: dict[str, Any]) -> str:
+    return " ".join(f"{column}={row[column]}" for column in _key(name))
+
+
+def _predicate(name: str, row: dict[str, Any]) -> str:
+    return " and ".join(
+        f"{column} is null" if row[column] is None else f"{column} = {_literal(row[column])}" for column in _key(name)
+    )
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return f"date '{value}'" if isinstance(value, date) else "'" + value.replace("'", "''") + "'"
