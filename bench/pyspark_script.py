@@ -8,7 +8,10 @@ import hmac
 import secrets
 import sys
 import tempfile
+from datetime import datetime
+from functools import reduce
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import zstandard
 from pyspark.sql import Column, DataFrame, SparkSession, Window
@@ -17,6 +20,8 @@ from pyspark.sql import functions as F
 ZONE = "Europe/Vienna"
 AGE_GROUPS = ((65, "65+"), (55, "55-64"), (45, "45-54"), (35, "35-44"), (25, "25-34"), (18, "18-24"), (13, "13-17"))
 CRITERIA = {"plays": "plays", "streams": "streams", "listening_time": "listening_ms", "listeners": "listeners"}
+FIGURES = ("plays", "streams", "listening_ms")
+MARKETS = ("AT", "CH", "CZ", "DE", "HU", "LI", "PL", "SI", "SK")
 _PLAY = "play_id string, user_id string, session_id string, track_id string, started_at string, played_ms string"
 _PLAY_JSON = (
     "id string, user struct<id: string, country: string>, session string, track string, ts string, played_ms string"
@@ -180,6 +185,101 @@ def sums(plays: DataFrame, *by: str | Column) -> DataFrame:
     )
 
 
+def movements(chart: DataFrame) -> DataFrame:
+    """How each entry of the chart moved from month to month."""
+    track = Window.partitionBy("country", "criterion", "track_id").orderBy("month")
+    so_far = track.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    seen = (
+        chart.withColumn("_first", F.min("month").over(Window.partitionBy("country", "criterion")))
+        .withColumn("_last", F.lag("month").over(track))
+        .withColumn("_rank", F.lag("rank").over(track))
+        .withColumn("peak_rank", F.min("rank").over(so_far))
+        .withColumn("months_on_chart", F.count("*").over(so_far))
+        .withColumn("previous_rank", F.expr("if(_last = add_months(month, -1), _rank, null)"))
+    )
+    movement = (
+        "case when month = _first then null when _last is null then 'new' when previous_rank is null then 're-entry' "
+        "when rank < previous_rank then 'up' when rank > previous_rank then 'down' else 'same' end"
+    )
+    return seen.withColumn("movement", F.expr(movement)).drop("_first", "_last", "_rank")
+
+
+def sessions(plays: DataFrame) -> DataFrame:
+    """Plays without a silence between them: of 24 hours with a session_id, of 30 minutes without one."""
+    order = Window.partitionBy("user_key", "session_id").orderBy("started_at", "play_id")
+    so_far = order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    rows = (
+        plays.withColumn("_start", F.unix_micros("started_at"))
+        .withColumn("_end", F.expr("_start + coalesce(played_ms, 0) * 1000"))
+        .withColumn("_held", F.expr("least(_end, _start + 79200000000)"))
+        .withColumn("_held", F.max("_held").over(order.rowsBetween(Window.unboundedPreceding, -1)))
+        .withColumn("_allowed", F.expr("if(session_id is null, 1800000000, 86400000000)"))
+        .withColumn("_linked", F.expr("coalesce(_start - _held <= _allowed, false)"))
+        .withColumn("_previous", F.lag("play_date").over(order))
+        .withColumn("_began", F.max(F.expr("if(_linked, null, play_date)")).over(so_far))
+        .withColumn("_opens", F.expr("not _linked or (_previous < play_date and datediff(play_date, _began) >= 2)"))
+        .withColumn("_nth", F.sum(F.col("_opens").cast("int")).over(so_far))
+    )
+    found = rows.groupBy("user_key", "session_id", "_nth").agg(
+        F.min("play_date").alias("session_date"),
+        F.min("started_at").alias("started_at"),
+        F.timestamp_micros(F.max("_end")).alias("ended_at"),
+        F.count("*").alias("plays"),
+        F.sum(F.col("is_skip").cast("bigint")).alias("skips"),
+        F.sum(F.col("is_complete").cast("bigint")).alias("completes"),
+        F.sum("played_ms").alias("listening_ms"),
+        F.max(F.expr("if(_opens, country, null)")).alias("country"),
+        F.max(F.expr("if(_opens, age_group, null)")).alias("age_group"),
+    )
+    parts = F.concat_ws("|", "user_key", F.coalesce("session_id", F.lit("")), F.unix_micros("started_at"))
+    return found.withColumn("session_key", F.sha2(parts, 256)).drop("_nth")
+
+
+def over_days(sums_by_day: DataFrame, days: int, *by: str) -> DataFrame:
+    """Sums of the `days` days that end on each day: a day's sums stand on each day whose window holds them."""
+    today = datetime.now(ZoneInfo(ZONE)).date()
+    until = F.least(F.date_add("play_date", days - 1), F.lit(today))
+    spread = sums_by_day.withColumn("chart_date", F.explode(F.sequence("play_date", until)))
+    return spread.groupBy("chart_date", *by).agg(*(F.sum(name).alias(name) for name in FIGURES))
+
+
+def top_artists(daily: DataFrame, tracks: DataFrame) -> DataFrame:
+    """The top 10 artists of a genre over 30 days, overall and by market."""
+    named = daily.join(F.broadcast(tracks.drop("title")), "track_id").where(
+        "artist_id is not null and genre is not null"
+    )
+    by_artist = named.groupBy("play_date", "country", "genre", "artist_id").agg(
+        *(F.sum(name).alias(name) for name in FIGURES)
+    )
+    windows = over_days(by_artist, 30, "country", "genre", "artist_id").cache()
+    overall = windows.groupBy("chart_date", "genre", "artist_id").agg(*(F.sum(name).alias(name) for name in FIGURES))
+    markets = windows.where(F.col("country").isin(*MARKETS)).withColumnRenamed("country", "market")
+    figures = overall.withColumn("market", F.lit(None).cast("string")).unionByName(markets)
+    top = ranked(figures, {name: CRITERIA[name] for name in ("plays", "streams", "listening_time")}, 10)
+    names = tracks.where("artist_id is not null").groupBy("artist_id").agg(F.max("artist_name").alias("artist_name"))
+    return top.join(F.broadcast(names), "artist_id")
+
+
+def favourites(daily: DataFrame, tracks: DataFrame) -> DataFrame:
+    """The 8 most played tracks of an age group over 14 days."""
+    grouped = daily.where("age_group is not null").groupBy("play_date", "age_group", "track_id")
+    windows = over_days(grouped.agg(*(F.sum(name).alias(name) for name in FIGURES)), 14, "age_group", "track_id")
+    named = windows.join(F.broadcast(tracks.select("track_id", "title", "artist_name")), "track_id")
+    order = Window.partitionBy("chart_date", "age_group").orderBy(F.desc("plays"), "track_id")
+    return named.withColumn("rank", F.row_number().over(order)).where("rank <= 8")
+
+
+def ranked(figures: DataFrame, criteria: dict[str, str], size: int) -> DataFrame:
+    """The top artists of each day, market and genre by each criterion."""
+    tops = []
+    for criterion, figure in criteria.items():
+        order = Window.partitionBy("chart_date", "market", "genre")
+        order = order.orderBy(F.desc(figure), F.desc("plays"), "artist_id")
+        top = figures.where(F.col(figure) > 0).withColumn("rank", F.row_number().over(order)).where(f"rank <= {size}")
+        tops.append(top.withColumn("criterion", F.lit(criterion)))
+    return reduce(DataFrame.unionByName, tops)
+
+
 def main(landing: Path, out: Path) -> None:
     """Everything from `landing`, written under `out`."""
     spark = (
@@ -241,7 +341,12 @@ def main(landing: Path, out: Path) -> None:
         "month", "country", "criterion", "rank", "track_id", "title", "artist_name", "genre", *CRITERIA.values(),
         "data_through",
     )  # fmt: skip
-    write(chart, "top_tracks_by_country", "month", "country")
+    chart = write(chart, "top_tracks_by_country", "month", "country")
+    write(movements(chart), "chart_movements", "country")
+    write(sessions(plays), "sessions", "session_date")
+    daily = spark.read.parquet(f"{out}/daily_track_plays")
+    write(top_artists(daily, catalogue), "top_artists_by_genre", "chart_date")
+    write(favourites(daily, catalogue), "age_group_favourites", "chart_date")
     spark.stop()
 
 
