@@ -79,7 +79,7 @@ class Lake:
         (home / "landing").mkdir(parents=True)
         self.configure()
         self.instance = dg.DagsterInstance.ephemeral()
-        self._on_disk = on_disk
+        self.on_disk = on_disk
 
     def configure(self, text: str = "", sources: str = SOURCES, first_day: str = "2026-01-01") -> None:
         """Writes umg.toml: top-level settings as TOML text, then the sources.
@@ -117,7 +117,7 @@ class Lake:
 
     def run(self, rebuild: tuple[date, date] | None = None) -> Report:
         """`umg run`, against a Dagster instance in memory (a few times as fast), or the one on disk."""
-        return Runner(self.settings, lambda _: None, None if self._on_disk else self.instance).bring_up_to_date(rebuild)
+        return Runner(self.settings, lambda _: None, None if self.on_disk else self.instance).bring_up_to_date(rebuild)
 
     def built_afresh(self, home: Path) -> "Lake":
         """Another lakehouse, under the same key, of what lies in this one's landing/, built in one run."""

@@ -55,7 +55,7 @@ def export_charts(settings: Settings) -> dict[str, str | int]:
     shown = day_shown(home, newest)
     wanted = months_before(months[-1] if months else newest.replace(day=1), settings.charts.export_months)
     last_days = {month: next_month(month) - timedelta(days=1) for month in wanted}
-    folder = exports / f"set-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+    folder = exports / f"set-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:6]}"
     folder.mkdir(parents=True)
 
     charts = read_table(home, tables.TOP_TRACKS_BY_COUNTRY, [("month", "in", wanted)])
@@ -128,5 +128,6 @@ def _switch(exports: Path, folder: Path) -> None:
     link = exports / f".{uuid.uuid4().hex}"
     link.symlink_to(folder.name)
     link.replace(exports / CURRENT)
-    for old in sorted(exports.glob("set-*"))[:-2]:
+    older = sorted(one for one in exports.glob("set-*") if one != folder)
+    for old in older[:-1]:
         shutil.rmtree(old, ignore_errors=True)

@@ -30,6 +30,7 @@ def fake_java(folder: Path, version: str) -> Path:
 
 
 def test_nothing_starts_until_a_step_needs_it(lake: Lake, engine: str):
+    lake.on_disk = True
     lake.drop_plays("2026-03-02", [("p1", "u1", "s1", "t1", "2026-03-02T10:00:00Z", 190_000, "AT")])
     lake.run()
     said = printed_by(
