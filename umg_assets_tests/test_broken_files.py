@@ -248,7 +248,7 @@ def test_records_for_which_an_expression_raises_are_set_aside_and_their_neighbou
 
     monkeypatch.setattr(expressions, "FUNCTIONS", expressions.FUNCTIONS | {"raise_error"})
     guarded = SOURCES.replace(
-        '"country"', "\"case when country = 'boom' then raise_error(concat('boom ', play_id)) else country end\"", 1
+        '"country"', "\"case when country = 'boom' then raise_error(concat('no ', country)) else country end\"", 1
     )
     lake.configure(sources=guarded)
     lines = [row(f"p{number}", country="boom" if number in (3, 11) else "") for number in range(1, 14)]

@@ -225,17 +225,14 @@ class _Typing:
         the source's own doing: SettingsError. Those of a Parquet file are the exporter's: _ColumnTypesError refuses
         the file, and a source that was wrong reads it again once corrected.
         """
-        source, settings, target = self._source, self._settings, self._folder / piece.name
+        source, target = self._source, self._folder / piece.name
         try:
-            typed = type_records(
-                self._rows(piece), self._kind, source.columns, source.where, settings.time_zone, settings.first_day
-            )
-            typed.write.parquet(str(target))
+            self._typed(self._rows(piece)).write.parquet(str(target))
         except Exception as error:
             self._lakehouse.discard(target)
             said = str(error).splitlines()[0]
             # Sail finds only when it runs that it has no such cast
-            if not isinstance(error, AnalysisException) and not said.startswith("Unsupported TRY_CAST"):
+            if not said.startswith("Unsupported TRY_CAST") and self._fits(piece):
                 return error
             path = self._staged[piece.numbers[0]].file.path
             if (source.format or format_of(path)) == "parquet":
@@ -245,6 +242,18 @@ class _Typing:
                 f"{path}: {said}"
             ) from error
         return None
+
+    def _typed(self, rows: DataFrame) -> DataFrame:
+        source, settings = self._source, self._settings
+        return type_records(rows, self._kind, source.columns, source.where, settings.time_zone, settings.first_day)
+
+    def _fits(self, piece: "_Piece") -> bool:
+        """Whether the expressions fit the columns: without a record they raise nothing (Sail's errors look alike)."""
+        try:
+            self._typed(self._rows(piece).where("_record < 0")).collect()
+        except AnalysisException:
+            return False
+        return True
 
     def _halves(self, piece: "_Piece") -> list["_Piece"]:
         """Two smaller pieces; none when there is one record left."""
