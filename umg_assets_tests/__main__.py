@@ -1,4 +1,4 @@
-"""`make test`: every test on Sail and, beside it, what runs on an engine on Apache Spark; one pytest process an engine."""
+"""`make test`: every test on Sail, and what runs on an engine on Apache Spark beside it: a pytest process an engine."""
 
 import os
 import shutil
