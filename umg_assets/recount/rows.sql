@@ -58,8 +58,9 @@ select play_date, play_id, user_key, session_id, track_id, started_at, played_ms
 from stamped left join catalogue using (track_id) left join groups_by_age using (age);
 
 create table counted.daily_track_plays as
-select play_date, country, age_group, track_id, count(*) as plays, sum(is_stream::int) as streams,
-    sum(is_skip::int) as skips, sum(is_complete::int) as completes, sum(played_ms) as listening_ms
+select play_date, country, age_group, track_id, count(*) as plays, sum(is_stream::int)::bigint as streams,
+    sum(is_skip::int)::bigint as skips, sum(is_complete::int)::bigint as completes,
+    sum(played_ms)::bigint as listening_ms
 from counted.plays group by all;
 
 create table counted.monthly_track_plays as
@@ -67,8 +68,9 @@ with through as (
     select date_trunc('month', play_date)::date as month, max(play_date) as data_through from counted.plays group by 1
 )
 select date_trunc('month', play_date)::date as month, country, track_id, count(*) as plays,
-    sum(is_stream::int) as streams, sum(is_skip::int) as skips, sum(is_complete::int) as completes,
-    sum(played_ms) as listening_ms, count(distinct user_key) as listeners, any_value(data_through) as data_through
+    sum(is_stream::int)::bigint as streams, sum(is_skip::int)::bigint as skips,
+    sum(is_complete::int)::bigint as completes, sum(played_ms)::bigint as listening_ms,
+    count(distinct user_key) as listeners, any_value(data_through) as data_through
 from counted.plays join through on date_trunc('month', play_date)::date = through.month group by 1, 2, 3;
 
 -- Sessions: each play holds its session open from its start to the end of what was played and the silence allowed
@@ -91,7 +93,8 @@ with steps as (
         partition by user_key, session order by instant, step desc rows unbounded preceding
     )
 ), placed as (
-    select listened.*, instant, min(play_date) over (partition by listened.user_key, listened.session, instant) as opened_on
+    select listened.*, instant,
+        min(play_date) over (partition by listened.user_key, listened.session, instant) as opened_on
     from listened asof join openings on openings.user_key = listened.user_key
         and openings.session = listened.session and openings.instant <= listened.began_us
 )
@@ -137,38 +140,24 @@ from chart now join so_far using (month, country, criterion, track_id) join char
 left join chart before on before.month = now.month - interval 1 month and before.country = now.country
     and before.criterion = now.criterion and before.track_id = now.track_id;
 
--- Windows: a day's sums come in on the day and go out when the window has passed it. The balance holds until the next
--- coming or going. `timed` counts the sums that know a duration: where none is left, the figure is NULL.
+-- Windows: a day's sums count on the day and on those after it that its window reaches.
 create table counted.top_artists_by_genre as
 with sums as (
-    select play_date, country, genre, artist_id, sum(plays) as plays, sum(streams) as streams,
-        sum(listening_ms) as listening_ms, count(listening_ms) as timed
+    select play_date, country, genre, artist_id, sum(plays)::bigint as plays, sum(streams)::bigint as streams,
+        sum(listening_ms)::bigint as listening_ms
     from counted.daily_track_plays join catalogue using (track_id)
     where genre is not null and artist_id is not null group by all
-), markets_sums as (
+), market_sums as (
     select * rename (country as market) from sums where country in (from markets)
     union all by name
-    select * exclude country, null as market from sums
-), moves as (
-    from (
-        select * rename (play_date as day) from markets_sums
-        union all by name
-        select market, genre, artist_id, play_date + getvariable('top_artists_days') as day, -plays as plays,
-            -streams as streams, -listening_ms as listening_ms, -timed as timed
-        from markets_sums
-    )
-    select market, genre, artist_id, day, sum(plays) as plays, sum(streams) as streams,
-        sum(listening_ms) as listening_ms, sum(timed) as timed
-    where day <= getvariable('through') group by all
-), balances as (
-    select market, genre, artist_id, day, lead(day, 1, getvariable('through') + 1) over so_far as until,
-        sum(plays) over so_far as plays, sum(streams) over so_far as streams,
-        sum(listening_ms) over so_far as listening_ms, sum(timed) over so_far as timed
-    from moves window so_far as (partition by market, genre, artist_id order by day)
+    select play_date, null as market, genre, artist_id, sum(plays)::bigint as plays, sum(streams)::bigint as streams,
+        sum(listening_ms)::bigint as listening_ms
+    from sums group by all
 ), figures as (
-    select day + unnest(range(until - day))::int as chart_date, market, genre, artist_id, plays,
-        if(timed > 0, streams, null) as streams, if(timed > 0, listening_ms, null) as listening_ms
-    from balances where plays > 0
+    select chart_date, market, genre, artist_id, sum(plays)::bigint as plays, sum(streams)::bigint as streams,
+        sum(listening_ms)::bigint as listening_ms
+    from (select *, play_date + unnest(range(getvariable('top_artists_days')))::int as chart_date from market_sums)
+    where chart_date <= getvariable('through') group by all
 ), by_criterion as (
     unpivot (select *, plays as a, streams as b, listening_ms as c from figures)
     on a as plays, b as streams, c as listening_time into name criterion value figure
@@ -179,27 +168,18 @@ with sums as (
     qualify rank <= getvariable('top_artists')
 )
 select ranked.*, artist_name
-from ranked join (select artist_id, max(artist_name) as artist_name from catalogue group by artist_id) using (artist_id);
+from ranked
+join (select artist_id, max(artist_name) as artist_name from catalogue group by artist_id) using (artist_id);
 
 create table counted.age_group_favourites as
 with sums as (
-    select play_date, age_group, track_id, sum(plays) as plays from counted.daily_track_plays
+    select play_date, age_group, track_id, sum(plays)::bigint as plays from counted.daily_track_plays
     where age_group is not null and (track_id in (select track_id from catalogue) or not getvariable('catalogue'))
     group by all
-), moves as (
-    from (
-        select age_group, track_id, play_date as day, plays from sums
-        union all
-        select age_group, track_id, play_date + getvariable('favourites_days'), -plays from sums
-    )
-    select age_group, track_id, day, sum(plays) as plays where day <= getvariable('through') group by all
-), balances as (
-    select age_group, track_id, day, lead(day, 1, getvariable('through') + 1) over so_far as until,
-        sum(plays) over so_far as plays
-    from moves window so_far as (partition by age_group, track_id order by day)
 ), figures as (
-    select day + unnest(range(until - day))::int as chart_date, age_group, track_id, plays
-    from balances where plays > 0
+    select chart_date, age_group, track_id, sum(plays)::bigint as plays
+    from (select *, play_date + unnest(range(getvariable('favourites_days')))::int as chart_date from sums)
+    where chart_date <= getvariable('through') group by all
 ), ranked as (
     select *, row_number() over (partition by chart_date, age_group order by plays desc, track_id) as rank
     from figures

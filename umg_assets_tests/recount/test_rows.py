@@ -37,12 +37,13 @@ def some_plays(seed: int, count: int, first: datetime, days: int) -> list[tuple]
     rows = []
     for number in range(count):
         at = first + timedelta(seconds=chance.randrange(days * 86_400))
+        user, session = f"u{chance.randrange(4)}", chance.choice(["", "s1", "s2"])
         if rows and chance.random() < 0.6:
+            user, session = rows[-1][1:3]
             before = datetime.fromisoformat(rows[-1][4])
-            silence = chance.choice([0, 1, 1799, 1800, 1801, 7_200, 86_400, 86_401])
+            silence = chance.choice([-5_400, -5_399, 0, 1, 1799, 1800, 1801, 7_200, 86_400, 86_401])
             at = before + timedelta(milliseconds=int(rows[-1][5] or 0)) + timedelta(seconds=silence)
         ms = chance.choice(["", 0, 29_999, 30_000, 190_000, 190_005, 3_600_000, 22 * 3_600_000, 24 * 3_600_000])
-        user, session = f"u{chance.randrange(4)}", chance.choice(["", "s1", "s2"])
         track, country = f"t{chance.randrange(8)}", chance.choice(["AT", "DE", "FR", ""])
         rows.append((f"p{number}", user, session, track, at.isoformat(), ms, country))
     return rows
@@ -66,9 +67,13 @@ def test_nothing_differs_whatever_sessions_overlap_fill_days_or_know_no_duration
     sail_lake.drop_users("2026-04-02", [("u0", "DE", "", "2008-02-29"), ("u1", "", "25-34")])
     sail_lake.drop_tracks("2026-04-01", TRACKS)
     sail_lake.drop_tracks("2026-04-03", [("t1", "Song 1, live", "a2", "Artist 9", "Pop", "")])
-    sail_lake.drop_plays("2026-05-20", some_plays(seed, 500, first, 40))
-    moved = [(f"p{at * 7}", *row[1:]) for at, row in enumerate(some_plays(9, 60, first, 40))]
-    sail_lake.drop_plays("2026-05-21", moved)
+    plays, days = some_plays(seed, 500, first, 40), (-36, -35, 0, 1, 35, 36)
+    sail_lake.drop_plays("2026-06-20", plays)
+    moved = [
+        (*row[:4], (datetime.fromisoformat(row[4]) + timedelta(days=days[at % len(days)])).isoformat(), 5, "DE")
+        for at, row in enumerate(plays[::9])
+    ]
+    sail_lake.drop_plays("2026-06-21", moved)
     sail_lake.run()
     assert len(sail_lake.rows("sessions")) > 50
     assert differing(sail_lake) == {}
