@@ -20,9 +20,13 @@ _NEEDS_ENGINE = {"engine", "spark", "lake", "made_lake"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In Spark's process, leaves out what does not use an engine."""
+    """In Spark's process, leaves out what uses no engine, and what holds on any, however the rows were made."""
     if ENGINE == "spark":
-        kept = [item for item in items if _NEEDS_ENGINE & set(getattr(item, "fixturenames", ()))]
+        kept = [
+            item
+            for item in items
+            if _NEEDS_ENGINE & set(getattr(item, "fixturenames", ())) and not item.get_closest_marker("sail_enough")
+        ]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
 

@@ -3,12 +3,15 @@
 from collections import Counter
 
 import deltalake
+import pytest
 
 from umg_assets import tables
 from umg_assets.automation import LAND, STAGES
 from umg_assets.definitions import build_definitions
 from umg_assets.planning import PLANNED
 from umg_assets_tests.lake import Lake
+
+pytestmark = pytest.mark.sail_enough
 
 PLAY = ("u1", "s1", "t1", "2026-03-02T10:00:00Z", 190_000, "AT")
 

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import dagster as dg
 import deltalake
+import pytest
 
 from umg_assets.automation import CHECK, LAND
 from umg_assets.definitions import build_definitions
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.recount.changing import CHANGES, change_a_row
+
+pytestmark = pytest.mark.sail_enough
 
 
 def last_check(lake: Lake, asset: str, name: str) -> dg.AssetCheckEvaluation | None:

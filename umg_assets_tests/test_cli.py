@@ -17,6 +17,8 @@ from umg_assets.resources.reading import partition_values
 from umg_assets.tables import TOP_TRACKS_BY_COUNTRY
 from umg_assets_tests.lake import Lake
 
+pytestmark = pytest.mark.sail_enough
+
 ENGINES = ("dagster", "pyspark", "pysail", "delta")
 
 

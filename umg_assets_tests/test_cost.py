@@ -3,6 +3,8 @@
 import json
 from datetime import date, timedelta
 
+import pytest
+
 from umg_assets_tests.lake import Lake
 
 DAYS = [date(2026, 2, 20) + timedelta(days=offset) for offset in range(20)]  # through 2026-03-11
@@ -72,6 +74,7 @@ def test_a_late_play_of_a_closed_month_writes_its_day_the_sessions_around_it_its
     assert written["chart_movements"] == (1, ["AT", "DE"]), "movements of later months follow from the month's"
 
 
+@pytest.mark.sail_enough
 def test_a_play_that_moves_to_another_day_writes_both_days_and_what_hangs_on_them(lake: Lake):
     history_of_twenty_days(lake)
     before = lake.versions()
@@ -85,6 +88,7 @@ def test_a_play_that_moves_to_another_day_writes_both_days_and_what_hangs_on_the
     assert written["age_group_favourites"] == (2, days("02-22", "02-23") + days("03-04", "03-05"))
 
 
+@pytest.mark.sail_enough
 def test_a_new_title_writes_the_charts_that_show_it_and_no_day_no_month_and_no_sum(lake: Lake):
     history_of_twenty_days(lake)
     lake.drop_plays("2026-03-12", plays_of(date(2026, 3, 8), "t2"))
@@ -108,6 +112,7 @@ def test_a_new_title_writes_the_charts_that_show_it_and_no_day_no_month_and_no_s
     assert {title for track, title in titles if track == "t2"} == {"Two, remastered"}
 
 
+@pytest.mark.sail_enough
 def test_a_track_of_another_genre_writes_the_windows_of_its_plays_and_the_charts_that_show_it(lake: Lake):
     history_of_twenty_days(lake)
     lake.drop_plays("2026-03-12", plays_of(date(2026, 3, 2), "t2"))
@@ -121,6 +126,7 @@ def test_a_track_of_another_genre_writes_the_windows_of_its_plays_and_the_charts
     assert {genre for (genre,) in lake.values("top_artists_by_genre", "genre")} == {"Pop", "Jazz"}
 
 
+@pytest.mark.sail_enough
 def test_the_same_delivered_again_in_other_files_writes_what_it_must_and_changes_no_row(lake: Lake):
     """The same plays under another name are other copies: their days are made again, and come out the same."""
     history_of_twenty_days(lake)

@@ -8,6 +8,8 @@ import pytest
 from umg_assets.doctor import Finding, examine, findings
 from umg_assets_tests.lake import Lake
 
+pytestmark = pytest.mark.sail_enough
+
 LONG = "2026-03-02T10:00:00Z"
 
 

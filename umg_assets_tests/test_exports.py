@@ -5,10 +5,13 @@ import json
 from datetime import date
 
 import pyarrow.dataset as pa_dataset
+import pytest
 
 from umg_assets.resources.exporting import export_charts
 from umg_assets.resources.reading import complete_through
 from umg_assets_tests.lake import Lake
+
+pytestmark = pytest.mark.sail_enough
 
 
 def two_markets_over_four_months(lake: Lake) -> None:

@@ -24,6 +24,8 @@ from umg_assets.resources.reading import TableMissingError
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.recount.changing import CHANGES, change_a_row
 
+pytestmark = pytest.mark.sail_enough
+
 CELLS = ("a", "b 1", "", '"q"', '"a""b"', '"x\ny"', '"x,y"', ' "s"', '5" disk', '"open', 'end"', '"a"b', "  ")
 
 

@@ -28,6 +28,7 @@ def test_a_range_is_rebuilt_in_one_run_a_table_and_ends_in_the_same_tables(lake:
     assert (lake.rows("plays"), lake.rows("top_tracks_by_country")) == (plays, chart)
 
 
+@pytest.mark.sail_enough
 def test_stages_are_said_as_they_begin(lake: Lake):
     lake.drop_plays("2026-04-04", PLAYS)
     said: list[str] = []
@@ -46,6 +47,7 @@ def test_stages_are_said_as_they_begin(lake: Lake):
     ]
 
 
+@pytest.mark.sail_enough
 def test_a_failed_run_names_the_job_the_partitions_and_the_cause_and_the_next_run_makes_up_for_it(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ):
@@ -66,6 +68,7 @@ def test_a_failed_run_names_the_job_the_partitions_and_the_cause_and_the_next_ru
     assert sum(row["plays"] for row in lake.rows("daily_track_plays")) == 3
 
 
+@pytest.mark.sail_enough
 def test_the_ui_finds_every_run_in_the_instance_under_umg_home(lake: Lake):
     lake.drop_plays("2026-04-04", PLAYS)
     report = Runner(lake.settings, lambda _: None).bring_up_to_date()

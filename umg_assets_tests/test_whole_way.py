@@ -2,6 +2,8 @@
 
 from datetime import date
 
+import pytest
+
 from umg_assets_tests.lake import Lake
 
 TRACKS = [("t1", "One", "a1", "Ann", "Pop", 200_000), ("t2", "Two", "a2", "Bob", "Rock", 100_000)]
@@ -41,6 +43,7 @@ def test_a_play_makes_its_way_from_landing_to_the_chart_of_its_users_market(lake
     ]
 
 
+@pytest.mark.sail_enough
 def test_a_second_run_finds_nothing_new_and_writes_no_table_version(lake: Lake):
     lake.drop_plays("2026-03-02", [("p1", "u1", "s1", "t1", "2026-03-02T10:00:00Z", 190_000, "AT")])
     lake.run()
@@ -49,6 +52,7 @@ def test_a_second_run_finds_nothing_new_and_writes_no_table_version(lake: Lake):
     assert lake.versions() == before
 
 
+@pytest.mark.sail_enough
 def test_a_late_play_of_a_closed_month_recomputes_that_day_and_that_month_only(lake: Lake):
     lake.drop_tracks("2026-03-01", TRACKS)
     lake.drop_plays("2026-03-02", [("p1", "u1", "s1", "t1", "2026-03-02T10:00:00Z", 190_000, "AT")])
@@ -80,6 +84,7 @@ def test_a_changed_file_replaces_its_own_rows_and_no_siblings(lake: Lake):
     assert lake.values("plays", "play_id") == [("p2",), ("p3",)]
 
 
+@pytest.mark.sail_enough
 def test_a_file_that_vanished_takes_no_rows_with_it(lake: Lake):
     file = lake.drop_plays("2026-03-02", [("p1", "u1", "s1", "t1", "2026-03-02T10:00:00Z", 190_000, "AT")])
     lake.run()

@@ -14,6 +14,8 @@ from umg_assets_tests.lake import SHORT_WINDOWS, SOURCES, Lake
 from umg_assets_tests.processes import printed_by
 from umg_assets_tests.recount.changing import CHANGES, add_a_row, change_a_row, delete_a_row
 
+pytestmark = pytest.mark.sail_enough
+
 TRACKS = [(f"t{at}", f"Song {at}", f"a{at % 3}", f"Artist {at % 5}", "Rock" if at % 2 else "", 200_000 + at)
           for at in range(6)]  # fmt: skip
 

@@ -168,6 +168,7 @@ def test_markets_in_any_order_have_their_charts(sail_lake: Lake):
     assert sail_lake.run().runs == 0
 
 
+@pytest.mark.sail_enough
 def test_a_days_plays_are_made_of_its_own_deliveries_and_those_it_shares_plays_with(lake: Lake, engine: str):
     from umg_assets.assets.plays import plays_of
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 import deltalake
+import pytest
 
 from umg_assets.automation import LAND
 from umg_assets.definitions import build_definitions
@@ -35,6 +36,7 @@ def run_job(lake: Lake, instance: dg.DagsterInstance, job: str, *bounds: str) ->
     assert definitions.resolve_job_def(job).execute_in_process(instance=instance, tags=tags).success
 
 
+@pytest.mark.sail_enough
 def test_a_range_run_tells_each_partitions_rows_and_its_commit(lake: Lake):
     lake.drop_tracks("2026-03-02", [("t1", "One", "a1", "Ann", "Pop", 200_000)])
     lake.drop_plays("2026-03-03", [play("p1", "2026-03-02"), play("p2", "2026-03-02"), play("p3", "2026-03-03", "DE")])
