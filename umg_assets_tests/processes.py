@@ -10,12 +10,16 @@ import pytest
 from umg_assets.resources.engine import EngineError, java_version
 
 
+def own_environment() -> dict[str, str]:
+    """The environment without what UMG_... and this process's engine have put there."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("UMG_", "SPARK_", "PYSPARK_"))}
+
+
 def run_python(code: str, *arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Runs code with arguments (sys.argv[1:]); UMG_... of this process are not handed on, `env` is."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("UMG_", "SPARK_", "PYSPARK_"))}
     return subprocess.run(
         [sys.executable, "-W", "default", "-c", code, *map(str, arguments)],
-        env={**kept, **(env or {})},
+        env={**own_environment(), **(env or {})},
         cwd=Path(__file__).parent.parent,
         capture_output=True,
         text=True,

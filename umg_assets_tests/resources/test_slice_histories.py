@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from umg_assets.resources.engine import session
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets_tests.processes import need_java
+from umg_assets_tests.processes import need_java, own_environment
 from umg_assets_tests.resources.test_lakehouse import stored_sums, write_sums
 
 WRITER = """
@@ -47,9 +47,9 @@ def write(lakehouse: Lakehouse, days: list[str], lines: list[tuple[str, str, int
 def spark_writer() -> Iterator[subprocess.Popen[str]]:
     """A process of Apache Spark that writes what it is told, a line at a time."""
     need_java()
-    root = Path(__file__).parents[2]
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", WRITER], text=True, cwd=root, stdin=pipe, stdout=pipe) as process:
+    root, pipe, env = Path(__file__).parents[2], subprocess.PIPE, own_environment()
+    command = [sys.executable, "-c", WRITER]
+    with subprocess.Popen(command, text=True, cwd=root, env=env, stdin=pipe, stdout=pipe) as process:
         assert process.stdout
         assert "ready\n" in iter(process.stdout.readline, "")
         yield process
