@@ -24,7 +24,7 @@ RECOUNTED: tuple[Table, ...] = (
     tables.TOP_ARTISTS_BY_GENRE,
     tables.AGE_GROUP_FAVOURITES,
 )
-_MEMORY = "2GB"
+_MEMORY = "1GB"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def recount(
     """Each of the tables, every row compared with its recount, at most `limit` differences named.
 
     through: the last local day that is counted; plays of later days wait in raw. Rows are compared by 64-bit hashes of
-    all their columns, so that what is held in memory (2 GB; beyond it, on disk under home/staging) is the hashes.
+    all their columns, so that what is held in memory (1 GB; beyond it, on disk under home/staging) is the hashes.
     """
     staging = settings.home / "staging"
     staging.mkdir(mode=0o700, exist_ok=True)

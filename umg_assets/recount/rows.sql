@@ -4,14 +4,20 @@
 
 create schema counted;
 
+-- Copied first: only of a table of its own does DuckDB know that it is the large side of a join.
+create temp table delivered as
+select play_id, user_key, session_id, track_id, started_at, played_ms, country, play_date, delivery_date, source_file,
+    record
+from raw_plays;
+
 -- A copy of a play gives way to a later delivered one of the same play_id at most correction_days away.
 create temp table beaten as
 with repeated as (
-    select play_id from raw_plays group by play_id having count(*) > 1
+    select play_id from delivered group by play_id having count(*) > 1
 ), copies as (
     select play_id, play_date, delivery_date, source_file, record,
         row_number() over (partition by play_id order by delivery_date, source_file, record) as nth
-    from raw_plays semi join repeated using (play_id)
+    from delivered semi join repeated using (play_id)
 )
 select delivery_date, source_file, record from copies
 qualify nth < max(nth) over (
@@ -43,7 +49,7 @@ select track_id, unnest(last(
 -- Someone born on 29 February comes of age on the 28th where there is no 29th: so adds to_years().
 create table counted.plays as
 with kept as (
-    select * from raw_plays anti join beaten using (delivery_date, source_file, record)
+    select * from delivered anti join beaten using (delivery_date, source_file, record)
     where play_date <= getvariable('through')
 ), stamped as (
     select kept.*, home, given,
@@ -56,6 +62,8 @@ select play_date, play_id, user_key, session_id, track_id, started_at, played_ms
     played_ms * 100 >= duration_ms * getvariable('complete_percent') as is_complete,
     coalesce(country, home) as country, coalesce(given, age_group) as age_group
 from stamped left join catalogue using (track_id) left join groups_by_age using (age);
+
+drop table delivered;
 
 create table counted.daily_track_plays as
 select play_date, country, age_group, track_id, count(*) as plays, sum(is_stream::int)::bigint as streams,
@@ -74,36 +82,39 @@ select date_trunc('month', play_date)::date as month, country, track_id, count(*
 from counted.plays join through on date_trunc('month', play_date)::date = through.month group by 1, 2, 3;
 
 -- Sessions: each play holds its session open from its start to the end of what was played and the silence allowed
--- after it. One begins where none is open: at starts less ends so far, in order of time.
+-- after it. One begins where none is open: by starts less ends so far, in order of time. group_id: a user's session_id.
 create temp table listened as
-select *, coalesce(session_id, '') as session, epoch_us(started_at) as began_us,
-    began_us + coalesce(played_ms, 0) * 1000 as ended_us,
-    least(ended_us, began_us + 22 * 3_600_000_000)
-        + if(session_id is null, 1_800_000_000, 24 * 3_600_000_000) as open_until_us
+select hash(user_key, session_id) as group_id, user_key, session_id, play_id, play_date,
+    epoch_us(started_at) as began_us, began_us + coalesce(played_ms, 0) * 1000 as ended_us, played_ms, is_skip, is_complete, country, age_group
 from counted.plays;
 
-create table counted.sessions as
+create temp table openings as
 with steps as (
-    select user_key, session, began_us as instant, 1 as step from listened
+    select group_id, began_us as instant, 1::tinyint as step from listened
     union all
-    select user_key, session, open_until_us, -1 from listened
-), openings as (
-    select user_key, session, instant from steps
-    qualify step = 1 and 1 = sum(step) over (
-        partition by user_key, session order by instant, step desc rows unbounded preceding
-    )
-), placed as (
-    select listened.*, instant,
-        min(play_date) over (partition by listened.user_key, listened.session, instant) as opened_on
-    from listened asof join openings on openings.user_key = listened.user_key
-        and openings.session = listened.session and openings.instant <= listened.began_us
+    select group_id, least(ended_us, began_us + 22 * 3_600_000_000)
+        + if(session_id is null, 1_800_000_000, 24 * 3_600_000_000), -1 from listened
 )
+select group_id, instant from steps
+qualify step = 1 and 1 = sum(step) over (partition by group_id order by instant, step desc rows unbounded preceding);
+
+create temp table stretches as
+select openings.*, min(play_date) as opened_on
+from listened join openings on openings.group_id = listened.group_id and openings.instant = listened.began_us
+group by all;
+
 -- the day on which it began and the next one belong to one session, every further day to one of its own
-select min(play_date) as session_date, sha256(concat(user_key, '|', session, '|', min(began_us))) as session_key,
-    user_key, min(started_at) as started_at, make_timestamptz(max(ended_us)) as ended_at, count(*) as plays,
-    sum(is_skip::int) as skips, sum(is_complete::int) as completes, sum(played_ms) as listening_ms,
-    unnest(arg_min(struct_pack(country, age_group), (started_at, play_id)))
-from placed group by user_key, session, instant, if(play_date - opened_on >= 2, play_date, opened_on);
+create table counted.sessions as
+select min(play_date) as session_date,
+    sha256(concat(any_value(user_key), '|', coalesce(any_value(session_id), ''), '|', min(began_us))) as session_key,
+    any_value(user_key) as user_key, make_timestamptz(min(began_us)) as started_at,
+    make_timestamptz(max(ended_us)) as ended_at, count(*) as plays, sum(is_skip::int) as skips,
+    sum(is_complete::int) as completes, sum(played_ms) as listening_ms,
+    unnest(arg_min(struct_pack(country, age_group), (began_us, play_id)))
+from listened asof join stretches on stretches.group_id = listened.group_id and stretches.instant <= listened.began_us
+group by listened.group_id, instant, if(play_date - opened_on >= 2, play_date, opened_on);
+
+drop table listened;
 
 create table counted.top_tracks_by_country as
 with figures as (
