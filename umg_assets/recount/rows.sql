@@ -85,7 +85,8 @@ from counted.plays join through on date_trunc('month', play_date)::date = throug
 -- after it. One begins where none is open: by starts less ends so far, in order of time. group_id: a user's session_id.
 create temp table listened as
 select hash(user_key, session_id) as group_id, user_key, session_id, play_id, play_date,
-    epoch_us(started_at) as began_us, began_us + coalesce(played_ms, 0) * 1000 as ended_us, played_ms, is_skip, is_complete, country, age_group
+    epoch_us(started_at) as began_us, began_us + coalesce(played_ms, 0) * 1000 as ended_us, played_ms, is_skip,
+    is_complete, country, age_group
 from counted.plays;
 
 create temp table openings as
