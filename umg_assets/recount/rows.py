@@ -2,7 +2,7 @@
 
 import importlib.resources
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -24,7 +24,7 @@ RECOUNTED: tuple[Table, ...] = (
     tables.TOP_ARTISTS_BY_GENRE,
     tables.AGE_GROUP_FAVOURITES,
 )
-_MEMORY = "1GB"
+_MEMORY, _HASHES_AT_A_TIME = "1GB", 10_000_000
 
 
 @dataclass(frozen=True)
@@ -110,37 +110,51 @@ def _tell(con: duckdb.DuckDBPyConnection, settings: Settings, through: date) -> 
 
 
 def _compared(con: duckdb.DuckDBPyConnection, table: Table, limit: int) -> Comparison:
+    """Finds the hashes that only one side has, a share of them at a time; reads rows only where there are some."""
     types = {name: type_ for name, type_, *_ in con.execute(f"describe {table.name}").fetchall()}
-    columns = ", ".join(table.names)
-    con.execute(
-        f"create or replace temp view stored as select {columns}, hash({columns}) as h from {table.name};"
-        f"create or replace temp view expected as select *, hash({columns}) as h from ("
-        f"select {', '.join(f'{name}::{types[name]} as {name}' for name in table.names)} from counted.{table.name});"
-        "create or replace temp table odd as select h, sum(times) as surplus from ("
-        "select h, 1 as times from stored union all select h, -1 from expected"
-        ") group by h having surplus <> 0"
-    )
-    rows = _number(con, f"select count(*) from counted.{table.name}") + _number(con, "select sum(surplus) from odd")
-    if not _number(con, "select count(*) from odd"):
-        return Comparison(table, rows)
     key = list(dict.fromkeys((*table.partitioned_by, *table.key)))
-    sides = ", ".join(
-        f"{side}_rows as (select {columns}, count(*) as copies from {side} where h in (select h from odd) group by all)"
+    hashes = f"hash({', '.join(table.names)}) as h, hash({', '.join(key)}) as k"
+    typed = ", ".join(f"{name}::{types[name]} as {name}" for name in table.names)
+    con.execute(
+        f"create or replace temp view stored as select *, {hashes} from {table.name};"
+        f"create or replace temp view expected as select *, {hashes} from (select {typed} from counted.{table.name});"
+        "create or replace temp table hashes as "
+        "select h, k, 1 as times from stored union all select h, k, -1 from expected;"
+        "create or replace temp table odd (h ubigint, k ubigint)"
+    )
+    shares = 1 + _number(con, "select count(*) from hashes") // _HASHES_AT_A_TIME
+    for share in range(shares):
+        con.execute(
+            "insert into odd select h, any_value(k) from hashes where h % $1 = $2 group by h having sum(times) <> 0",
+            [shares, share],
+        )
+    rows = _number(con, "select count(*) from hashes where times = 1")
+    differing = sum(
+        _number(con, f"select count(distinct k) from odd where k % {shares} = {share}") for share in range(shares)
+    )
+    return Comparison(table, rows, differing, tuple(_first(con, table, key, limit)) if differing else ())
+
+
+def _first(con: duckdb.DuckDBPyConnection, table: Table, key: Sequence[str], limit: int) -> Iterator[Difference]:
+    """The rows of the first keys whose rows differ, in order of the key."""
+    keys, columns = ", ".join(key), ", ".join(table.names)
+    by_side = " union ".join(
+        f"(select {keys} from {side} where h in (select h from odd) order by all limit {limit})"
         for side in ("stored", "expected")
     )
-    same = " and ".join(f"stored_rows.{name} is not distinct from expected_rows.{name}" for name in key)
-    order = ", ".join(f"coalesce(stored.{name}, expected.{name})" for name in key)
-    con.execute(
-        f"create or replace temp table differing as with {sides} select stored_rows as stored, "
-        f"expected_rows as expected from stored_rows full join expected_rows on {same}"
+    con.execute(f"create or replace temp table first_keys as select * from ({by_side}) order by all limit {limit}")
+    same = " and ".join(f"{{0}}.{name} is not distinct from {{1}}.{name}" for name in key)
+    sides = ", ".join(
+        f"{side}_rows as (select {columns}, count(*) as copies from {side} semi join first_keys "
+        f"on {same.format(side, 'first_keys')} where h in (select h from odd) group by all)"
+        for side in ("stored", "expected")
     )
-    found = con.execute(f"select stored, expected from differing order by {order} limit {limit}").fetchall()
-    return Comparison(
-        table,
-        rows,
-        _number(con, "select count(*) from differing"),
-        tuple(_difference(key, stored, expected) for stored, expected in found),
-    )
+    found = con.execute(
+        f"with {sides} select stored_rows, expected_rows from stored_rows full join expected_rows "
+        f"on {same.format('stored_rows', 'expected_rows')} "
+        f"order by {', '.join(f'coalesce(stored_rows.{name}, expected_rows.{name})' for name in key)} limit {limit}"
+    ).fetchall()
+    return (_difference(key, stored, expected) for stored, expected in found)
 
 
 def _difference(key: Iterable[str], stored: dict[str, Any] | None, counted: dict[str, Any] | None) -> Difference:
