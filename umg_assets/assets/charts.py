@@ -8,6 +8,7 @@ import dagster as dg
 from pyspark.sql import DataFrame
 
 from umg_assets import tables
+from umg_assets.assets.table_asset import table_asset
 from umg_assets.partitions import Calendar, split_chart_keys
 from umg_assets.resources.slices import Slice
 from umg_assets.settings import Settings
@@ -18,18 +19,16 @@ from umg_assets.transforms.movements import movements
 def build_chart_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
     """`top_tracks_by_country`, by month and market; `chart_movements`, by market."""
 
-    @dg.asset(
+    @table_asset(
+        tables.TOP_TRACKS_BY_COUNTRY,
+        "charts",
+        __doc__,
         partitions_def=calendar.month_by_country,
         ins={
             "monthly_track_plays": dg.AssetIn(
                 partition_mapping=dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="month")
             )
         },
-        description=f"{tables.TOP_TRACKS_BY_COUNTRY.comment}\n\n{__doc__}",
-        group_name="charts",
-        kinds={"delta"},
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="top_tracks_by_country",
     )
     def top_tracks_by_country(
         context: dg.AssetExecutionContext,
@@ -41,18 +40,16 @@ def build_chart_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
         asked = monthly_track_plays.where(Slice.months_of_markets(months, markets).predicate)
         return rank_tracks(asked, tracks, settings.charts.top_tracks, catalogue=bool(settings.sources.tracks))
 
-    @dg.asset(
+    @table_asset(
+        tables.CHART_MOVEMENTS,
+        "charts",
+        __doc__,
         partitions_def=calendar.by_country,
         ins={
             "top_tracks_by_country": dg.AssetIn(
                 partition_mapping=dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="country")
             )
         },
-        description=f"{tables.CHART_MOVEMENTS.comment}\n\n{__doc__}",
-        group_name="charts",
-        kinds={"delta"},
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="chart_movements",
     )
     def chart_movements(top_tracks_by_country: DataFrame) -> DataFrame:
         return movements(top_tracks_by_country)

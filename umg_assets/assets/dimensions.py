@@ -6,6 +6,7 @@ Forward deliveries are merged, others make the table anew from raw. What a chang
 import dagster as dg
 
 from umg_assets import tables
+from umg_assets.assets.table_asset import table_asset
 from umg_assets.planning import NEVER, WHOLE, Stamp
 from umg_assets.resources.dimensions import Dimensions, Update
 from umg_assets.resources.lakehouse import Lakehouse
@@ -17,13 +18,11 @@ from umg_assets.settings import Settings
 def build_dimension_assets() -> list[dg.AssetsDefinition]:
     """`users` and `tracks`, unpartitioned."""
 
-    @dg.asset(
-        name="users",
+    @table_asset(
+        tables.USERS,
+        "dimensions",
+        __doc__,
         deps=["raw_users"],
-        description=f"{tables.USERS.comment}\n\n{__doc__}",
-        group_name="dimensions",
-        kinds={"delta"},
-        pool="users",
     )
     def users(
         context: dg.AssetExecutionContext,
@@ -34,13 +33,11 @@ def build_dimension_assets() -> list[dg.AssetsDefinition]:
         seen = _seen(context, "users")
         return _result(lakehouse, tables.USERS, Dimensions(settings, lakehouse, ledger).update_users(seen))
 
-    @dg.asset(
-        name="tracks",
+    @table_asset(
+        tables.TRACKS,
+        "dimensions",
+        __doc__,
         deps=["raw_tracks"],
-        description=f"{tables.TRACKS.comment}\n\n{__doc__}",
-        group_name="dimensions",
-        kinds={"delta"},
-        pool="tracks",
     )
     def tracks(
         context: dg.AssetExecutionContext,

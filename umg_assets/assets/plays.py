@@ -9,6 +9,7 @@ import dagster as dg
 from pyspark.sql import DataFrame
 
 from umg_assets import planning, tables
+from umg_assets.assets.table_asset import table_asset
 from umg_assets.partitions import Calendar, month_days, parse_day
 from umg_assets.resources.io_manager import Chunks
 from umg_assets.resources.lakehouse import Lakehouse
@@ -21,14 +22,12 @@ from umg_assets.transforms.plays import latest_copies, stamp_plays, sum_by_day, 
 def build_play_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
     """`plays` and `daily_track_plays` by local day, `monthly_track_plays` by local month."""
 
-    @dg.asset(
+    @table_asset(
+        tables.PLAYS,
+        "plays",
+        __doc__,
         partitions_def=calendar.play_days,
         deps=[dg.AssetDep("raw_plays", partition_mapping=dg.AllPartitionMapping())],
-        description=f"{tables.PLAYS.comment}\n\n{__doc__}",
-        group_name="plays",
-        kinds={"delta"},
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="plays",
     )
     def plays(
         context: dg.AssetExecutionContext,
@@ -39,22 +38,21 @@ def build_play_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
         ledger: dg.ResourceParam[Ledger],
     ) -> Chunks:
         history = ledger.read()
-        days = [parse_day(key) for key in context.partition_keys]
         for day, rows in planning.raw_rows_by_day(history).items():
             if day.isoformat() in context.partition_keys:
                 context.add_asset_metadata({"raw_copies": rows}, "plays", day.isoformat())
-        return Chunks(
-            (chunk, plays_of(chunk, history, users, tracks, settings, lakehouse))
-            for chunk in planning.chunks(history, days, settings.chunk_plays)
+        return Chunks.of_days(
+            context.partition_keys,
+            history,
+            settings.chunk_plays,
+            lambda days: plays_of(days, history, users, tracks, settings, lakehouse),
         )
 
-    @dg.asset(
+    @table_asset(
+        tables.DAILY_TRACK_PLAYS,
+        "plays",
+        __doc__,
         partitions_def=calendar.play_days,
-        description=f"{tables.DAILY_TRACK_PLAYS.comment}\n\n{__doc__}",
-        group_name="plays",
-        kinds={"delta"},
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="daily_track_plays",
     )
     def daily_track_plays(
         context: dg.AssetExecutionContext,
@@ -62,24 +60,23 @@ def build_play_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
         settings: dg.ResourceParam[Settings],
         ledger: dg.ResourceParam[Ledger],
     ) -> Chunks:
-        days = [parse_day(key) for key in context.partition_keys]
-        return Chunks(
-            (chunk, sum_by_day(plays.where(Slice.days("play_date", chunk).predicate)))
-            for chunk in planning.chunks(ledger.read(), days, settings.chunk_plays)
+        return Chunks.of_days(
+            context.partition_keys,
+            ledger.read(),
+            settings.chunk_plays,
+            lambda days: sum_by_day(plays.where(Slice.days("play_date", days).predicate)),
         )
 
-    @dg.asset(
+    @table_asset(
+        tables.MONTHLY_TRACK_PLAYS,
+        "plays",
+        __doc__,
         partitions_def=calendar.play_months,
         ins={
             "plays": dg.AssetIn(
                 partition_mapping=dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
             )
         },
-        description=f"{tables.MONTHLY_TRACK_PLAYS.comment}\n\n{__doc__}",
-        group_name="plays",
-        kinds={"delta"},
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="monthly_track_plays",
     )
     def monthly_track_plays(context: dg.AssetExecutionContext, plays: DataFrame) -> Chunks:
         months = [parse_day(key) for key in context.partition_keys]

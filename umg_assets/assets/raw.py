@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from umg_assets import tables
+from umg_assets.assets.table_asset import KINDS, described
 from umg_assets.partitions import Calendar
 from umg_assets.resources.ingest import Ingest
 from umg_assets.resources.lakehouse import Commit, Lakehouse
@@ -27,9 +28,9 @@ def build_raw_assets(calendar: Calendar) -> dg.AssetsDefinition:
         specs=[
             dg.AssetSpec(
                 table.name,
-                description=f"{table.comment}\n\n{__doc__}",
+                description=described(table, __doc__),
                 group_name="raw",
-                kinds={"delta"},
+                kinds=KINDS,
                 partitions_def=calendar.delivery_days,
             )
             for table in LANDED

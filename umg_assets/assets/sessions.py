@@ -9,8 +9,8 @@ import dagster as dg
 from pyspark.sql import DataFrame
 
 from umg_assets import tables
-from umg_assets.partitions import SESSION_DAYS_AFTER, SESSION_DAYS_BEFORE, Calendar, days_between, parse_day
-from umg_assets.planning import chunks
+from umg_assets.assets.table_asset import table_asset
+from umg_assets.partitions import SESSION_DAYS_AFTER, SESSION_DAYS_BEFORE, Calendar, days_between
 from umg_assets.resources.io_manager import Chunks
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice
@@ -21,7 +21,10 @@ from umg_assets.transforms.sessions import sessions_of
 def build_session_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
     """`sessions`, by local day."""
 
-    @dg.asset(
+    @table_asset(
+        tables.SESSIONS,
+        "plays",
+        __doc__,
         partitions_def=calendar.play_days,
         ins={
             "plays": dg.AssetIn(
@@ -32,11 +35,6 @@ def build_session_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
                 )
             )
         },
-        description=f"{tables.SESSIONS.comment}\n\n{__doc__}",
-        group_name="plays",
-        kinds={"delta"},
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="sessions",
     )
     def sessions(
         context: dg.AssetExecutionContext,
@@ -44,9 +42,8 @@ def build_session_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
         settings: dg.ResourceParam[Settings],
         ledger: dg.ResourceParam[Ledger],
     ) -> Chunks:
-        days = [parse_day(key) for key in context.partition_keys]
-        return Chunks(
-            (chunk, _sessions_of(plays, chunk)) for chunk in chunks(ledger.read(), days, settings.chunk_plays)
+        return Chunks.of_days(
+            context.partition_keys, ledger.read(), settings.chunk_plays, lambda days: _sessions_of(plays, days)
         )
 
     return [sessions]

@@ -3,15 +3,14 @@
 Read daily_track_plays of the window's days; a day's own chart is one partition.
 """
 
-from collections.abc import Callable
 from datetime import date, timedelta
 
 import dagster as dg
 from pyspark.sql import DataFrame
 
 from umg_assets import tables
-from umg_assets.partitions import Calendar, days_between, parse_day
-from umg_assets.planning import chunks
+from umg_assets.assets.table_asset import table_asset
+from umg_assets.partitions import Calendar, days_between
 from umg_assets.resources.io_manager import Chunks
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice
@@ -25,14 +24,12 @@ _PLAYS_A_SUM = 2
 def build_window_assets(calendar: Calendar, charts: Charts) -> list[dg.AssetsDefinition]:
     """`top_artists_by_genre` and `age_group_favourites`, by the local day on which the window ends."""
 
-    @dg.asset(
+    @table_asset(
+        tables.TOP_ARTISTS_BY_GENRE,
+        "charts",
+        __doc__,
         partitions_def=calendar.play_days,
         ins={"daily_track_plays": _window(charts.top_artists_days)},
-        description=f"{tables.TOP_ARTISTS_BY_GENRE.comment}\n\n{__doc__}",
-        group_name="charts",
-        kinds={"delta"},
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="top_artists_by_genre",
     )
     def top_artists_by_genre(
         context: dg.AssetExecutionContext,
@@ -41,19 +38,20 @@ def build_window_assets(calendar: Calendar, charts: Charts) -> list[dg.AssetsDef
         settings: dg.ResourceParam[Settings],
         ledger: dg.ResourceParam[Ledger],
     ) -> Chunks:
-        def charts(first: date, last: date, sums: DataFrame, days: int) -> DataFrame:
-            return top_artists(sums, tracks, settings.markets, first, last, days, settings.charts.top_artists)
+        length, size = settings.charts.top_artists_days, settings.charts.top_artists
 
-        return _in_chunks(context, ledger, settings, daily_track_plays, settings.charts.top_artists_days, charts)
+        def charts(days: list[date]) -> DataFrame:
+            sums = _of_windows(daily_track_plays, days, length)
+            return top_artists(sums, tracks, settings.markets, min(days), max(days), length, size)
 
-    @dg.asset(
+        return Chunks.of_days(context.partition_keys, ledger.read(), _PLAYS_A_SUM * settings.chunk_plays, charts)
+
+    @table_asset(
+        tables.AGE_GROUP_FAVOURITES,
+        "charts",
+        __doc__,
         partitions_def=calendar.play_days,
         ins={"daily_track_plays": _window(charts.favourites_days)},
-        description=f"{tables.AGE_GROUP_FAVOURITES.comment}\n\n{__doc__}",
-        group_name="charts",
-        kinds={"delta"},
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="age_group_favourites",
     )
     def age_group_favourites(
         context: dg.AssetExecutionContext,
@@ -62,11 +60,13 @@ def build_window_assets(calendar: Calendar, charts: Charts) -> list[dg.AssetsDef
         settings: dg.ResourceParam[Settings],
         ledger: dg.ResourceParam[Ledger],
     ) -> Chunks:
-        def charts(first: date, last: date, sums: DataFrame, days: int) -> DataFrame:
-            catalogue = bool(settings.sources.tracks)
-            return favourites(sums, tracks, catalogue, first, last, days, settings.charts.favourites)
+        length, size = settings.charts.favourites_days, settings.charts.favourites
 
-        return _in_chunks(context, ledger, settings, daily_track_plays, settings.charts.favourites_days, charts)
+        def charts(days: list[date]) -> DataFrame:
+            sums = _of_windows(daily_track_plays, days, length)
+            return favourites(sums, tracks, bool(settings.sources.tracks), min(days), max(days), length, size)
+
+        return Chunks.of_days(context.partition_keys, ledger.read(), _PLAYS_A_SUM * settings.chunk_plays, charts)
 
     return [top_artists_by_genre, age_group_favourites]
 
@@ -80,23 +80,7 @@ def _window(days: int) -> dg.AssetIn:
     )
 
 
-def _in_chunks(
-    context: dg.AssetExecutionContext,
-    ledger: Ledger,
-    settings: Settings,
-    sums: DataFrame,
-    length: int,
-    charts: Callable[[date, date, DataFrame, int], DataFrame],
-) -> Chunks:
-    """The charts of the run's days, of so many at a time that memory does not follow the history.
-
-    charts: the first and the last day of a chunk, the sums of its windows' days and their length -> its charts.
-    """
-
-    def chart(days: list[date]) -> DataFrame:
-        read = Slice.days("play_date", days_between(min(days) - timedelta(length - 1), max(days)))
-        return charts(min(days), max(days), sums.where(read.predicate), length)
-
-    days = [parse_day(key) for key in context.partition_keys]
-    size = _PLAYS_A_SUM * settings.chunk_plays
-    return Chunks((chunk, chart(chunk)) for chunk in chunks(ledger.read(), days, size))
+def _of_windows(sums: DataFrame, days: list[date], length: int) -> DataFrame:
+    """The sums of the days that the windows ending on unbroken days hold."""
+    held = days_between(min(days) - timedelta(length - 1), max(days))
+    return sums.where(Slice.days("play_date", held).predicate)

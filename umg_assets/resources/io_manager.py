@@ -1,6 +1,6 @@
 """The IO manager: an asset's inputs as lazy DataFrames of the partitions asked for, its output as slices written."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from umg_assets import tables
 from umg_assets.partitions import chart_key, local_today, split_chart_keys
-from umg_assets.planning import PLANNED, WHOLE, Scope, Stamp, built_from, needed
+from umg_assets.planning import PLANNED, WHOLE, Scope, Stamp, built_from, chunks, needed
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import History, Ledger
 from umg_assets.resources.slices import Slice
@@ -24,6 +24,14 @@ class Chunks:
 
     parts: Iterable[tuple[list[date], DataFrame]]
 
+    @classmethod
+    def of_days(
+        cls, keys: Iterable[str], history: History, plays: int, rows: Callable[[list[date]], DataFrame]
+    ) -> "Chunks":
+        """The rows of so many of the days (partition keys) at a time as about `plays` raw plays make."""
+        days = [date.fromisoformat(key) for key in keys]
+        return cls((chunk, rows(chunk)) for chunk in chunks(history, days, plays))
+
 
 class LakehouseIOManager(dg.IOManager):
     """Reads and writes the tables of the lakehouse; stamps what it writes with what it was made of."""
@@ -36,9 +44,10 @@ class LakehouseIOManager(dg.IOManager):
         """The upstream table, pruned to the upstream partitions of the run's partitions."""
         table = tables.BY_NAME[context.asset_key.path[-1]]
         keys = list(context.asset_partition_keys) if context.has_asset_partitions else []
-        step = context.step_context
-        now = (self._ledger.read(), local_today(self._settings.time_zone), {})
-        *_, reads = self._reads.setdefault((step.run_id, step.step.key), now)
+        run = (context.step_context.run_id, context.step_context.step.key)
+        if run not in self._reads:
+            self._reads[run] = (self._ledger.read(), local_today(self._settings.time_zone), {})
+        *_, reads = self._reads[run]
         reads[table.name] = keys or [WHOLE]
         return self._lakehouse.read(table, slice_of(table, keys) if keys and table.partitioned_by else None)
 
