@@ -82,6 +82,15 @@ def run(
 
 
 @app.command()
+def accept(path: Annotated[str, typer.Argument(help="As `umg run` names it: relative to landing/.")]) -> None:
+    """Let a file land that has shrunk since it landed before: what it no longer holds goes."""
+    from umg_assets.demo import accept_file
+    from umg_assets.settings import read_settings
+
+    accept_file(read_settings(home_of()), path)
+
+
+@app.command()
 def quarantine(
     source: Annotated[str | None, typer.Option(help="plays, users or tracks.")] = None,
     reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,

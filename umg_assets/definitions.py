@@ -9,11 +9,12 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 from umg_assets.assets.charts import build_chart_assets  # noqa: E402 - after the filter
 from umg_assets.assets.dimensions import build_dimension_assets  # noqa: E402
 from umg_assets.assets.exports import exports  # noqa: E402
+from umg_assets.assets.landing import build_landing_assets, no_file_has_shrunk  # noqa: E402
 from umg_assets.assets.plays import build_play_assets  # noqa: E402
 from umg_assets.assets.raw import build_raw_assets  # noqa: E402
 from umg_assets.assets.sessions import build_session_assets  # noqa: E402
 from umg_assets.assets.windows import build_window_assets  # noqa: E402
-from umg_assets.automation import build_jobs  # noqa: E402
+from umg_assets.automation import build_automation  # noqa: E402
 from umg_assets.checks import build_checks  # noqa: E402
 from umg_assets.partitions import calendar  # noqa: E402
 from umg_assets.resources.engine import Engine  # noqa: E402
@@ -29,8 +30,10 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     lakehouse = Lakehouse(settings.home, lambda: engine.spark_session)
     ledger = Ledger(settings.home)
     days = calendar(settings.first_day, settings.deliveries_from, settings.time_zone, settings.markets)
+    automated = build_automation(settings)
     return dg.Definitions(
         assets=[
+            *build_landing_assets(days),
             build_raw_assets(days),
             *build_dimension_assets(),
             *build_play_assets(days),
@@ -39,8 +42,10 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *build_window_assets(days, settings.charts),
             exports,
         ],
-        asset_checks=build_checks(settings),
-        jobs=build_jobs(),
+        asset_checks=[no_file_has_shrunk, *build_checks(settings)],
+        jobs=automated.jobs,
+        sensors=automated.sensors,
+        schedules=automated.schedules,
         resources={
             "settings": settings,
             "pyspark": engine,

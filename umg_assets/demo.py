@@ -65,6 +65,10 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
         progress.update(task, total=1, completed=1)
     for path, reason in report.scan.waiting.items():
         out.print(f"[yellow]waits[/]: {path}: {reason}")
+    for file, reason in report.scan.held:
+        out.print(f"[yellow]held[/]: {file.path}: {reason}", soft_wrap=True)
+    if report.refused:
+        out.print(f"[red]refused[/]: a blocking check failed on {', '.join(report.refused)}: nothing after it runs")
     if report.waiting_days:
         days = ", ".join(day.isoformat() for day in report.waiting_days)
         out.print(f"[yellow]waits[/]: plays of {days}: that local day has not begun")
@@ -76,6 +80,21 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
     else:
         out.print(f"Up to date with landing/ after {report.runs} runs, {time.monotonic() - started:.0f} s.")
     return report
+
+
+def accept_file(settings: Settings, path: str) -> None:
+    """`umg accept`: notes in the ledger that this content of a file may land. ValueError when it is not held."""
+    from umg_assets.resources.landing import scan
+    from umg_assets.resources.ledger import Ledger
+
+    ledger = Ledger(settings.home)
+    held = {file.path: (file, why) for file, why in scan(settings, ledger.read()).held}
+    if path not in held:
+        named = f"held are: {', '.join(sorted(held))}" if held else "no file is held"
+        raise ValueError(f"{path} is not held, so there is nothing to accept; {named}")
+    file, why = held[path]
+    ledger.accept(file.entry)
+    out.print(f"{path}: {why.partition(': `umg')[0]}. Accepted: the next run lands it.", soft_wrap=True)
 
 
 def run_demo(home: Path, plays: int, days: int) -> bool:

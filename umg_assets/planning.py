@@ -48,22 +48,6 @@ EXPORTS = "exports"
 EXPORTED = (*CHARTS, *BY_MARKET, *WINDOWS)
 PLANNED = (*DIMENSIONS, *DAILY, *MONTHLY, *CHARTS, *BY_MARKET, EXPORTS)
 
-LAND = "land_files"
-STAGES: dict[str, tuple[str, ...]] = {
-    "update_users": DIMENSIONS[:1],
-    "update_tracks": DIMENSIONS[1:],
-    "build_plays": ("plays",),
-    "build_sessions": ("sessions",),
-    "sum_days": ("daily_track_plays",),
-    "sum_months": MONTHLY,
-    "rank_tracks": CHARTS,
-    "compare_months": BY_MARKET,
-    "rank_artists": WINDOWS[:1],
-    "rank_favourites": WINDOWS[1:],
-    "write_exports": (EXPORTS,),
-}
-"""The jobs after landing, in order, each with its assets: of one partitioning, so that a range is one run."""
-
 Stamps = Mapping[str, Mapping[str, Stamp]]
 """By asset and partition key, how far what its latest materialization was made of reaches."""
 

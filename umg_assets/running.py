@@ -1,61 +1,22 @@
 """`umg run`: brings everything up to date with landing/, through Dagster, in this process."""
 
-import os
-from collections.abc import Callable, Iterable
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
-from umg_assets.partitions import (
-    chart_key,
-    days_between,
-    local_today,
-    month_of,
-    runs_of_days,
-    runs_of_months,
-    split_chart_keys,
-)
-from umg_assets.planning import (
-    BY_MARKET,
-    CHARTS,
-    DAILY,
-    EXPORTS,
-    LAND,
-    MONTHLY,
-    PLANNED,
-    STAGES,
-    WHOLE,
-    Plan,
-    Scope,
-    plan,
-)
-from umg_assets.resources.event_log import BATCH_SIZE, BATCH_SIZE_VARIABLE
+from umg_assets.partitions import chart_key, days_between, local_today, month_of
+from umg_assets.planning import BY_MARKET, CHARTS, EXPORTS, MONTHLY, PLANNED, WHOLE, Plan, Scope, plan
+from umg_assets.resources.instance import end_dead_runs, here, open_instance, refused_assets, tags_of
 from umg_assets.resources.landing import Scan, scan
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.stamps import read_stamps
+from umg_assets.runs import Run, landing_runs, next_runs
 from umg_assets.settings import Settings
-
-_RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-
-_INSTANCE = """\
-# Dagster's instance of this lakehouse, read by `umg run` and `umg dev`.
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-# Steps say what they do in their events. Capturing stdout and stderr as well would start four processes a run.
-compute_logs:
-  module: dagster._core.storage.noop_compute_log_manager
-  class: NoOpComputeLogManager
-# Dagster's own SQLite event log takes 15 to 20 ms for each event of each partition; this one 1 ms, in the same files.
-event_log_storage:
-  module: umg_assets.resources.event_log
-  class: RangeEventLog
-"""
 
 
 class RunFailedError(RuntimeError):
@@ -64,47 +25,52 @@ class RunFailedError(RuntimeError):
 
 @dataclass
 class Report:
-    """What a `umg run` did: runs by job, partitions by asset; what waits."""
+    """What a `umg run` did: runs, partitions by asset; what waits; refused: assets that a blocking check refused."""
 
     scan: Scan = field(default_factory=Scan)
     runs: int = 0
     partitions: dict[str, list[str]] = field(default_factory=dict)
     waiting_days: list[date] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
 
 class Runner:
     """Runs jobs of a lakehouse in this process, against the Dagster instance under its home unless given another."""
 
     def __init__(
-        self, settings: Settings, say: Callable[[str], None], instance: dg.DagsterInstance | None = None
+        self,
+        settings: Settings,
+        say: Callable[[str], None],
+        instance: dg.DagsterInstance | None = None,
+        asked_by: str = "umg run",
     ) -> None:
-        self._settings, self._say, self._instance = settings, say, instance
+        self._settings, self._say, self._instance, self._asked_by = settings, say, instance, asked_by
         self._ledger = Ledger(settings.home)
 
     def bring_up_to_date(self, rebuild: tuple[date, date] | None = None) -> Report:
-        """Lands new and changed files, then runs what they touch, stage by stage; with `rebuild`, its days anyway.
+        """Lands new and changed files, then runs what they touch, until nothing is stale; `rebuild`: its days anyway.
 
         Raises RunFailedError when a run fails, LandingError when landing/ is not there.
         """
         report = Report(scan=scan(self._settings, self._ledger.read()))
-        landing = runs_of_days(file.delivery_date for file in report.scan.changed)
         forced = self._forced(rebuild) if rebuild else {}
         with nullcontext(self._instance) if self._instance else open_instance(self._settings.home) as instance:
-            if landing:
-                self._say(f"landing {len(report.scan.changed)} files")
-                for first, last in landing:
-                    self._run(instance, LAND, (first.isoformat(), last.isoformat()), report)
-            for job, assets in STAGES.items():
-                todo = self._plan(instance)
-                report.waiting_days = todo.waiting
-                keys = {asset: sorted({*todo.partitions.get(asset, ()), *forced.get(asset, ())}) for asset in assets}
-                if not any(keys.values()):
-                    continue
-                for asset in assets:
-                    self._say(f"{asset}: {_count(keys[asset])}")
-                    report.partitions[asset] = keys[asset]
-                    for bounds in _runs(asset, keys[asset]):
-                        self._run(instance, job, bounds, report)
+            end_dead_runs(instance)
+            files = report.scan.changed
+            if files:
+                self._say(f"landing {len(files)} files")
+            for one in landing_runs((file.delivery_date, file.path, file.signature) for file in files):
+                self._run(instance, one, report)
+            done: set[str] = set()
+            while runs := [one for one in self._next(instance, forced, report) if one.fingerprint not in done]:
+                for one in runs:
+                    done.add(one.fingerprint)
+                    for asset in one.assets:
+                        if asset not in report.partitions or forced.get(asset):
+                            self._say(f"{asset}: {_count(one.keys[asset])}")
+                        report.partitions[asset] = one.keys[asset]
+                        forced.pop(asset, None)
+                    self._run(instance, one, report)
         return report
 
     @cached_property
@@ -114,9 +80,21 @@ class Runner:
 
         return build_definitions(self._settings)
 
-    def _plan(self, instance: dg.DagsterInstance) -> Plan:
-        today = local_today(self._settings.time_zone)
-        return plan(self._ledger.read(), read_stamps(instance, PLANNED), Scope.of(self._settings), today)
+    def _next(self, instance: dg.DagsterInstance, forced: dict[str, list[str]], report: Report) -> list[Run]:
+        history, stamps = self._ledger.read(), read_stamps(instance, PLANNED)
+        todo = plan(history, stamps, Scope.of(self._settings), local_today(self._settings.time_zone))
+        report.waiting_days = todo.waiting
+        asked = {
+            asset: sorted({*todo.partitions.get(asset, ()), *forced.get(asset, ())})
+            for asset in PLANNED
+            if todo.partitions.get(asset) or forced.get(asset)
+        }
+        if not asked:
+            return []
+        refused = refused_assets(instance, blocking_checks(self._definitions.resolve_asset_graph()))
+        runs = next_runs(Plan(asked), history, stamps, refused=refused)
+        report.refused = [] if runs else sorted(refused)
+        return runs
 
     def _forced(self, rebuild: tuple[date, date]) -> dict[str, list[str]]:
         today = local_today(self._settings.time_zone)
@@ -133,63 +111,33 @@ class Runner:
                 keys.setdefault(asset, set()).update(one.isoformat() for one in reached)
         return {asset: sorted(partitions) for asset, partitions in keys.items()}
 
-    def _run(
-        self,
-        instance: dg.DagsterInstance,
-        job: str,
-        bounds: tuple[str, str] | None,
-        report: Report,
-    ) -> None:
-        tags: dict[str, str] = dict(zip(_RANGE, bounds, strict=True)) if bounds else {}
-        result = self._definitions.resolve_job_def(job).execute_in_process(
+    def _run(self, instance: dg.DagsterInstance, run: Run, report: Report) -> None:
+        result = self._definitions.resolve_job_def(run.job).execute_in_process(
             instance=instance,
-            tags=tags,
+            asset_selection=[dg.AssetKey(asset) for asset in run.assets],
+            tags={**tags_of(run.bounds, self._asked_by, run.why), **here()},
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
         report.runs += 1
         if not result.success:
-            raise RunFailedError(_cause(job, bounds, result))
+            raise RunFailedError(_cause(run, result))
 
 
-@contextmanager
-def open_instance(home: Path):
-    """The Dagster instance under UMG_HOME/dagster: the same that `umg dev` shows."""
-    folder = home / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "dagster.yaml"
-    if not file.exists():
-        file.write_text(_INSTANCE)
-    os.environ.setdefault(BATCH_SIZE_VARIABLE, str(BATCH_SIZE))
-    os.environ["DAGSTER_HOME"] = str(folder)
-    os.environ["UMG_HOME"] = str(home)
-    with dg.DagsterInstance.get() as instance:
-        yield instance
-
-
-def _runs(asset: str, keys: Iterable[str]) -> list[tuple[str, str] | None]:
-    """The partitions of an asset as unbroken ranges (first key, last key); None for an asset without partitions."""
-    if asset in DAILY:
-        return [(a.isoformat(), b.isoformat()) for a, b in runs_of_days(date.fromisoformat(key) for key in keys)]
-    if asset in BY_MARKET:
-        return [(min(keys), max(keys))] if keys else []
-    if asset in MONTHLY:
-        return [(a.isoformat(), b.isoformat()) for a, b in runs_of_months(date.fromisoformat(key) for key in keys)]
-    if asset in CHARTS:
-        markets, months = split_chart_keys(keys)
-        return [(chart_key(markets[0], first), chart_key(markets[-1], last)) for first, last in runs_of_months(months)]
-    return [None]
+def blocking_checks(graph: BaseAssetGraph) -> list[dg.AssetCheckKey]:
+    """The checks of which a failure keeps what follows from running."""
+    return [key for key in graph.asset_check_keys if graph.get(key).blocking]
 
 
 def _count(keys: list[str]) -> str:
     return "" if keys == [WHOLE] else f"{len(keys)} partitions, {keys[0]} to {keys[-1]}"
 
 
-def _cause(job: str, bounds: tuple[str, str] | None, result: dg.ExecuteInProcessResult) -> str:
+def _cause(run: Run, result: dg.ExecuteInProcessResult) -> str:
     step = next((event for event in result.all_events if event.is_step_failure), None)
     error = step.step_failure_data.error if step else None
     while error is not None and error.cause is not None:
         error = error.cause
     said = error.message.strip() if error else "see the run in `umg dev`"
-    where = f" ({bounds[0]} to {bounds[1]})" if bounds else ""
-    return f"{job}{where} failed in {step.step_key if step else 'a step'}: {said}"
+    where = f" ({run.bounds[0]} to {run.bounds[1]})" if run.bounds else ""
+    return f"{run.job}{where} failed in {step.step_key if step else 'a step'}: {said}"

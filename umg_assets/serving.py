@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from umg_assets.console import out
-from umg_assets.running import open_instance
+from umg_assets.resources.instance import open_instance
 
 MODULE = "umg_assets.definitions"
 

@@ -68,11 +68,22 @@ class Thresholds(_Section):
     stream_seconds: PositiveInt = Field(default=30, description="a play this long is a stream, a shorter one a skip")
     complete_percent: Percent = Field(default=95, description="share of the track that makes a play complete")
     quarantine_percent: Percent = Field(default=5, description="share of a delivery's records that turns a check red")
+    shrunk_percent: Percent = Field(default=20, description="a file delivered again and smaller by more is held")
 
     @property
     def stream_ms(self) -> int:
         """The stream threshold in milliseconds."""
         return self.stream_seconds * 1000
+
+
+class Automation(_Section):
+    """How Dagster's daemon looks after the lakehouse."""
+
+    sensor_seconds: PositiveInt = Field(default=10, description="seconds between two looks of a sensor")
+    quiet_seconds: PositiveInt = Field(default=5, description="a file changed less long ago is still being written")
+    daily_at: str = Field(
+        default="05:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="local time of the daily safety net"
+    )
 
 
 class PublishedList(_Section):
@@ -113,6 +124,7 @@ class Settings(BaseSettings):
     chunk_plays: PositiveInt = Field(default=3_000_000, description="plays written at a time: bounds the memory")
     charts: Charts = Charts()
     thresholds: Thresholds = Thresholds()
+    automation: Automation = Automation()
     published: tuple[PublishedList, ...] = Field(default=(), description="lists of plays a track to reconcile with")
     sources: Sources = Field(default_factory=lambda: built_in_sources())
 

@@ -76,7 +76,7 @@ DELIVERIES = Table(
     "The ledger: what each delivery of a file brought and touched; written before and after its tables are.",
     _columns(
         "sequence | bigint | order of the entries; what was built from it is stamped with it",
-        "state | string | staged: about to be written; landed: its tables are written",
+        "state | string | staged: about to be written; landed: its tables are written; accepted: may shrink",
         "source | string | plays, users or tracks; stamps: a changed users or tracks table (path) touched plays",
         "path | string | path of the file, relative to landing/ where it lies there",
         "signature | string | size, times and inode of the file: unchanged means unread",

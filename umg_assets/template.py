@@ -31,6 +31,12 @@ first_day = {first_day}            # earlier plays are quarantined
 # stream_seconds = 30
 # complete_percent = 95
 # quarantine_percent = 5
+# shrunk_percent = 20           # a file delivered again and smaller by more is held until `umg accept PATH`
+
+[automation]
+# sensor_seconds = 10
+# quiet_seconds = 5             # a file changed less long ago is still being written
+# daily_at = "05:00"            # local time of the daily safety net
 
 # Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are

@@ -6,9 +6,9 @@ import deltalake
 import pytest
 
 from umg_assets import tables
-from umg_assets.automation import LAND, STAGES
 from umg_assets.definitions import build_definitions
 from umg_assets.planning import PLANNED
+from umg_assets.runs import LAND, STAGES, UPSTREAM
 from umg_assets_tests.lake import Lake
 
 pytestmark = pytest.mark.sail_enough
@@ -49,3 +49,4 @@ def test_every_planned_asset_has_one_stage_and_every_landed_table_lands():
     assert set(staged) == set(PLANNED)
     assert set(staged.values()) == {1}
     assert LAND not in STAGES
+    assert set(UPSTREAM) == set(PLANNED)

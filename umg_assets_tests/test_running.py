@@ -4,8 +4,9 @@ from datetime import date
 
 import pytest
 
+from umg_assets.resources.instance import open_instance
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.running import RunFailedError, Runner, open_instance
+from umg_assets.running import RunFailedError, Runner
 from umg_assets_tests.lake import Lake
 
 PLAYS = [
@@ -36,13 +37,13 @@ def test_stages_are_said_as_they_begin(lake: Lake):
     assert [stage.split(":")[0] for stage in said] == [
         "landing 1 files",
         "plays",
-        "sessions",
         "daily_track_plays",
+        "sessions",
+        "top_artists_by_genre",
+        "age_group_favourites",
         "monthly_track_plays",
         "top_tracks_by_country",
         "chart_movements",
-        "top_artists_by_genre",
-        "age_group_favourites",
         "exports",
     ]
 
@@ -61,7 +62,7 @@ def test_a_failed_run_names_the_job_the_partitions_and_the_cause_and_the_next_ru
 
     with monkeypatch.context() as patched:
         patched.setattr(Lakehouse, "write_slice", disk_full)
-        with pytest.raises(RunFailedError, match=r"sum_days \(2026-03-02 to 2026-03-03\).*No space left"):
+        with pytest.raises(RunFailedError, match=r"build_days \(2026-03-02 to 2026-03-03\).*No space left"):
             lake.run()
     assert lake.rows("daily_track_plays") == []
     lake.run()

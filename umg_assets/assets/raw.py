@@ -9,14 +9,17 @@ from collections.abc import Iterator
 import dagster as dg
 
 from umg_assets import tables
+from umg_assets.assets.landing import landing_asset
 from umg_assets.assets.table_asset import KINDS, described
 from umg_assets.partitions import Calendar
 from umg_assets.resources.ingest import Ingest
+from umg_assets.resources.instance import QUIET
 from umg_assets.resources.lakehouse import Commit, Lakehouse
 from umg_assets.resources.landing import scan
 from umg_assets.resources.ledger import Entry, Ledger
 from umg_assets.settings import Settings
 
+SHARED = (tables.DELIVERIES, tables.QUARANTINE)
 LANDED = (tables.DELIVERIES, *tables.RAW.values(), tables.QUARANTINE)
 
 
@@ -32,6 +35,7 @@ def build_raw_assets(calendar: Calendar) -> dg.AssetsDefinition:
                 group_name="raw",
                 kinds=KINDS,
                 partitions_def=calendar.delivery_days,
+                deps=[landing_asset(kind) for kind in tables.KINDS if table in (tables.RAW[kind], *SHARED)],
             )
             for table in LANDED
         ],
@@ -46,7 +50,8 @@ def build_raw_assets(calendar: Calendar) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult]:
         lakehouse.create_tables()
         days = set(context.partition_keys)
-        files = [file for file in scan(settings, ledger.read()).changed if file.delivery_date.isoformat() in days]
+        found = scan(settings, ledger.read(), int(context.run.tags.get(QUIET, "0")))
+        files = [file for file in found.changed if file.delivery_date.isoformat() in days]
         entries, commits = Ingest(settings, lakehouse, ledger).land(
             files, lambda done, of: context.log.info(f"{done} of {of} files landed")
         )

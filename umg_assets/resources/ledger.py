@@ -27,7 +27,7 @@ class Entry:
     path: str
     delivery_date: date
     sequence: int = 0
-    state: Literal["staged", "landed"] = "staged"
+    state: Literal["staged", "landed", "accepted"] = "staged"
     signature: str = ""
     content_hash: str = ""
     definition_hash: str = ""
@@ -56,14 +56,23 @@ class Entry:
 
 @dataclass(frozen=True)
 class History:
-    """The ledger as read at one moment."""
+    """The ledger as read at one moment.
+
+    entries: staged and landed deliveries. accepted: what somebody said may land though it has shrunk.
+    """
 
     entries: tuple[Entry, ...]
+    accepted: tuple[Entry, ...] = ()
 
     @property
     def sequence(self) -> int:
         """The last entry's sequence; 0 for an empty ledger."""
-        return max((entry.sequence for entry in self.entries), default=0)
+        return max((entry.sequence for entry in (*self.entries, *self.accepted)), default=0)
+
+    def may_shrink(self, source: str, path: str, content_hash: str) -> bool:
+        """Whether somebody accepted this content of a file."""
+        asked = (source, path, content_hash)
+        return any(asked == (entry.source, entry.path, entry.content_hash) for entry in self.accepted)
 
     def latest(self) -> dict[tuple[str, str], Entry]:
         """The last landed entry of each (source, path); a staged one without its landed one hides it."""
@@ -133,7 +142,11 @@ class Ledger:
         if not (self._path / "_delta_log").exists():
             return History(())
         rows = deltalake.DeltaTable(self._path).to_pyarrow_table().select(_SCHEMA.names).to_pylist()
-        return History(tuple(sorted((_entry(row) for row in rows), key=lambda entry: entry.sequence)))
+        entries = sorted((_entry(row) for row in rows), key=lambda entry: entry.sequence)
+        return History(
+            tuple(entry for entry in entries if entry.state != "accepted"),
+            tuple(entry for entry in entries if entry.state == "accepted"),
+        )
 
     def append(self, entries: Iterable[Entry]) -> list[Entry]:
         """Appends entries in one commit and returns them with their sequence; one writer at a time."""
@@ -154,6 +167,14 @@ class Ledger:
                 ]
                 deltalake.write_deltalake(self._path, pa.Table.from_pylist(rows, schema=_SCHEMA), mode="append")
         return numbered
+
+    def accept(self, held: Entry) -> None:
+        """Notes that this content of a file may land though it has shrunk."""
+        self.append([replace(held, state="accepted")])
+
+    def version(self) -> int:
+        """Its Delta version, which each append raises; -1 before the first run."""
+        return deltalake.DeltaTable(self._path).version() if (self._path / "_delta_log").exists() else -1
 
     @contextmanager
     def change(self, entries: Sequence[Entry]) -> Iterator[None]:

@@ -1,0 +1,97 @@
+"""Landing files: what exporters dropped into landing/, by UTC delivery day; made elsewhere, and only looked at here.
+
+landing_sensor reports a day when it finds new or changed files of it. A file that has shrunk is held: a check says so.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from umg_assets import tables
+from umg_assets.partitions import Calendar
+from umg_assets.resources.landing import LandingFile, Scan, scan
+from umg_assets.resources.ledger import Ledger
+from umg_assets.settings import Settings
+from umg_assets.tables import Kind
+
+SHRUNK = "no_file_has_shrunk"
+_SAMPLES = 20
+
+
+def landing_asset(kind: Kind) -> str:
+    """The name of the external asset of a kind's files."""
+    return f"landing_{kind}"
+
+
+def build_landing_assets(calendar: Calendar) -> list[dg.AssetSpec]:
+    """`landing_plays`, `landing_users`, `landing_tracks`: external, by delivery day."""
+    return [
+        dg.AssetSpec(
+            landing_asset(kind),
+            description=f"Files of {kind} in landing/.\n\n{__doc__}",
+            group_name="landing",
+            kinds={"file"},
+            partitions_def=calendar.delivery_days,
+        )
+        for kind in tables.KINDS
+    ]
+
+
+def landing_events(changed: list[LandingFile]) -> list[dg.AssetMaterialization]:
+    """What a look at landing/ found new or changed: an event for each delivery day of each kind."""
+    days: dict[tuple[date, Kind], list[LandingFile]] = {}
+    for file in changed:
+        days.setdefault((file.delivery_date, file.kind), []).append(file)
+    return [
+        dg.AssetMaterialization(
+            landing_asset(kind),
+            partition=day.isoformat(),
+            metadata={
+                "files": len(files),
+                "bytes": sum(file.absolute.stat().st_size for file in files if file.absolute.exists()),
+                "paths": ", ".join(file.path for file in files[:_SAMPLES]),
+            },
+        )
+        for (day, kind), files in sorted(days.items())
+    ]
+
+
+def shrunk_files(found: Scan) -> list[dg.AssetCheckEvaluation]:
+    """What the check says of a look at landing/, for each kind."""
+    return [
+        dg.AssetCheckEvaluation(asset_key=dg.AssetKey(landing_asset(kind)), check_name=SHRUNK, **_verdict(found, kind))
+        for kind in tables.KINDS
+    ]
+
+
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(
+            SHRUNK,
+            asset=landing_asset(kind),
+            description="No file delivered again is smaller by over shrunk_percent, or empty. One that is does not "
+            "land, and what it brought before stays, until `umg accept PATH`.",
+        )
+        for kind in tables.KINDS
+    ],
+    can_subset=True,
+)
+def no_file_has_shrunk(
+    context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
+) -> Iterator[dg.AssetCheckResult]:
+    """Looks at landing/ now; landing_sensor says the same whenever it changes."""
+    found = scan(settings, ledger.read())
+    for kind in tables.KINDS:
+        if dg.AssetCheckKey(dg.AssetKey(landing_asset(kind)), SHRUNK) in context.selected_asset_check_keys:
+            yield dg.AssetCheckResult(asset_key=landing_asset(kind), check_name=SHRUNK, **_verdict(found, kind))
+
+
+def _verdict(found: Scan, kind: Kind) -> dict[str, Any]:
+    held = {file.path: why for file, why in found.held if file.kind == kind}
+    return {
+        "passed": not held,
+        "metadata": {"files_held": len(held), "expected": "0 files held", "first": dict(list(held.items())[:_SAMPLES])},
+        "description": f"{len(held)} files are held: look at them, then `umg accept PATH`" if held else None,
+    }
