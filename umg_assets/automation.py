@@ -14,8 +14,15 @@ from umg_assets import tables
 from umg_assets.assets.landing import landing_events, no_file_has_shrunk, shrunk_files
 from umg_assets.checks import quarantine_share
 from umg_assets.partitions import local_today
-from umg_assets.planning import PLANNED, Scope, plan
-from umg_assets.resources.instance import QUIET, busy_assets, end_dead_runs, refused_assets, tags_of
+from umg_assets.planning import PLANNED, Plan, Scope, plan
+from umg_assets.resources.instance import (
+    QUIET,
+    busy_assets,
+    end_dead_runs,
+    last_event,
+    refused_assets,
+    tags_of,
+)
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.landing import LandingError, Scan, scan
 from umg_assets.resources.ledger import Ledger
@@ -26,6 +33,9 @@ from umg_assets.settings import Automation, Settings
 
 CHECK = "check_tables"
 """The job of the checks that read whole tables."""
+
+_LONGEST = 2000
+"""Characters of a reason that a sensor gives for doing nothing."""
 
 
 class Compaction(dg.Config):
@@ -112,30 +122,60 @@ def _sensors(looks: Automation, landing: Any, stages: list[Any]) -> list[dg.Sens
             found = scan(settings, ledger.read(), settings.automation.quiet_seconds)
         except (LandingError, OSError) as error:
             return dg.SensorResult(skip_reason=f"landing/ cannot be looked at: {error}")
-        under_way = busy_assets(context.instance).intersection(RAW)
+        under_way = bool(busy_assets(context.instance).intersection(RAW))
         runs = [] if under_way else landing_runs((one.delivery_date, one.path, one.signature) for one in found.changed)
-        requests = [_request(run, "landing_sensor", {QUIET: str(settings.automation.quiet_seconds)}) for run in runs]
-        return _with_news(context, found, requests, "a landing run is under way" if under_way else None)
+        return _landing_asked(context, found, runs, under_way)
 
     @dg.sensor(jobs=stages, description="Runs what deliveries touched, by the ledger: that alone.", **common)
     def ledger_sensor(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
     ) -> dg.SensorResult:
-        ended, today = end_dead_runs(context.instance), local_today(settings.time_zone)
-        busy = busy_assets(context.instance)
-        state = repr((ledger.version(), context.instance.event_log_storage.get_maximum_record_id(), today, _hour()))
-        if not ended and not busy and context.cursor == state:
-            return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=state)
+        end_dead_runs(context.instance)
+        today, busy = local_today(settings.time_zone), busy_assets(context.instance)
+        looked_at = repr((ledger.version(), last_event(context.instance), today, _hour(), sorted(busy)))
+        if context.cursor == looked_at:
+            return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=looked_at)
         history, stamps = ledger.read(), read_stamps(context.instance, PLANNED)
         todo = plan(history, stamps, Scope.of(settings), today)
-        assert context.repository_def is not None
-        refused = refused_assets(context.instance, blocking_checks(context.repository_def.asset_graph)) if todo else ()
-        requests = [_request(run, "ledger_sensor") for run in next_runs(todo, history, stamps, busy, refused)]
-        why = f"{', '.join(todo.partitions)} stale; under way: {sorted(busy)}; refused by a check: {sorted(refused)}"
-        skipped = None if requests else why if todo else "every table is up to date with the ledger"
-        return dg.SensorResult(run_requests=requests, skip_reason=skipped, cursor=context.cursor if requests else state)
+        refused = refused_assets(context.instance, _blocking(context)) if todo else set()
+        return _stages_asked(todo, next_runs(todo, history, stamps, busy, refused), busy, refused, looked_at)
 
     return [landing_sensor, ledger_sensor]
+
+
+def _blocking(context: dg.SensorEvaluationContext) -> list[dg.AssetCheckKey]:
+    assert context.repository_def is not None
+    return blocking_checks(context.repository_def.asset_graph)
+
+
+def _landing_asked(
+    context: dg.SensorEvaluationContext, found: Scan, runs: list[Run], under_way: bool
+) -> dg.SensorResult:
+    """Runs that land; events for landing/: the days whose files are asked for, and what is held, when that changes."""
+    quiet = {QUIET: str(context.resources.settings.automation.quiet_seconds)}
+    held = repr(sorted((file.path, file.signature) for file, _ in found.held))
+    news = shrunk_files(found) if held != (context.cursor or repr([])) else []
+    said = [
+        *(["a landing run is under way"] if under_way else []),
+        *(f"{file.path} is held: {why}" for file, why in found.held),
+        *(f"{path} waits: {why}" for path, why in found.waiting.items()),
+    ]
+    return dg.SensorResult(
+        run_requests=[_request(run, "landing_sensor", quiet) for run in runs],
+        skip_reason=None if runs else "; ".join(said)[:_LONGEST] or "no file is new or changed",
+        asset_events=[*(landing_events(found.changed) if runs else []), *news],
+        cursor=held,
+    )
+
+
+def _stages_asked(todo: Plan, runs: list[Run], busy: set[str], refused: set[str], looked_at: str) -> dg.SensorResult:
+    """The runs that may start now; why the others wait."""
+    waits = f"stale: {sorted(todo.partitions)}; under way: {sorted(busy)}; refused by a check: {sorted(refused)}"
+    return dg.SensorResult(
+        run_requests=[_request(run, "ledger_sensor") for run in runs],
+        skip_reason=None if runs else waits if todo else "every table is up to date with the ledger",
+        cursor=None if runs else looked_at,
+    )
 
 
 def _schedules(settings: Settings, checks: Any) -> list[dg.ScheduleDefinition]:
@@ -162,25 +202,10 @@ def _request(run: Run, asked_by: str, tags: dict[str, str] | None = None) -> dg.
         run_key=f"{run.fingerprint} {_hour()}",
         job_name=run.job,
         asset_selection=[dg.AssetKey(asset) for asset in run.assets],
+        asset_check_keys=[key for key in quarantine_share.check_keys if key.asset_key.path[-1] in run.assets],
         tags={**tags_of(run.bounds, asked_by, run.why), **(tags or {})},
     )
 
 
 def _hour() -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H}"
-
-
-def _with_news(
-    context: dg.SensorEvaluationContext, found: Scan, requests: list[dg.RunRequest], waits: str | None
-) -> dg.SensorResult:
-    """The requests, and events for landing/: days whose files are asked for; what is held, when that changes."""
-    held = repr(sorted((file.path, file.signature) for file, _ in found.held))
-    events: list[Any] = landing_events(found.changed) if requests else []
-    if held != (context.cursor or repr([])):
-        events += shrunk_files(found)
-    said = "; ".join(
-        [*([waits] if waits else []), *(f"{file.path} is held: {why}" for file, why in found.held)]
-        + [f"{path} waits: {why}" for path, why in found.waiting.items()]
-    )
-    skipped = None if requests else said[:2000] or "no file is new or changed"
-    return dg.SensorResult(run_requests=requests, skip_reason=skipped, asset_events=events, cursor=held)
