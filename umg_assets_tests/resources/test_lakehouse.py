@@ -166,7 +166,15 @@ def test_months_of_markets_are_replaced_as_a_rectangle(lakehouse: Lakehouse):
             lakehouse,
             TOP_TRACKS_BY_COUNTRY,
             [
-                {"month": month, "country": market, "criterion": "plays", "track_id": track}
+                {
+                    "month": month,
+                    "country": market,
+                    "criterion": "plays",
+                    "rank": 1,
+                    "track_id": track,
+                    "plays": 1,
+                    "listeners": 1,
+                }
                 for month, market, track in cells
             ],
         )
