@@ -111,13 +111,13 @@ class Daemon:
 
 
 @contextmanager
-def webserver(lake: Lake) -> Iterator[Callable[..., dict[str, Any]]]:
+def webserver(lake: Lake, module: str = DEFINITIONS) -> Iterator[Callable[..., dict[str, Any]]]:
     """`dagster-webserver` on the loopback: gives a function that posts a GraphQL query with variables."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-m", DEFINITIONS],
+        [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-m", module],
         env=environment(lake.home),
         cwd=Path(__file__).parent.parent,
         stdout=subprocess.DEVNULL,

@@ -159,10 +159,10 @@ def _shrunk(file: LandingFile, before: Entry | None, percent: int) -> str | None
 
 
 def _definition_hash(settings: Settings, source: Source, kind: Kind) -> str:
-    """What decides a file's rows: of plays, the time zone and the first day too."""
-    if kind != "plays":
-        return source.definition_hash
-    return f"{source.definition_hash}-{settings.time_zone}-{settings.first_day}"
+    """What decides a file's rows: of plays, the time zone and the first day too; of users, the age groups."""
+    if kind == "plays":
+        return f"{source.definition_hash}-{settings.time_zone}-{settings.first_day}"
+    return f"{source.definition_hash}-{settings.age_groups}" if kind == "users" else source.definition_hash
 
 
 def _printable(path: str) -> str:
