@@ -1,4 +1,4 @@
-"""Dagster's daemon and webserver over a lakehouse under test: real processes on the loopback."""
+"""Dagster's daemon and webserver over a lakehouse under test: real processes, as `umg dev` starts them."""
 
 import json
 import os
@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,47 +22,65 @@ from umg_assets.resources.instance import open_instance
 from umg_assets.resources.landing import scan
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.stamps import read_stamps
+from umg_assets.serving import commands
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.processes import own_environment
 
 DEFINITIONS = "umg_assets.definitions"
-PATIENCE = 300
+PATIENCE = 900
 """Seconds after which a thing that was waited for has not come: not a bound on speed."""
 
 
 class Daemon:
-    """`dagster-daemon run` over a lake, with its code servers and runs as one process group."""
+    """What `umg dev` starts over a lake (code server, daemon and, if asked for, webserver), as process groups."""
 
-    def __init__(self, lake: Lake, module: str = DEFINITIONS) -> None:
+    def __init__(self, lake: Lake, module: str = DEFINITIONS, web: bool = False) -> None:
         self.lake, self._module = lake, module
+        self._port = free_port() if web else None
         self._log = lake.home.parent / "daemon.log"
-        self._process: subprocess.Popen | None = None
-        with open_instance(lake.home):
-            pass
+        self._processes: list[subprocess.Popen] = []
+        self._open = ExitStack()
 
     def start(self) -> None:
         """Starts it; `wait_for` says when a thing has come about."""
+        made = self._open.enter_context(commands(self.lake.home, self._port, self._module))
         with self._log.open("a") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "dagster._daemon", "run", "-m", self._module],
-                env=environment(self.lake.home),
-                cwd=Path(__file__).parent.parent,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self._processes = [
+                subprocess.Popen(
+                    command,
+                    env=environment(self.lake.home),
+                    cwd=Path(__file__).parent.parent,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+                for command in made
+            ]
+        if self._port is not None:
+            self.wait_for(self._answers, "the webserver's answer")
 
     def kill(self) -> None:
-        """kill -9: the daemon, its code servers and every run under way, as when a machine loses its power."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._process = None
+        """kill -9: daemon, servers and every run under way, as when a machine loses its power."""
+        for process in self._processes:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self._processes = []
+        self._open.close()
 
-    def stop(self) -> None:
-        """Ends what still runs."""
-        if self._process is not None:
-            self.kill()
+    def post(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The webserver's answer to a GraphQL query with variables."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{self._port}/graphql", body, {"Content-Type": "application/json"}, method="POST"
+        )
+        with urllib.request.urlopen(asked, timeout=120) as answer:
+            return json.load(answer)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.post("{ version }"))
+        except OSError:
+            return False
 
     def wait_for(self, what: Callable[[], Any], said: str) -> Any:
         """Waits until `what` is true and returns it; fails with the daemon's last lines when it never is."""
@@ -110,43 +128,11 @@ class Daemon:
         return found
 
 
-@contextmanager
-def webserver(lake: Lake, module: str = DEFINITIONS) -> Iterator[Callable[..., dict[str, Any]]]:
-    """`dagster-webserver` on the loopback: gives a function that posts a GraphQL query with variables."""
+def free_port() -> int:
+    """A port of the loopback on which nobody listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-m", module],
-        env=environment(lake.home),
-        cwd=Path(__file__).parent.parent,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-    def post(query: str, **variables: Any) -> dict[str, Any]:
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        asked = urllib.request.Request(
-            f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"}, method="POST"
-        )
-        with urllib.request.urlopen(asked, timeout=120) as answer:
-            return json.load(answer)
-
-    try:
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                post("{ version }")
-                break
-            except OSError:
-                assert process.poll() is None, "the webserver ended"
-                assert time.monotonic() < until, "the webserver never answered"
-                time.sleep(0.5)
-        yield post
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        return free.getsockname()[1]
 
 
 def environment(home: Path) -> dict[str, str]:

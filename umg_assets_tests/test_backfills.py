@@ -1,16 +1,13 @@
 """Backfills as the UI asks for them: over GraphQL, by a real webserver, carried out by a real daemon."""
 
-import os
-import signal
 from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import DagsterRun, DagsterRunStatus
+from dagster import DagsterRun
 
-from umg_assets_tests.daemon import Daemon, webserver
+from umg_assets_tests.daemon import Daemon
 from umg_assets_tests.lake import Lake
 
 pytestmark = [pytest.mark.sail_enough, pytest.mark.daemon]
@@ -27,7 +24,15 @@ mutation ($params: LaunchBackfillParams!) {
 }
 """
 CANCEL = "mutation ($id: String!) { cancelPartitionBackfill(backfillId: $id) { __typename } }"
-RESUME = "mutation ($id: String!) { reexecutePartitionBackfill(reexecutionParams: {parentRunId: $id, strategy: FROM_FAILURE}) { __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"
+RESUME = """
+mutation ($id: String!) {
+  reexecutePartitionBackfill(reexecutionParams: {parentRunId: $id, strategy: FROM_FAILURE}) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}
+"""
 STATUS = "query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
 DAILY = ("plays", "sessions", "daily_track_plays", "top_artists_by_genre", "age_group_favourites")
 WHOLE_GRAPH = {
@@ -40,8 +45,8 @@ WHOLE_GRAPH = {
 class Ui:
     """A lake of 45 days with its daemon, and the webserver's GraphQL."""
 
-    def __init__(self, lake: Lake, daemon: Daemon, post: Any) -> None:
-        self.lake, self.daemon, self._post = lake, daemon, post
+    def __init__(self, lake: Lake, daemon: Daemon) -> None:
+        self.lake, self.daemon, self._post = lake, daemon, daemon.post
 
     def launch(self, ranges: dict[str, tuple[str, str]]) -> str:
         """Starts a backfill of ranges of partitions, by asset; returns its id."""
@@ -92,11 +97,10 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
                 [(f"{day}{user}", user, "", "t1", f"{day}T12:00:00Z", 190_000) for user in ("u1", "u2")],
             )
         lake.run()
-        daemon = Daemon(lake, "umg_assets_tests.dying")
+        daemon = Daemon(lake, "umg_assets_tests.dying", web=True)
         daemon.start()
-        with webserver(lake, "umg_assets_tests.dying") as post:
-            yield Ui(lake, daemon, post)
-        daemon.stop()
+        yield Ui(lake, daemon)
+        daemon.kill()
 
 
 def test_a_range_of_days_is_one_run_and_its_tables_end_as_they_were(ui: Ui):

@@ -42,7 +42,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, Da
             lake.drop_plays(f"2026-{day}", [play(f"{day}-{n}", day, hour=8 + n) for n in range(4)])
         daemon.settle()
         yield lake, daemon
-        daemon.stop()
+        daemon.kill()
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_a_thousand_days_at_once_are_a_few_runs(tmp_path: Path, fresh, monkeypat
         assert lake.values("plays", "play_date") == [(day,) for day in days]
         fresh(lake)
     finally:
-        daemon.stop()
+        daemon.kill()
 
 
 def checked(lake: Lake) -> bool:
