@@ -1,12 +1,13 @@
 """Jobs: what runs together, in the order in which a play makes its way."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import dagster as dg
 
 from umg_assets import tables
 from umg_assets.assets.raw import LANDED
-from umg_assets.checks import quarantine_share
+from umg_assets.checks import checks_of_runs, checks_of_tables
 from umg_assets.planning import LAND, STAGES
 from umg_assets.resources.lakehouse import Lakehouse
 
@@ -43,11 +44,10 @@ def compact_tables() -> None:
 
 def build_jobs():
     """A job for landing files, one for each stage after it, the checks that read whole tables, and compaction."""
-    of_a_run = dg.AssetSelection.checks(quarantine_share)
-    landed = dg.AssetSelection.assets(*(table.name for table in LANDED)).without_checks()
-    landing = dg.define_asset_job(LAND, landed | of_a_run)
-    stages = [
-        dg.define_asset_job(name, dg.AssetSelection.assets(*assets).without_checks()) for name, assets in STAGES.items()
-    ]
-    checks = dg.define_asset_job(CHECK, dg.AssetSelection.all_asset_checks() - of_a_run)
-    return [landing, *stages, checks, compact_tables]
+    landing = dg.define_asset_job(LAND, _with_checks([table.name for table in LANDED]))
+    stages = [dg.define_asset_job(name, _with_checks(assets)) for name, assets in STAGES.items()]
+    return [landing, *stages, dg.define_asset_job(CHECK, checks_of_tables()), compact_tables]
+
+
+def _with_checks(assets: Sequence[str]) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(*assets).without_checks() | checks_of_runs(*assets)
