@@ -4,6 +4,7 @@ landing_sensor lands what is new or changed; ledger_sensor runs what the ledger 
 daily schedule does both in one go, whatever the sensors missed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import dagster as dg
 
 from umg_assets import tables
-from umg_assets.assets.landing import landing_events, no_file_has_shrunk, shrunk_files
-from umg_assets.checks import quarantine_share
+from umg_assets.assets.landing import landing_events, shrunk_files
+from umg_assets.checks import check_keys_of_runs, checks_of_runs, checks_of_tables
 from umg_assets.partitions import local_today
 from umg_assets.planning import PLANNED, Plan, Scope, plan
 from umg_assets.resources.instance import (
@@ -91,20 +92,18 @@ class Automated:
 
 def build_automation(settings: Settings) -> Automated:
     """A job for landing files, one for each stage after it, the checks that read whole tables, and upkeep."""
-    of_a_run = dg.AssetSelection.checks(quarantine_share)
-    landed = dg.AssetSelection.assets(*RAW).without_checks()
-    landing = dg.define_asset_job(LAND, landed | of_a_run)
-    stages = [
-        dg.define_asset_job(name, dg.AssetSelection.assets(*assets).without_checks()) for name, assets in STAGES.items()
-    ]
-    checks = dg.define_asset_job(
-        CHECK, dg.AssetSelection.all_asset_checks() - of_a_run - dg.AssetSelection.checks(no_file_has_shrunk)
-    )
+    landing = dg.define_asset_job(LAND, _with_checks(RAW))
+    stages = [dg.define_asset_job(name, _with_checks(assets)) for name, assets in STAGES.items()]
+    checks = dg.define_asset_job(CHECK, checks_of_tables())
     return Automated(
         [landing, *stages, checks, compact_tables, close_the_day],
         _sensors(settings.automation, landing, stages),
         _schedules(settings, checks),
     )
+
+
+def _with_checks(assets: Sequence[str]) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(*assets).without_checks() | checks_of_runs(*assets)
 
 
 def _sensors(looks: Automation, landing: Any, stages: list[Any]) -> list[dg.SensorDefinition]:
@@ -202,7 +201,7 @@ def _request(run: Run, asked_by: str, tags: dict[str, str] | None = None) -> dg.
         run_key=f"{run.fingerprint} {_hour()}",
         job_name=run.job,
         asset_selection=[dg.AssetKey(asset) for asset in run.assets],
-        asset_check_keys=[key for key in quarantine_share.check_keys if key.asset_key.path[-1] in run.assets],
+        asset_check_keys=check_keys_of_runs(*run.assets),
         tags={**tags_of(run.bounds, asked_by, run.why), **(tags or {})},
     )
 
