@@ -147,6 +147,15 @@ def test_an_assets_body_is_a_call_of_a_pure_function(module: Path):
             assert lines <= 15, f"{node.name}: {lines} lines"
 
 
+def test_every_test_that_docs_rules_md_names_is_there():
+    root = Path(__file__).parent
+    named = re.findall(r"`([a-z/_]+)::(\w+)`", (root.parent / "docs" / "rules.md").read_text(encoding="utf-8"))
+    assert len(named) > 60
+    assert not [
+        f"{file}::{name}" for file, name in named if f"def test_{name}(" not in (root / f"{file}.py").read_text()
+    ]
+
+
 ON_BOTH = {
     "resources/test_lakehouse.py": {
         "a_slice_is_replaced",
