@@ -42,12 +42,12 @@ def sessions(spark: SparkSession, plays: Sequence[tuple[str, str | None, str, in
 
 
 def test_a_session_id_counts_per_user_only(spark: SparkSession):
-    """The other user's play would join those of the first one, which lie 40 hours apart."""
-    first, other, last = "2026-03-02T10:00", "2026-03-03T06:00", "2026-03-04T02:00"
+    """The other user's play would join those of the first one, which lie 46 hours apart, on two days."""
+    first, other, last = "2026-03-01T23:30", "2026-03-02T23:00", "2026-03-03T22:00"
     found = sessions(spark, [("u1", "1", first, 60_000), ("u2", "1", other, 60_000), ("u1", "1", last, 60_000)])
     assert found == [
         ("u1", date(2026, 3, 2), 1, 60_000, pytest.approx(1 / 60)),
-        ("u1", date(2026, 3, 4), 1, 60_000, pytest.approx(1 / 60)),
+        ("u1", date(2026, 3, 3), 1, 60_000, pytest.approx(1 / 60)),
         ("u2", date(2026, 3, 3), 1, 60_000, pytest.approx(1 / 60)),
     ]
 
