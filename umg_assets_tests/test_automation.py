@@ -6,7 +6,6 @@ import deltalake
 import pytest
 
 from umg_assets import tables
-from umg_assets.assets.raw import LANDED
 from umg_assets.automation import LAND, STAGES
 from umg_assets.definitions import build_definitions
 from umg_assets.planning import PLANNED
@@ -43,14 +42,6 @@ def test_the_compacting_job_joins_files_keeps_rows_and_leaves_old_versions_reada
 
 def _files(lake: Lake, table: str) -> int:
     return len(deltalake.DeltaTable(lake.home / "tables" / table).file_uris())
-
-
-def test_a_table_has_one_writing_run_at_a_time_because_its_asset_is_in_a_pool_of_its_own(sail_lake: Lake):
-    graph = build_definitions(sail_lake.settings).resolve_asset_graph()
-    pools = {key.path[-1]: graph.get(key).pools for key in graph.get_all_asset_keys()}
-    landed = {table.name for table in LANDED}
-    assert all(pools[name] == {"raw"} for name in landed), "landed together, by one step"
-    assert {name: pools[name] for name in pools.keys() - landed} == {name: {name} for name in pools.keys() - landed}
 
 
 def test_every_planned_asset_has_one_stage_and_every_landed_table_lands():
