@@ -67,8 +67,10 @@ def _size(uri: str) -> int:
 def test_a_days_run_reads_its_day_its_month_and_its_windows_and_a_stale_upstream_lowers_the_stamp(lake: Lake):
     for day in ("2026-02-10", "2026-03-02", "2026-03-10"):
         lake.drop_plays(day, [play(f"p{day}", day)])
+    lake.drop_plays("2026-03-11", [play("before", "2026-02-10"), play("after", "2026-03-10")])
     lake.run()
     with lake.spoilt(
+        "raw_plays/delivery_date=2026-03-11",
         "raw_plays/delivery_date=2026-02-10",
         "raw_plays/delivery_date=2026-03-10",
         "plays/play_date=2026-02-10",
