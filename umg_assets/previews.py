@@ -2,6 +2,7 @@
 
 import base64
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -44,7 +45,7 @@ RANKINGS = {
         ("artist_name", "genre"),
     ),
     tables.AGE_GROUP_FAVOURITES: Ranking(
-        f"age_group, rank, {_TITLE}, artist_name, plays", "true", "rank, age_group", ("age_group", "title")
+        f"age_group, {_TITLE}, artist_name, plays", "rank = 1", "age_group", ("age_group", "title")
     ),
     tables.CHART_MOVEMENTS: Ranking(
         "month, rank, track_id, movement, previous_rank, peak_rank, months_on_chart",
@@ -122,5 +123,7 @@ def _plot(title: str, height: float, draw: Any) -> str:
         axes.spines[side].set_visible(False)
     draw(axes)
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=96)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # of an emoji in a title, a box is drawn
+        figure.savefig(picture, format="png", dpi=96)
     return f"![{title}](data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()})"
