@@ -33,8 +33,9 @@ class Column:
 class Table:
     """A table's contract.
 
-    key: the columns that identify a row; personal: whether it holds user_id or another direct identifier, so
-    that its directory is readable by its owner alone.
+    key: the columns that identify a row; pruned_by: those that a read or a write names beside the partition, of which
+    the log keeps each file's least and greatest value; personal: whether it holds user_id or another direct
+    identifier, so that its directory is readable by its owner alone.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Table:
     columns: tuple[Column, ...]
     partitioned_by: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
+    pruned_by: tuple[str, ...] = ()
     personal: bool = False
 
     @property
@@ -114,6 +116,7 @@ RAW_PLAYS = Table(
         *_DELIVERED,
     ),
     partitioned_by=("delivery_date",),
+    pruned_by=("play_date", "source_file"),
     personal=True,
 )
 RAW_USERS = Table(
@@ -129,6 +132,7 @@ RAW_USERS = Table(
         *_DELIVERED,
     ),
     partitioned_by=("delivery_date",),
+    pruned_by=("source_file",),
     personal=True,
 )
 RAW_TRACKS = Table(
@@ -144,6 +148,7 @@ RAW_TRACKS = Table(
         *_DELIVERED,
     ),
     partitioned_by=("delivery_date",),
+    pruned_by=("source_file",),
 )
 QUARANTINE = Table(
     "quarantine",
@@ -157,6 +162,7 @@ QUARANTINE = Table(
         "text | string | the record as it came (personal)",
     ),
     partitioned_by=("delivery_date",),
+    pruned_by=("source_file",),
     personal=True,
 )
 USERS = Table(

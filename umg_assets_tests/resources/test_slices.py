@@ -49,8 +49,8 @@ def test_a_rectangle_covers_each_month_of_each_market():
 def test_files_of_a_day_stand_together_and_of_one_source_if_given():
     found = Slice.files([(MARCH, "b"), (APRIL, "a"), (MARCH, "a")], "plays")
     assert found.predicate == (
-        "(source = 'plays' and delivery_date = date'2026-03-01' and source_file in ('a', 'b')) or "
-        "(source = 'plays' and delivery_date = date'2026-04-01' and source_file in ('a'))"
+        "((source = 'plays' and delivery_date = date'2026-03-01' and source_file in ('a', 'b')) or "
+        "(source = 'plays' and delivery_date = date'2026-04-01' and source_file in ('a')))"
     )
 
 
