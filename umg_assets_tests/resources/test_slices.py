@@ -54,6 +54,13 @@ def test_files_of_a_day_stand_together_and_of_one_source_if_given():
     )
 
 
+def test_files_of_a_thousand_days_nest_by_halves_for_a_chain_of_480_overruns_sails_stack():
+    found = Slice.files((date.fromordinal(738_000 + day), "a") for day in range(1_000)).predicate
+    depth = [found[:at].count("(") - found[:at].count(")") for at in range(0, len(found), 20)]
+    assert found.count("delivery_date") == 1_000
+    assert max(depth) < 14
+
+
 def test_a_union_of_slices_names_each_partition_once():
     both = Slice.files([(MARCH, "a")], "plays") | Slice.files([(MARCH, "b"), (APRIL, "b")], "users")
     assert both.partitions == (("2026-03-01",), ("2026-04-01",))
