@@ -1,9 +1,11 @@
 """From raw copies to plays, and from plays to sums by day and by month."""
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from umg_assets import tables
+
+_OF_FILE = ("delivery_date", "source_file", "record")
 
 
 def latest_copies(raw: DataFrame, correction_days: int) -> DataFrame:
@@ -12,20 +14,26 @@ def latest_copies(raw: DataFrame, correction_days: int) -> DataFrame:
     raw: columns of tables.RAW_PLAYS. A copy gives way to a later one of the same play_id (by delivery_date, then
     source_file, then record) whose play_date lies at most correction_days away; beyond that both stand.
     """
-    hashed = raw.withColumn("_hash", F.xxhash64("play_id"))
-    repeated = hashed.groupBy("_hash").agg(F.count(F.lit(1)).alias("_copies")).where("_copies > 1").select("_hash")
-    alone = hashed.join(F.broadcast(repeated), "_hash", "left_anti")
-    order = Window.partitionBy("play_id").orderBy("delivery_date", "source_file", "record")
-    ranked = hashed.join(F.broadcast(repeated), "_hash", "left_semi").withColumn("_nth", F.row_number().over(order))
-    later = ranked.select(
-        F.col("play_id").alias("_later_id"), F.col("play_date").alias("_later_date"), F.col("_nth").alias("_later_nth")
+    key = F.xxhash64("play_id").alias("_hash")
+    repeated = raw.groupBy(key).agg(F.count(F.lit(1)).alias("_copies")).where("_copies > 1").select("_hash")
+    narrow = raw.select("play_id", "play_date", F.struct(*_OF_FILE).alias("_copy"), key)
+    few = F.broadcast(repeated).join(narrow, "_hash")
+    found = F.struct("_copy", "play_date")
+    plays = few.groupBy("play_id").agg(
+        F.collect_list(found).alias("_copies"),
+        F.max(found).alias("_last"),
+        F.datediff(F.max("play_date"), F.min("play_date")).alias("_days"),
     )
-    superseded = (
-        (F.col("play_id") == F.col("_later_id"))
-        & (F.col("_later_nth") > F.col("_nth"))
-        & (F.abs(F.datediff("play_date", "_later_date")) <= correction_days)
+    # mostly the last copy supersedes all; only where they lie far apart each is held to each
+    against = F.when(F.col("_days") <= correction_days, F.array("_last")).otherwise(F.col("_copies"))
+    pairs = plays.select(F.explode("_copies").alias("_one"), against.alias("_against")).select(
+        "_one", F.explode("_against").alias("_later")
     )
-    return alone.unionByName(ranked.join(later, superseded, "left_anti").drop("_nth")).drop("_hash")
+    near = F.abs(F.datediff("_later.play_date", "_one.play_date")) <= correction_days
+    gone = pairs.where((F.col("_later._copy") > F.col("_one._copy")) & near).select("_one._copy.*").distinct()
+    # the small side stands left, where Sail builds its hash table
+    marked = F.broadcast(gone.withColumn("_gone", F.lit(True))).join(raw, list(_OF_FILE), "right")
+    return marked.where("_gone is null").select(*raw.columns)
 
 
 def repeated_plays(plays: DataFrame) -> DataFrame:
@@ -63,7 +71,8 @@ def with_user_of_day(days: DataFrame, users: DataFrame) -> DataFrame:
         & (F.col("play_date") >= F.col("valid_from"))
         & (F.col("play_date") < F.col("valid_to"))
     )
-    return days.join(history, on_that_day, "left").drop("_user", "valid_from", "valid_to")
+    # the small side stands left, where Sail builds its hash table
+    return F.broadcast(history).join(days, on_that_day, "right").drop("_user", "valid_from", "valid_to")
 
 
 def stamp_plays(

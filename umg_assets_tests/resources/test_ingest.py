@@ -47,6 +47,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
+def test_files_land_in_chunks_of_so_many_that_their_slices_stay_small(sail_lake: Lake, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("umg_assets.resources.ingest._FILES", 2)
+    for day in ("03-02", "03-03", "03-04"):
+        sail_lake.drop_plays(f"2026-{day}", [play(day, day)])
+    sail_lake.run()
+    assert [len(sail_lake.values(table, "play_id")) for table in ("raw_plays", "plays")] == [3, 3]
+    assert sail_lake.version("raw_plays") == 2
+    assert sail_lake.version("deliveries") == 4, "an entry before and one after each chunk"
+
+
 def test_a_delivery_dated_tomorrow_waits_and_lands_when_its_day_has_come(sail_lake: Lake, clock: Clock):
     clock.set("2026-03-02")
     sail_lake.drop_plays("2026-03-03", [play("p1", "03-02")])
