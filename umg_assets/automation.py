@@ -14,14 +14,14 @@ from umg_assets import tables
 from umg_assets.assets.landing import landing_events, no_file_has_shrunk, shrunk_files
 from umg_assets.checks import quarantine_share
 from umg_assets.partitions import local_today
-from umg_assets.planning import PLANNED, Scope, plan
+from umg_assets.planning import Scope, plan
 from umg_assets.resources.instance import QUIET, busy_assets, end_dead_runs, refused_assets, tags_of
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.landing import LandingError, Scan, scan
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.stamps import read_stamps
 from umg_assets.running import Runner, blocking_checks
-from umg_assets.runs import LAND, RAW, STAGES, Run, landing_runs, next_runs
+from umg_assets.runs import LAND, RAW, Run, landing_runs, next_runs, stages
 from umg_assets.settings import Automation, Settings
 
 CHECK = "check_tables"
@@ -84,20 +84,21 @@ def build_automation(settings: Settings) -> Automated:
     of_a_run = dg.AssetSelection.checks(quarantine_share)
     landed = dg.AssetSelection.assets(*RAW).without_checks()
     landing = dg.define_asset_job(LAND, landed | of_a_run)
-    stages = [
-        dg.define_asset_job(name, dg.AssetSelection.assets(*assets).without_checks()) for name, assets in STAGES.items()
+    after = [
+        dg.define_asset_job(name, dg.AssetSelection.assets(*assets).without_checks())
+        for name, assets in stages(settings.experiments).items()
     ]
     checks = dg.define_asset_job(
         CHECK, dg.AssetSelection.all_asset_checks() - of_a_run - dg.AssetSelection.checks(no_file_has_shrunk)
     )
     return Automated(
-        [landing, *stages, checks, compact_tables, close_the_day],
-        _sensors(settings.automation, landing, stages),
+        [landing, *after, checks, compact_tables, close_the_day],
+        _sensors(settings.automation, landing, after),
         _schedules(settings, checks),
     )
 
 
-def _sensors(looks: Automation, landing: Any, stages: list[Any]) -> list[dg.SensorDefinition]:
+def _sensors(looks: Automation, landing: Any, after: list[Any]) -> list[dg.SensorDefinition]:
     """The sensor over landing/ and the one over the ledger; both are on unless somebody turns them off."""
     common: dict[str, Any] = {
         "minimum_interval_seconds": looks.sensor_seconds,
@@ -117,7 +118,7 @@ def _sensors(looks: Automation, landing: Any, stages: list[Any]) -> list[dg.Sens
         requests = [_request(run, "landing_sensor", {QUIET: str(settings.automation.quiet_seconds)}) for run in runs]
         return _with_news(context, found, requests, "a landing run is under way" if under_way else None)
 
-    @dg.sensor(jobs=stages, description="Runs what deliveries touched, by the ledger: that alone.", **common)
+    @dg.sensor(jobs=after, description="Runs what deliveries touched, by the ledger: that alone.", **common)
     def ledger_sensor(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
     ) -> dg.SensorResult:
@@ -126,11 +127,13 @@ def _sensors(looks: Automation, landing: Any, stages: list[Any]) -> list[dg.Sens
         state = repr((ledger.version(), context.instance.event_log_storage.get_maximum_record_id(), today, _hour()))
         if not ended and not busy and context.cursor == state:
             return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=state)
-        history, stamps = ledger.read(), read_stamps(context.instance, PLANNED)
-        todo = plan(history, stamps, Scope.of(settings), today)
+        scope = Scope.of(settings)
+        history, stamps = ledger.read(), read_stamps(context.instance, scope.planned)
+        todo = plan(history, stamps, scope, today)
         assert context.repository_def is not None
         refused = refused_assets(context.instance, blocking_checks(context.repository_def.asset_graph)) if todo else ()
-        requests = [_request(run, "ledger_sensor") for run in next_runs(todo, history, stamps, busy, refused)]
+        runs = next_runs(todo, history, stamps, busy, refused, scope.experiments)
+        requests = [_request(run, "ledger_sensor") for run in runs]
         why = f"{', '.join(todo.partitions)} stale; under way: {sorted(busy)}; refused by a check: {sorted(refused)}"
         skipped = None if requests else why if todo else "every table is up to date with the ledger"
         return dg.SensorResult(run_requests=requests, skip_reason=skipped, cursor=context.cursor if requests else state)

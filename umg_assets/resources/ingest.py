@@ -75,8 +75,8 @@ class Ingest:
     def _land_chunk(self, chunk: Chunk, folder: Path, commits: dict[str, Commit]) -> list[Entry]:
         history = self._ledger.read()
         entries = _entries(chunk)
-        if "plays" in chunk.typed:
-            entries = touched(entries, chunk, history, self._lakehouse, self._settings.correction_days)
+        for kind in chunk.typed.keys() & tables.MOMENTS.keys():
+            entries = touched(entries, kind, chunk, history, self._lakehouse, self._settings.correction_days)
         with self._ledger.change(entries):
             keys = self._user_keys(chunk, folder)
             for kind, typed in chunk.typed.items():
@@ -99,7 +99,7 @@ class Ingest:
             path=file.path,
             delivery_date=delivered,
             content_hash=file.content_hash,
-            play_dates=with_repeats(history, {day for entry in before for day in entry.play_dates}),
+            play_dates=with_repeats(history, {day for entry in before for day in entry.play_dates}, file.kind),
         )
         with self._ledger.change([emptied]):
             for table, own in (

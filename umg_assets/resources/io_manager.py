@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from umg_assets import tables
 from umg_assets.partitions import chart_key, local_today, split_chart_keys
-from umg_assets.planning import PLANNED, WHOLE, Scope, Stamp, built_from, chunks, needed
+from umg_assets.planning import WHOLE, Scope, Stamp, built_from, chunks, needed
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import History, Ledger
 from umg_assets.resources.slices import Slice
@@ -77,8 +77,9 @@ class LakehouseIOManager(dg.IOManager):
     def _stamp(self, context: dg.OutputContext) -> Stamp:
         step = context.step_context
         history, today, reads = self._reads.pop((step.run_id, step.step.key))
-        need = needed(history, Scope.of(self._settings), today)
-        upstream = [name for name in reads if name in PLANNED]
+        scope = Scope.of(self._settings)
+        need = needed(history, scope, today)
+        upstream = [name for name in reads if name in scope.planned]
         stamps = read_stamps(step.instance, tuple(upstream))
         return built_from(upstream, reads, need, stamps, Stamp(history.sequence, today))
 

@@ -4,26 +4,28 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from umg_assets import tables
+from umg_assets.tables import Kind
 
 
-def latest_copies(raw: DataFrame, correction_days: int) -> DataFrame:
-    """Raw copies of plays -> each play once: its latest delivery's copy.
+def latest_copies(raw: DataFrame, correction_days: int, kind: Kind = "plays") -> DataFrame:
+    """Raw copies of plays (or events) -> each once: its latest delivery's copy.
 
-    raw: columns of tables.RAW_PLAYS. A copy gives way to a later one of the same play_id (by delivery_date, then
-    source_file, then record) whose play_date lies at most correction_days away; beyond that both stand.
+    raw: columns of the kind's raw table. A copy gives way to a later one of the same id (by delivery_date, then
+    source_file, then record) whose local date lies at most correction_days away; beyond that both stand.
     """
-    hashed = raw.withColumn("_hash", F.xxhash64("play_id"))
+    key, day = tables.MOMENTS[kind].id, tables.MOMENTS[kind].date
+    hashed = raw.withColumn("_hash", F.xxhash64(key))
     repeated = hashed.groupBy("_hash").agg(F.count(F.lit(1)).alias("_copies")).where("_copies > 1").select("_hash")
     alone = hashed.join(F.broadcast(repeated), "_hash", "left_anti")
-    order = Window.partitionBy("play_id").orderBy("delivery_date", "source_file", "record")
+    order = Window.partitionBy(key).orderBy("delivery_date", "source_file", "record")
     ranked = hashed.join(F.broadcast(repeated), "_hash", "left_semi").withColumn("_nth", F.row_number().over(order))
     later = ranked.select(
-        F.col("play_id").alias("_later_id"), F.col("play_date").alias("_later_date"), F.col("_nth").alias("_later_nth")
+        F.col(key).alias("_later_id"), F.col(day).alias("_later_date"), F.col("_nth").alias("_later_nth")
     )
     superseded = (
-        (F.col("play_id") == F.col("_later_id"))
+        (F.col(key) == F.col("_later_id"))
         & (F.col("_later_nth") > F.col("_nth"))
-        & (F.abs(F.datediff("play_date", "_later_date")) <= correction_days)
+        & (F.abs(F.datediff(day, "_later_date")) <= correction_days)
     )
     return alone.unionByName(ranked.join(later, superseded, "left_anti").drop("_nth")).drop("_hash")
 

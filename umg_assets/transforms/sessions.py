@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from umg_assets import tables
@@ -25,6 +25,26 @@ def sessions_of(plays: DataFrame) -> DataFrame:
     cut at the midnight after. Of a play over 22 hours, 22 count before a silence. country and age_group are those of
     its first play; sums are NULL where no play knows.
     """
+    numbered = number_sessions(plays)
+    found = numbered.groupBy("user_key", "session_id", "_nth").agg(
+        F.min("play_date").alias("session_date"),
+        F.min("started_at").alias("started_at"),
+        F.timestamp_micros(F.max("_ended")).alias("ended_at"),
+        F.count(F.lit(1)).alias("plays"),
+        F.sum(F.col("is_skip").cast("bigint")).alias("skips"),
+        F.sum(F.col("is_complete").cast("bigint")).alias("completes"),
+        F.sum("played_ms").alias("listening_ms"),
+        *(of_first(name) for name in ("country", "age_group")),
+    )
+    return found.withColumn("session_key", key_of_session()).select(*tables.SESSIONS.names)
+
+
+def number_sessions(plays: DataFrame) -> DataFrame:
+    """Plays, each with the session in which it lies: `_nth` of its user_key and session_id.
+
+    `_opens`: whether it is its session's first. `_ended`: its end, in microseconds since 1970. Rows that are no plays
+    may stand among them: they last no time.
+    """
     group = Window.partitionBy("user_key", "session_id").orderBy("started_at", "play_id")
     earlier, so_far = (group.rowsBetween(Window.unboundedPreceding, last) for last in (-1, 0))
     started = F.unix_micros("started_at")
@@ -41,22 +61,20 @@ def sessions_of(plays: DataFrame) -> DataFrame:
     dated = linked.withColumn("_began", F.max(F.when(~F.col("_linked"), F.col("play_date"))).over(so_far))
     cut = (F.col("_previous") < F.col("play_date")) & (F.datediff("play_date", "_began") >= 2)
     opened = dated.withColumn("_opens", ~F.col("_linked") | cut)
-    numbered = opened.withColumn("_nth", F.sum(F.col("_opens").cast("int")).over(so_far))
-    of_first = {name: F.max(F.when(F.col("_opens"), F.col(name))).alias(name) for name in ("country", "age_group")}
-    found = numbered.groupBy("user_key", "session_id", "_nth").agg(
-        F.min("play_date").alias("session_date"),
-        F.min("started_at").alias("started_at"),
-        F.timestamp_micros(F.max("_ended")).alias("ended_at"),
-        F.count(F.lit(1)).alias("plays"),
-        F.sum(F.col("is_skip").cast("bigint")).alias("skips"),
-        F.sum(F.col("is_complete").cast("bigint")).alias("completes"),
-        F.sum("played_ms").alias("listening_ms"),
-        *of_first.values(),
-    )
+    return opened.withColumn("_nth", F.sum(F.col("_opens").cast("int")).over(so_far))
+
+
+def of_first(name: str) -> Column:
+    """Of a session, the value of its first row."""
+    return F.max(F.when(F.col("_opens"), F.col(name))).alias(name)
+
+
+def key_of_session() -> Column:
+    """SHA-256 of user_key, session_id and started_at."""
     parts = F.concat_ws(
         "|", "user_key", F.coalesce("session_id", F.lit("")), F.unix_micros("started_at").cast("string")
     )
-    return found.withColumn("session_key", F.sha2(parts, 256)).select(*tables.SESSIONS.names)
+    return F.sha2(parts, 256)
 
 
 def _micros(duration: timedelta) -> int:
