@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings import SettingsError as SourceError
 
+from umg_assets.experiments.definition import Experiment, check_experiments
 from umg_assets.home import FILE_NAME, home_of
 from umg_assets.partitions import countries
 from umg_assets.settings_errors import explain, explain_syntax, explain_variable, unknown_variables
@@ -114,6 +115,7 @@ class Settings(BaseSettings):
     charts: Charts = Charts()
     thresholds: Thresholds = Thresholds()
     published: tuple[PublishedList, ...] = Field(default=(), description="lists of plays a track to reconcile with")
+    experiments: dict[str, Experiment] = Field(default={}, description="experiments by name, in [experiments.NAME]")
     sources: Sources = Field(default_factory=lambda: built_in_sources())
 
     @model_validator(mode="after")
@@ -126,6 +128,7 @@ class Settings(BaseSettings):
             raise ValueError(f"markets: expected each market once, got {list(self.markets)}")
         if self.spark_master and self.spark_remote:
             raise ValueError("spark_remote: expected either it or spark_master, got both: unset one")
+        check_experiments(self.experiments)
         return self
 
     @property
