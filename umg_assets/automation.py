@@ -13,6 +13,7 @@ import dagster as dg
 from umg_assets import tables
 from umg_assets.assets.landing import landing_events, no_file_has_shrunk, shrunk_files
 from umg_assets.checks import quarantine_share
+from umg_assets.experiments.days import readout_asset
 from umg_assets.partitions import local_today
 from umg_assets.planning import Scope, plan
 from umg_assets.resources.instance import QUIET, busy_assets, end_dead_runs, refused_assets, tags_of
@@ -21,7 +22,7 @@ from umg_assets.resources.landing import LandingError, Scan, scan
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.stamps import read_stamps
 from umg_assets.running import Runner, blocking_checks
-from umg_assets.runs import LAND, RAW, Run, landing_runs, next_runs, stages
+from umg_assets.runs import LAND, RAW, STAGES, Run, landing_runs, next_runs, stages
 from umg_assets.settings import Automation, Settings
 
 CHECK = "check_tables"
@@ -85,11 +86,16 @@ def build_automation(settings: Settings) -> Automated:
     landed = dg.AssetSelection.assets(*RAW).without_checks()
     landing = dg.define_asset_job(LAND, landed | of_a_run)
     after = [
-        dg.define_asset_job(name, dg.AssetSelection.assets(*assets).without_checks())
+        dg.define_asset_job(name, selected if name not in STAGES else selected.without_checks())
         for name, assets in stages(settings.experiments).items()
+        for selected in [dg.AssetSelection.assets(*assets)]
     ]
     checks = dg.define_asset_job(
-        CHECK, dg.AssetSelection.all_asset_checks() - of_a_run - dg.AssetSelection.checks(no_file_has_shrunk)
+        CHECK,
+        dg.AssetSelection.all_asset_checks()
+        - of_a_run
+        - dg.AssetSelection.checks(no_file_has_shrunk)
+        - dg.AssetSelection.checks_for_assets(*(readout_asset(name) for name in settings.experiments)),
     )
     return Automated(
         [landing, *after, checks, compact_tables, close_the_day],

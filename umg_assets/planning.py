@@ -59,6 +59,8 @@ EXPORTED = (*CHARTS, *BY_MARKET, *WINDOWS)
 PLANNED = (*DIMENSIONS, *DAILY, *MONTHLY, *CHARTS, *BY_MARKET, EXPORTS)
 MEASURES = ("visits", "user_days", "exposure_days")
 """What every experiment reads, by local day; planned where experiments are configured."""
+OF_SESSIONS = ("sessions", "visits", "user_days")
+"""Daily assets of which a day is made of the days around it."""
 
 Stamps = Mapping[str, Mapping[str, Stamp]]
 """By asset and partition key, how far what its latest materialization was made of reaches."""
@@ -139,7 +141,8 @@ def needed(history: History, scope: Scope, today: date) -> dict[str, dict[str, S
         stamp = Stamp(sequence, day)
         for asset, days in scope.reach(day, today).items():
             for one in days:
-                if asset != "sessions" or one in played:  # no session begins on a day without a play
+                # no session begins on a day without a play, and no visit on one without an event either
+                if asset not in OF_SESSIONS or one in played or (asset != "sessions" and one in happened):
                     touch(asset, one.isoformat(), stamp)
         touch(MONTHLY[0], month_of(day).isoformat(), stamp)
         for market in scope.markets:
@@ -158,7 +161,7 @@ def needed(history: History, scope: Scope, today: date) -> dict[str, dict[str, S
     for day, sequence in happened.items():
         for asset, days in scope.reach_of_events(day, today).items():
             for one in days:
-                if asset == "exposure_days" or one in played or one in happened:
+                if asset not in OF_SESSIONS or one in played or one in happened:
                     touch(asset, one.isoformat(), Stamp(sequence, day))
     for name, experiment in scope.experiments.items():
         for asset, key, stamp in _evidence(name, experiment, need, today):

@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     plays_from_events: bool | None = Field(
         default=None, description="make plays of play_start and play_end events; default: where no source has plays"
     )
-    experiments: dict[str, Experiment] = Field(default={}, description="experiments, by name")
+    experiments: dict[str, Experiment] = Field(default={}, description="experiments by name, in [experiments.NAME]")
     sources: Sources = Field(default_factory=lambda: built_in_sources())
 
     @model_validator(mode="after")

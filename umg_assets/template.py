@@ -64,6 +64,22 @@ first_day = {first_day}            # earlier plays are quarantined
 # file = "published.csv"                          # CSV or TSV, relative to this directory
 # track = "track_id"                              # its columns
 # plays = "plays"
+#
+# An experiment: who sees what, which metrics decide, and how sure it must be. It freezes at its first exposure.
+# docs/experiments.md explains every setting; metrics beside the built-in ones go to [experiments.NAME.metrics.METRIC].
+#
+# [experiments.age_group_favourites]
+# hypothesis = "B listens longer: the section names what people of the same age play"
+# owner = "home team"
+# salt = "age_group_favourites_1"                 # a new salt is a new experiment
+# variants = {{ control = 1, b = 1 }}               # variant = weight; the first is the control
+# first_day = {first_day}
+# weeks = 2                                       # ends then, or with target_sessions a variant in a whole week
+# target_sessions = 10000
+# primary = "session_duration"
+# secondary = ["skip_rate", "songs_per_session", "return_rate", "completion_rate"]
+# guardrails = {{ skip_rate = 0.05 }}               # the relative loss that is still acceptable
+# minimum_effect = 0.1                            # relative
 """
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 BUCKETS = 10_000
 
@@ -32,15 +32,6 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _checked_quantity(name: str) -> str:
-    if name not in QUANTITIES:
-        near = difflib.get_close_matches(name, QUANTITIES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"expected one of {', '.join(QUANTITIES)}, got {name!r}{hint}")
-    return name
-
-
-Quantity = Annotated[str, AfterValidator(_checked_quantity)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Direction = Literal["increase", "decrease"]
 
@@ -48,8 +39,8 @@ Direction = Literal["increase", "decrease"]
 class Metric(_Part):
     """A mean a user (no denominator) or a ratio of two sums over users."""
 
-    numerator: Quantity = Field(description="the quantity that is summed")
-    denominator: Quantity | None = Field(default=None, description="the quantity that it is divided by; none: users")
+    numerator: str = Field(description="the quantity that is summed")
+    denominator: str | None = Field(default=None, description="the quantity that it is divided by; none: users")
     direction: Direction = Field(default="increase", description="which way is better")
     scale: float = Field(default=1.0, gt=0, description="what a reader sees is the ratio times this: 0.001 for ms in s")
     unit: str = Field(default="", description="of what a reader sees, such as 's' or '%'")
@@ -207,22 +198,43 @@ class Experiment(_Part):
 
 
 def check_experiments(experiments: Mapping[str, Experiment]) -> None:
-    """Raises ValueError where a name cannot be a table's, a salt is used twice, or two share users of a layer."""
+    """Holds experiments of umg.toml against each other, and their metrics against QUANTITIES.
+
+    Raises ValueError where a name cannot be a table's, a metric is made of what is not measured, a salt is used twice,
+    or two experiments of a layer share users.
+    """
     seen: list[tuple[str, Experiment]] = []
     for name, one in experiments.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise ValueError(f"experiments.{name}: expected a name of small letters, digits and _, got {name!r}")
+        _check_quantities(name, one)
         for other_name, other in seen:
-            if one.salt == other.salt:
-                raise ValueError(
-                    f"experiments.{name}.salt: {one.salt!r} is {other_name}'s: their variants would be one"
-                )
-            apart = one.first_day > other.last_day or other.first_day > one.last_day
-            ends = one.traffic_from + one.traffic, other.traffic_from + other.traffic
-            disjoint = one.traffic_from >= ends[1] - 1e-9 or other.traffic_from >= ends[0] - 1e-9
-            if one.layer is not None and one.layer == other.layer and not apart and not disjoint:
-                raise ValueError(
-                    f"experiments.{name}.traffic_from: shares users of layer {one.layer!r} with {other_name} "
-                    f"({other.traffic_from} to {ends[1]:g}): expected traffic_from = {ends[1]:g} or other days"
-                )
+            _check_apart(name, one, other_name, other)
         seen.append((name, one))
+
+
+def _check_quantities(name: str, experiment: Experiment) -> None:
+    for metric, parts in experiment.metrics.items():
+        for key, quantity in (("numerator", parts.numerator), ("denominator", parts.denominator)):
+            if quantity is not None and quantity not in QUANTITIES:
+                near = difflib.get_close_matches(quantity, QUANTITIES, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise ValueError(
+                    f"experiments.{name}.metrics.{metric}.{key}: expected one of {', '.join(QUANTITIES)}, "
+                    f"got {quantity!r}{hint}"
+                )
+
+
+def _check_apart(name: str, one: Experiment, other_name: str, other: Experiment) -> None:
+    if one.salt == other.salt:
+        raise ValueError(
+            f"experiments.{name}.salt: {one.salt!r} is {other_name}'s, and would give both the same split: take another"
+        )
+    apart = one.first_day > other.last_day or other.first_day > one.last_day
+    ends = one.traffic_from + one.traffic, other.traffic_from + other.traffic
+    disjoint = one.traffic_from >= ends[1] - 1e-9 or other.traffic_from >= ends[0] - 1e-9
+    if one.layer is not None and one.layer == other.layer and not apart and not disjoint:
+        raise ValueError(
+            f"experiments.{name}.traffic_from: shares users of layer {one.layer!r} with {other_name} "
+            f"({other.traffic_from:g} to {ends[1]:g}): expected traffic_from = {ends[1]:g}, or other days"
+        )

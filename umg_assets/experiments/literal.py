@@ -18,7 +18,10 @@ LITERAL_REASON = (
 
 @dataclass(frozen=True)
 class LiteralTest:
-    """The brief's literal test over sessions, not for decisions: Welch's t, and Mann-Whitney where ranks are given."""
+    """The brief's literal test over sessions, not for decisions: Welch's t, and Mann-Whitney where ranks are given.
+
+    Means are of the sessions, in the first primary metric's unit.
+    """
 
     treatment: str
     sessions: tuple[int, int]
@@ -33,20 +36,21 @@ def literal_tests(experiment: Experiment, evidence: Evidence) -> tuple[LiteralTe
     table = {row.variant: row for row in evidence.sessions}
     if (control := table.get(experiment.control)) is None:
         return ()
+    scale = experiment.metric(experiment.primary[0]).scale
     ranks = {one.treatment: mann_whitney(one).p for one in evidence.ranks if one.unit == "session"}
     return tuple(
-        _literal_test(control, treated, ranks.get(name, math.nan))
+        _literal_test(control, treated, ranks.get(name, math.nan), scale)
         for name in experiment.treatments
         if (treated := table.get(name)) is not None and min(control.sessions, treated.sessions) > 1
     )
 
 
-def _literal_test(control: SessionMoments, treated: SessionMoments, rank_p: float) -> LiteralTest:
+def _literal_test(control: SessionMoments, treated: SessionMoments, rank_p: float, scale: float) -> LiteralTest:
     means, deviations = [], []
     for side in (control, treated):
         count = side.sessions
-        means.append(side.n / count / 1000)
-        deviations.append(math.sqrt((count * side.nn - side.n * side.n) / (count * (count - 1))) / 1000)
+        means.append(scale * side.n / count)
+        deviations.append(scale * math.sqrt((count * side.nn - side.n * side.n) / (count * (count - 1))))
     counts = control.sessions, treated.sessions
     test = ttest_ind_from_stats(
         means[0], deviations[0], counts[0], means[1], deviations[1], counts[1], equal_var=False
