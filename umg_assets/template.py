@@ -17,6 +17,7 @@ first_day = {first_day}            # earlier plays are quarantined
 # correction_days = 35          # a play_id again on another local day within so many days corrects the play
 # age_groups = [13, 18, 25, 35, 45, 55, 65]   # lower bounds, in years
 # chunk_plays = 3000000         # plays written at a time: bounds the memory
+# plays_from_events = true      # make plays of play_start and play_end events; default: where no source has plays
 # engine = "sail"               # or "spark" (needs Java 17)
 
 [charts]
@@ -42,9 +43,10 @@ first_day = {first_day}            # earlier plays are quarantined
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
 # strings). plays need play_id, user_id, track_id, started_at; session_id, played_ms and country are optional.
 # users need user_id; country, age_group or birth_date, signed_up_on. tracks need track_id; title, artist_id,
-# artist_name, genre, duration_ms. A text that an expression turns into NULL makes a bad record. Nested JSON lines
-# need a Spark DDL, e.g. schema = "id STRING, user STRUCT<id: STRING>"; then user.id is a column. `umg doctor` tries
-# every expression on the first file that it takes.
+# artist_name, genre, duration_ms. events need event_id, event_name, user_id, occurred_at; session_id, track_id,
+# experiment, variant, properties (a JSON object as text). A text that an expression turns into NULL makes a bad record.
+# Nested JSON lines need a Spark DDL, e.g. schema = "id STRING, user STRUCT<id: STRING>"; then user.id is a column.
+# `umg doctor` tries every expression on the first file that it takes.
 #
 # [[sources.plays]]
 # files = "plays/*.csv.gz"                        # glob under landing/, or absolute

@@ -39,8 +39,8 @@ class MadeExperiment:
     """What to make up.
 
     effect: B's plays are longer by this share from its first exposure on. lost: share of B's users whose exposure is
-    never logged: a broken split. early_z: the naive test over sessions has |z| of at least this after three days,
-    by chance; 0: whatever comes.
+    never logged: a broken split. early_z: the naive test over sessions has at least this z after three days, by
+    chance, and hardly any at the end; 0: whatever comes.
     """
 
     name: str
@@ -98,9 +98,10 @@ def make_experiment(made: MadeExperiment, pre_days: int, seed: int) -> list[User
     for attempt in range(10_000):
         number = int(hashlib.sha256(f"{seed}:{made.name}:{attempt}".encode()).hexdigest()[:8], 16)
         users = list(_draw(made, pre_days, np.random.default_rng(number)))
-        if abs(naive_z(users, 0, 2)) >= made.early_z:
+        lucky = naive_z(users, 0, 2) >= made.early_z and abs(naive_z(users, 0, 7 * made.weeks - 1)) < 0.5
+        if lucky or not made.early_z:
             return users
-    raise ValueError(f"{made.name}: no draw has |z| of {made.early_z} after three days; ask for less")
+    raise ValueError(f"{made.name}: no draw has a z of {made.early_z} after three days; ask for less")
 
 
 def _draw(made: MadeExperiment, pre_days: int, rng: np.random.Generator) -> Iterator[User]:

@@ -107,16 +107,17 @@ def by_metric(sums: DataFrame, experiment: Experiment, metrics: Sequence[str]) -
     A metric without a denominator has d = cd = 1.
     """
     one = F.lit(1).cast("bigint")
-    values = []
+    named = sums.withColumn("metric", F.explode(F.array(*(F.lit(name) for name in metrics))))
+    parts: dict[str, list[Column]] = {"n": [], "d": [], "cn": [], "cd": []}
     for name in metrics:
-        metric = experiment.metric(name)
-        parts = [("n", F.col(metric.numerator)), ("cn", F.col(f"c_{metric.numerator}"))]
-        below = metric.denominator
-        parts += [("d", F.col(below) if below else one), ("cd", F.col(f"c_{below}") if below else one)]
-        values.append(F.struct(F.lit(name).alias("metric"), *(column.alias(part) for part, column in parts)))
-    return sums.select("through", "user_key", "variant", *SLICES, F.explode(F.array(*values)).alias("_of")).select(
-        "through", "user_key", "variant", *SLICES, *(f"_of.{name}" for name in ("metric", "n", "d", "cn", "cd"))
-    )
+        above, below = experiment.metric(name).numerator, experiment.metric(name).denominator
+        own = {"n": F.col(above), "cn": F.col(f"c_{above}")}
+        own |= {"d": F.col(below) if below else one, "cd": F.col(f"c_{below}") if below else one}
+        for part, value in own.items():
+            parts[part].append(F.when(F.col("metric") == name, value))
+    # no array of structs: Sail 0.7.2 fails where a field is nullable in one and not in another
+    values = (F.coalesce(*whens).alias(part) for part, whens in parts.items())
+    return named.select("through", "user_key", "variant", *SLICES, "metric", *values)
 
 
 def by_day_since(first: DataFrame, daily: DataFrame, experiment: Experiment, throughs: Sequence[date]) -> DataFrame:

@@ -1,0 +1,118 @@
+"""Made-up experiments in one lakehouse, from the app's events to a verdict, held to what the generator knows."""
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from umg_assets.experiments.evidence_text import from_text
+from umg_assets.experiments.moments import Evidence
+from umg_assets.generator.experiments import EFFECT, MadeExperiment, generate_experiments
+from umg_assets.resources.readouts import Readouts
+from umg_assets_tests.lake import Lake
+
+FIRST, LAST = date(2026, 3, 9), date(2026, 3, 22)
+FOUR = (
+    MadeExperiment("longer", users=240, effect=EFFECT),
+    MadeExperiment("same", users=120),
+    MadeExperiment("broken", users=200, lost=0.6),
+    MadeExperiment("lucky", users=200, early_z=2.1),
+)
+MANY = tuple(MadeExperiment(f"tiny_{number}", users=24) for number in range(16))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Lake:
+    """Every experiment on Sail, 20 of them; four on Spark. Run once; only read it."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("UMG_ENGINE", engine)
+    lake = Lake(tmp_path_factory.mktemp("experiments") / "home")
+    wanted = (*FOUR, *MANY) if engine == "sail" else FOUR
+    text = generate_experiments(lake.home / "landing", lake.home / "truth", FIRST, made=wanted, pre_days=7)
+    lake.configure(f"plays_from_events = true\n{text}", sources="", first_day="2026-02-20")
+    lake.run()
+    patch.undo()
+    return lake
+
+
+def truth(lake: Lake) -> Mapping[str, Any]:
+    """What the generator knows, by experiment."""
+    return json.loads((lake.home / "truth" / "experiments.json").read_text())
+
+
+def evidence(lake: Lake, name: str, through: date = LAST) -> Evidence:
+    """What table experiment_days keeps of a day."""
+    rows = [row for row in lake.rows("experiment_days") if (row["experiment"], row["through_date"]) == (name, through)]
+    assert len(rows) == 1
+    return from_text(rows[0]["evidence"], settled=True)
+
+
+def readout(lake: Lake, name: str) -> dict[str, Any]:
+    """What was written of an experiment."""
+    return json.loads((lake.home / "exports" / "experiments" / name / "readout.json").read_text())
+
+
+def test_every_experiment_has_its_evidence_for_each_day_and_its_readout(made: Lake):
+    told = truth(made)
+    assert len({row["experiment"] for row in made.rows("experiment_days", "experiment")}) == len(told)
+    assert len(made.rows("experiment_days", "experiment")) == 14 * len(told)
+    for name in told:
+        assert readout(made, name)["through"] == LAST.isoformat()
+
+
+def test_users_sessions_plays_and_play_time_are_those_that_happened(made: Lake):
+    for name, told in truth(made).items():
+        found = evidence(made, name)
+        assert found.trust.exposed == {variant: arm["users"] for variant, arm in told["variants"].items()}
+        sessions = {arm.variant: arm.sessions for arm in found.sessions}
+        assert sessions == {variant: arm["sessions"] for variant, arm in told["variants"].items()}
+        table = {(row.metric, row.variant): row for row in found.moments if row.slice == "all"}
+        for variant, arm in told["variants"].items():
+            assert table["songs_per_session", variant].n == arm["plays"]
+            assert table["listening_per_user", variant].n == arm["listening_ms"]
+            assert table["listening_per_user", variant].d == arm["users"]
+
+
+def test_the_logged_variants_are_those_that_both_engines_recompute(made: Lake):
+    for name in truth(made):
+        trust = evidence(made, name).trust
+        assert (trust.mismatched, trust.two_arms) == (0, 0)
+        assert trust.checked == sum(trust.exposed.values())
+
+
+def test_an_effect_of_two_fifths_is_shipped_and_a_broken_split_is_held(made: Lake):
+    assert [one["decision"] for one in readout(made, "longer")["verdicts"]] == ["ship"]
+    broken = readout(made, "broken")
+    assert [one["decision"] for one in broken["verdicts"]] == ["on hold"]
+    assert "sample ratio" in [one["check"] for one in broken["findings"] if one["level"] == "hold"]
+
+
+def test_where_chance_favours_a_variant_on_day_three_the_bound_holds(made: Lake):
+    assert truth(made)["lucky"]["naive_z_day_3"] > 1.96
+    looks = [look for look in Readouts(made.home).looks("lucky") if look.metric == "session_duration"]
+    assert looks
+    assert all(look.bound > 1.96 for look in looks)
+    assert not [look for look in looks if look.crossed]
+    assert [one["decision"] for one in readout(made, "lucky")["verdicts"]] != ["ship"]
+
+
+def test_only_aggregates_are_kept_of_an_experiment(made: Lake):
+    keys = {row["user_key"] for row in made.rows("visits", "user_key")}
+    kept = "".join(row["evidence"] for row in made.rows("experiment_days", "evidence"))
+    assert not [key for key in keys if key in kept]
+
+
+def test_a_second_run_finds_nothing_to_do(made: Lake, monkeypatch: pytest.MonkeyPatch, engine: str):
+    monkeypatch.setenv("UMG_ENGINE", engine)
+    before = made.versions()
+    assert made.run().runs == 0
+    assert made.versions() == before
+
+
+def test_the_truth_lies_beside_the_events(tmp_path: Path):
+    text = generate_experiments(tmp_path / "landing", tmp_path / "truth", FIRST, made=MANY[:2], pre_days=3)
+    assert text.count("[experiments.") == 2
+    assert (tmp_path / "truth" / "experiments.json").exists()
