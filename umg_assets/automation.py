@@ -4,6 +4,7 @@ landing_sensor lands what is new or changed; ledger_sensor runs what the ledger 
 daily schedule does both in one go, whatever the sensors missed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,12 +12,18 @@ from typing import Any
 import dagster as dg
 
 from umg_assets import tables
-from umg_assets.assets.landing import landing_events, no_file_has_shrunk, shrunk_files
-from umg_assets.checks import quarantine_share
-from umg_assets.experiments.days import readout_asset
+from umg_assets.assets.landing import landing_events, shrunk_files
+from umg_assets.checks import check_keys_of_runs, checks_of_runs, checks_of_tables
 from umg_assets.partitions import local_today
-from umg_assets.planning import Scope, plan
-from umg_assets.resources.instance import QUIET, busy_assets, end_dead_runs, refused_assets, tags_of
+from umg_assets.planning import Plan, Scope, plan
+from umg_assets.resources.instance import (
+    QUIET,
+    busy_assets,
+    end_dead_runs,
+    last_event,
+    refused_assets,
+    tags_of,
+)
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.landing import LandingError, Scan, scan
 from umg_assets.resources.ledger import Ledger
@@ -27,6 +34,9 @@ from umg_assets.settings import Automation, Settings
 
 CHECK = "check_tables"
 """The job of the checks that read whole tables."""
+
+_LONGEST = 2000
+"""Characters of a reason that a sensor gives for doing nothing."""
 
 
 class Compaction(dg.Config):
@@ -82,26 +92,21 @@ class Automated:
 
 def build_automation(settings: Settings) -> Automated:
     """A job for landing files, one for each stage after it, the checks that read whole tables, and upkeep."""
-    of_a_run = dg.AssetSelection.checks(quarantine_share)
-    landed = dg.AssetSelection.assets(*RAW).without_checks()
-    landing = dg.define_asset_job(LAND, landed | of_a_run)
+    landing = dg.define_asset_job(LAND, _with_checks(RAW))
     after = [
-        dg.define_asset_job(name, selected if name not in STAGES else selected.without_checks())
+        dg.define_asset_job(name, _with_checks(assets) if name in STAGES else dg.AssetSelection.assets(*assets))
         for name, assets in stages(settings.experiments).items()
-        for selected in [dg.AssetSelection.assets(*assets)]
     ]
-    checks = dg.define_asset_job(
-        CHECK,
-        dg.AssetSelection.all_asset_checks()
-        - of_a_run
-        - dg.AssetSelection.checks(no_file_has_shrunk)
-        - dg.AssetSelection.checks_for_assets(*(readout_asset(name) for name in settings.experiments)),
-    )
+    checks = dg.define_asset_job(CHECK, checks_of_tables())
     return Automated(
         [landing, *after, checks, compact_tables, close_the_day],
         _sensors(settings.automation, landing, after),
         _schedules(settings, checks),
     )
+
+
+def _with_checks(assets: Sequence[str]) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(*assets).without_checks() | checks_of_runs(*assets)
 
 
 def _sensors(looks: Automation, landing: Any, after: list[Any]) -> list[dg.SensorDefinition]:
@@ -119,32 +124,62 @@ def _sensors(looks: Automation, landing: Any, after: list[Any]) -> list[dg.Senso
             found = scan(settings, ledger.read(), settings.automation.quiet_seconds)
         except (LandingError, OSError) as error:
             return dg.SensorResult(skip_reason=f"landing/ cannot be looked at: {error}")
-        under_way = busy_assets(context.instance).intersection(RAW)
+        under_way = bool(busy_assets(context.instance).intersection(RAW))
         runs = [] if under_way else landing_runs((one.delivery_date, one.path, one.signature) for one in found.changed)
-        requests = [_request(run, "landing_sensor", {QUIET: str(settings.automation.quiet_seconds)}) for run in runs]
-        return _with_news(context, found, requests, "a landing run is under way" if under_way else None)
+        return _landing_asked(context, found, runs, under_way)
 
     @dg.sensor(jobs=after, description="Runs what deliveries touched, by the ledger: that alone.", **common)
     def ledger_sensor(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
     ) -> dg.SensorResult:
-        ended, today = end_dead_runs(context.instance), local_today(settings.time_zone)
-        busy = busy_assets(context.instance)
-        state = repr((ledger.version(), context.instance.event_log_storage.get_maximum_record_id(), today, _hour()))
-        if not ended and not busy and context.cursor == state:
-            return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=state)
+        end_dead_runs(context.instance)
+        today, busy = local_today(settings.time_zone), busy_assets(context.instance)
+        looked_at = repr((ledger.version(), last_event(context.instance), today, _hour(), sorted(busy)))
+        if context.cursor == looked_at:
+            return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=looked_at)
         scope = Scope.of(settings)
         history, stamps = ledger.read(), read_stamps(context.instance, scope.planned)
         todo = plan(history, stamps, scope, today)
-        assert context.repository_def is not None
-        refused = refused_assets(context.instance, blocking_checks(context.repository_def.asset_graph)) if todo else ()
+        refused = refused_assets(context.instance, _blocking(context)) if todo else set()
         runs = next_runs(todo, history, stamps, busy, refused, scope.experiments)
-        requests = [_request(run, "ledger_sensor") for run in runs]
-        why = f"{', '.join(todo.partitions)} stale; under way: {sorted(busy)}; refused by a check: {sorted(refused)}"
-        skipped = None if requests else why if todo else "every table is up to date with the ledger"
-        return dg.SensorResult(run_requests=requests, skip_reason=skipped, cursor=context.cursor if requests else state)
+        return _stages_asked(todo, runs, busy, refused, looked_at)
 
     return [landing_sensor, ledger_sensor]
+
+
+def _blocking(context: dg.SensorEvaluationContext) -> list[dg.AssetCheckKey]:
+    assert context.repository_def is not None
+    return blocking_checks(context.repository_def.asset_graph)
+
+
+def _landing_asked(
+    context: dg.SensorEvaluationContext, found: Scan, runs: list[Run], under_way: bool
+) -> dg.SensorResult:
+    """Runs that land; events for landing/: the days whose files are asked for, and what is held, when that changes."""
+    quiet = {QUIET: str(context.resources.settings.automation.quiet_seconds)}
+    held = repr(sorted((file.path, file.signature) for file, _ in found.held))
+    news = shrunk_files(found) if held != (context.cursor or repr([])) else []
+    said = [
+        *(["a landing run is under way"] if under_way else []),
+        *(f"{file.path} is held: {why}" for file, why in found.held),
+        *(f"{path} waits: {why}" for path, why in found.waiting.items()),
+    ]
+    return dg.SensorResult(
+        run_requests=[_request(run, "landing_sensor", quiet) for run in runs],
+        skip_reason=None if runs else "; ".join(said)[:_LONGEST] or "no file is new or changed",
+        asset_events=[*(landing_events(found.changed) if runs else []), *news],
+        cursor=held,
+    )
+
+
+def _stages_asked(todo: Plan, runs: list[Run], busy: set[str], refused: set[str], looked_at: str) -> dg.SensorResult:
+    """The runs that may start now; why the others wait."""
+    waits = f"stale: {sorted(todo.partitions)}; under way: {sorted(busy)}; refused by a check: {sorted(refused)}"
+    return dg.SensorResult(
+        run_requests=[_request(run, "ledger_sensor") for run in runs],
+        skip_reason=None if runs else waits if todo else "every table is up to date with the ledger",
+        cursor=None if runs else looked_at,
+    )
 
 
 def _schedules(settings: Settings, checks: Any) -> list[dg.ScheduleDefinition]:
@@ -171,25 +206,10 @@ def _request(run: Run, asked_by: str, tags: dict[str, str] | None = None) -> dg.
         run_key=f"{run.fingerprint} {_hour()}",
         job_name=run.job,
         asset_selection=[dg.AssetKey(asset) for asset in run.assets],
+        asset_check_keys=check_keys_of_runs(*run.assets),
         tags={**tags_of(run.bounds, asked_by, run.why), **(tags or {})},
     )
 
 
 def _hour() -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H}"
-
-
-def _with_news(
-    context: dg.SensorEvaluationContext, found: Scan, requests: list[dg.RunRequest], waits: str | None
-) -> dg.SensorResult:
-    """The requests, and events for landing/: days whose files are asked for; what is held, when that changes."""
-    held = repr(sorted((file.path, file.signature) for file, _ in found.held))
-    events: list[Any] = landing_events(found.changed) if requests else []
-    if held != (context.cursor or repr([])):
-        events += shrunk_files(found)
-    said = "; ".join(
-        [*([waits] if waits else []), *(f"{file.path} is held: {why}" for file, why in found.held)]
-        + [f"{path} waits: {why}" for path, why in found.waiting.items()]
-    )
-    skipped = None if requests else said[:2000] or "no file is new or changed"
-    return dg.SensorResult(run_requests=requests, skip_reason=skipped, asset_events=events, cursor=held)

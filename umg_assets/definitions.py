@@ -13,6 +13,7 @@ from umg_assets.assets.exports import exports  # noqa: E402
 from umg_assets.assets.landing import build_landing_assets, no_file_has_shrunk  # noqa: E402
 from umg_assets.assets.measures import build_measure_assets  # noqa: E402
 from umg_assets.assets.plays import build_play_assets  # noqa: E402
+from umg_assets.assets.policies import with_policies  # noqa: E402
 from umg_assets.assets.raw import build_raw_assets  # noqa: E402
 from umg_assets.assets.sessions import build_session_assets  # noqa: E402
 from umg_assets.assets.windows import build_window_assets  # noqa: E402
@@ -32,20 +33,20 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     lakehouse = Lakehouse(settings.home, lambda: engine.spark_session)
     ledger = Ledger(settings.home)
     days = calendar(settings.first_day, settings.deliveries_from, settings.time_zone, settings.markets)
+    assets = [
+        build_raw_assets(days),
+        *build_dimension_assets(),
+        *build_play_assets(days),
+        *build_session_assets(days),
+        *build_chart_assets(days),
+        *build_window_assets(days, settings.charts),
+        exports,
+        *(build_measure_assets(days) if settings.experiments else ()),
+        *build_experiment_assets(settings),
+    ]
     automated = build_automation(settings)
     return dg.Definitions(
-        assets=[
-            *build_landing_assets(days),
-            build_raw_assets(days),
-            *build_dimension_assets(),
-            *build_play_assets(days),
-            *build_session_assets(days),
-            *build_chart_assets(days),
-            *build_window_assets(days, settings.charts),
-            exports,
-            *(build_measure_assets(days) if settings.experiments else ()),
-            *build_experiment_assets(settings),
-        ],
+        assets=[*build_landing_assets(days), *with_policies(assets, settings)],
         asset_checks=[no_file_has_shrunk, *build_checks(settings)],
         jobs=automated.jobs,
         sensors=automated.sensors,

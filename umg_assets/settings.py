@@ -2,13 +2,23 @@
 
 import difflib
 import importlib.resources
+import re
 import tomllib
 import zoneinfo
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings import SettingsError as SourceError
 
@@ -44,7 +54,14 @@ def _checked_market(code: str) -> str:
     return code
 
 
+def _checked_owner(owner: str) -> str:
+    if not re.fullmatch(r"team:[\w-]+|[^@\s:]+@[^@\s:]+\.[^@\s:.]+", owner):
+        raise ValueError(f"expected 'team:NAME' or an e-mail address, got {owner!r}")
+    return owner
+
+
 Market = Annotated[str, AfterValidator(_checked_market)]
+Owner = Annotated[str, AfterValidator(_checked_owner)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -70,6 +87,10 @@ class Thresholds(_Section):
     complete_percent: Percent = Field(default=95, description="share of the track that makes a play complete")
     quarantine_percent: Percent = Field(default=5, description="share of a delivery's records that turns a check red")
     shrunk_percent: Percent = Field(default=20, description="a file delivered again and smaller by more is held")
+    known_users_percent: Percent = Field(default=95, description="least share of a day's plays whose user is known")
+    known_tracks_percent: Percent = Field(default=95, description="least share of a day's plays whose track is known")
+    volume_weeks: Annotated[int, Field(ge=4)] = Field(default=8, description="weeks before that a day is compared with")
+    volume_score: PositiveFloat = Field(default=3.5, description="robust z-score of a day's plays that is too far off")
 
     @property
     def stream_ms(self) -> int:
@@ -85,6 +106,16 @@ class Automation(_Section):
     daily_at: str = Field(
         default="05:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="local time of the daily safety net"
     )
+
+
+class Freshness(_Section):
+    """After how many hours a table is stale: since it was written, and since the newest day in it ended."""
+
+    raw_hours: PositiveInt = Field(default=36, description="raw tables, by the newest delivery day (UTC)")
+    plays_hours: PositiveInt = Field(
+        default=36, description="plays and what is summed of them, by the newest play date"
+    )
+    charts_hours: PositiveInt = Field(default=36, description="charts and exports: since they were written only")
 
 
 class PublishedList(_Section):
@@ -126,6 +157,11 @@ class Settings(BaseSettings):
     charts: Charts = Charts()
     thresholds: Thresholds = Thresholds()
     automation: Automation = Automation()
+    freshness: Freshness = Freshness()
+    owners: tuple[Owner, ...] = Field(
+        default=("team:analytics",),
+        description="whom Dagster's UI names for every asset: team:NAME or an e-mail address",
+    )
     published: tuple[PublishedList, ...] = Field(default=(), description="lists of plays a track to reconcile with")
     plays_from_events: bool | None = Field(
         default=None, description="make plays of play_start and play_end events; default: where no source has plays"

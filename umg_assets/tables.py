@@ -33,8 +33,9 @@ class Column:
 class Table:
     """A table's contract.
 
-    key: the columns that identify a row; personal: whether it holds user_id or another direct identifier, so
-    that its directory is readable by its owner alone.
+    key: the columns that identify a row; unknown: those of them in which NULL is a value (not known, or overall);
+    filled: other columns that hold no NULL. A write that breaks this is refused. personal: whether it holds user_id or
+    another direct identifier, so that its directory is readable by its owner alone.
     """
 
     name: str
@@ -42,12 +43,25 @@ class Table:
     columns: tuple[Column, ...]
     partitioned_by: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
     personal: bool = False
 
     @property
     def names(self) -> list[str]:
         """The column names, in the table's order."""
         return [column.name for column in self.columns]
+
+    @property
+    def not_null(self) -> list[str]:
+        """The columns that hold no NULL, in the table's order."""
+        held = {*self.partitioned_by, *self.key, *self.filled} - {*self.unknown}
+        return [name for name in self.names if name in held]
+
+    @property
+    def unique(self) -> list[str]:
+        """The columns of which no two rows hold the same values: the key within its partition."""
+        return list(dict.fromkeys((*self.partitioned_by, *self.key))) if self.key else []
 
     def type_of(self, name: str) -> str:
         """The Spark SQL type of a column; KeyError when the contract has no such column."""
@@ -115,6 +129,7 @@ RAW_PLAYS = Table(
     ),
     partitioned_by=("delivery_date",),
     personal=True,
+    filled=("play_id", "user_id", "user_key", "track_id", "started_at", "play_date", "source_file", "record"),
 )
 RAW_USERS = Table(
     "raw_users",
@@ -130,6 +145,7 @@ RAW_USERS = Table(
     ),
     partitioned_by=("delivery_date",),
     personal=True,
+    filled=("user_id", "user_key", "source_file", "record"),
 )
 RAW_TRACKS = Table(
     "raw_tracks",
@@ -144,6 +160,7 @@ RAW_TRACKS = Table(
         *_DELIVERED,
     ),
     partitioned_by=("delivery_date",),
+    filled=("track_id", "source_file", "record"),
 )
 RAW_APP_EVENTS = Table(
     "raw_app_events",
@@ -178,6 +195,7 @@ QUARANTINE = Table(
     ),
     partitioned_by=("delivery_date",),
     personal=True,
+    filled=("source", "source_file", "record", "reason"),
 )
 USERS = Table(
     "users",
@@ -223,6 +241,7 @@ PLAYS = Table(
     ),
     partitioned_by=("play_date",),
     key=("play_id",),
+    filled=("user_key", "track_id", "started_at"),
 )
 DAILY_TRACK_PLAYS = Table(
     "daily_track_plays",
@@ -236,6 +255,8 @@ DAILY_TRACK_PLAYS = Table(
     ),
     partitioned_by=("play_date",),
     key=("play_date", "country", "age_group", "track_id"),
+    unknown=("country", "age_group"),
+    filled=("plays",),
 )
 MONTHLY_TRACK_PLAYS = Table(
     "monthly_track_plays",
@@ -250,6 +271,8 @@ MONTHLY_TRACK_PLAYS = Table(
     ),
     partitioned_by=("month",),
     key=("month", "country", "track_id"),
+    unknown=("country",),
+    filled=("plays", "listeners", "data_through"),
 )
 TOP_TRACKS_BY_COUNTRY = Table(
     "top_tracks_by_country",
@@ -271,6 +294,7 @@ TOP_TRACKS_BY_COUNTRY = Table(
     ),
     partitioned_by=("month", "country"),
     key=("month", "country", "criterion", "rank"),
+    filled=("track_id", "plays", "listeners"),
 )
 
 SESSIONS = Table(
@@ -289,6 +313,7 @@ SESSIONS = Table(
     ),
     partitioned_by=("session_date",),
     key=("session_key",),
+    filled=("user_key", "started_at", "ended_at", "plays"),
 )
 VISITS = Table(
     "visits",
@@ -405,6 +430,8 @@ TOP_ARTISTS_BY_GENRE = Table(
     ),
     partitioned_by=("chart_date",),
     key=("chart_date", "market", "genre", "criterion", "rank"),
+    unknown=("market",),
+    filled=("artist_id", "plays"),
 )
 AGE_GROUP_FAVOURITES = Table(
     "age_group_favourites",
@@ -420,6 +447,7 @@ AGE_GROUP_FAVOURITES = Table(
     ),
     partitioned_by=("chart_date",),
     key=("chart_date", "age_group", "rank"),
+    filled=("track_id", "plays"),
 )
 CHART_MOVEMENTS = Table(
     "chart_movements",
@@ -437,6 +465,7 @@ CHART_MOVEMENTS = Table(
     ),
     partitioned_by=("country",),
     key=("month", "country", "criterion", "rank"),
+    filled=("track_id", "peak_rank", "months_on_chart"),
 )
 
 ALL: tuple[Table, ...] = (
@@ -463,6 +492,8 @@ ALL: tuple[Table, ...] = (
     READOUTS,
     DECISIONS,
 )
+OF_EXPERIMENTS = (VISITS, USER_DAYS, EXPOSURE_DAYS, EXPERIMENT_DAYS, READOUTS, DECISIONS)
+"""Tables that stay empty in a lakehouse without experiments."""
 BY_NAME: dict[str, Table] = {table.name: table for table in ALL}
 RAW: dict[Kind, Table] = {"plays": RAW_PLAYS, "users": RAW_USERS, "tracks": RAW_TRACKS, "events": RAW_APP_EVENTS}
 

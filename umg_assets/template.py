@@ -19,6 +19,7 @@ first_day = {first_day}            # earlier plays are quarantined
 # chunk_plays = 3000000         # plays written at a time: bounds the memory
 # plays_from_events = true      # make plays of play_start and play_end events; default: where no source has plays
 # engine = "sail"               # or "spark" (needs Java 17)
+# owners = ["team:analytics"]   # whom Dagster's UI names for every asset: team:NAME or an e-mail address
 
 [charts]
 # top_tracks = 50
@@ -31,13 +32,22 @@ first_day = {first_day}            # earlier plays are quarantined
 [thresholds]
 # stream_seconds = 30
 # complete_percent = 95
-# quarantine_percent = 5
+# quarantine_percent = 5        # share of a delivery's records set aside that turns a check red
+# known_users_percent = 95      # least share of a day's plays whose user (track) is known
+# known_tracks_percent = 95
+# volume_weeks = 8              # a day's plays are compared with the same weekday of so many weeks before
+# volume_score = 3.5            # and are too far off at this robust z-score
 # shrunk_percent = 20           # a file delivered again and smaller by more is held until `umg accept PATH`
 
 [automation]
 # sensor_seconds = 10
 # quiet_seconds = 5             # a file changed less long ago is still being written
 # daily_at = "05:00"            # local time of the daily safety net
+
+[freshness]                     # hours since a table was written, and since the newest day in it ended
+# raw_hours = 36                # raw tables, by the newest delivery day (UTC)
+# plays_hours = 36              # plays and what is summed of them, by the newest play date
+# charts_hours = 36             # charts and exports, since they were written
 
 # Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are

@@ -5,6 +5,8 @@ use an engine run, by their fixtures: the others have run in Sail's.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from umg_assets.generator import World, generate
 from umg_assets_tests.lake import Lake
+from umg_assets_tests.processes import FOR_FEW_ROWS
 
 ENGINE = os.environ.get("UMG_ENGINE", "sail")
 # Spark's time on tiny data is its JIT's: the light compiler halves it. For real work the full one is right.
@@ -33,7 +36,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def engine() -> str:
-    """The engine of this process: sail or spark."""
+    """The engine of this process: sail or spark, which is told that there are few rows."""
+    if ENGINE == "spark":
+        from umg_assets.resources.engine import session
+
+        for name, value in FOR_FEW_ROWS.items():
+            session(ENGINE).conf.set(name, value)
     return ENGINE
 
 
@@ -43,6 +51,19 @@ def spark(engine: str):
     from umg_assets.resources.engine import session
 
     return session(engine)
+
+
+@contextmanager
+def _as_users_run_it(engine: str) -> Iterator[None]:
+    """The engine without what tests tell it of their few rows."""
+    from umg_assets.resources.engine import session
+
+    told = FOR_FEW_ROWS if engine == "spark" else {}
+    for name in told:
+        session(engine).conf.unset(name)
+    yield
+    for name, value in told.items():
+        session(engine).conf.set(name, value)
 
 
 @pytest.fixture
@@ -70,5 +91,6 @@ def made_lake(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Lake:
     lake = Lake(tmp_path_factory.mktemp("made") / "home", on_disk=True)
     lake.configure(f"markets = {list(WORLD.markets)}", sources="", first_day=WORLD.first_day.isoformat())
     generate(WORLD, lake.settings.landing, lake.home / "truth")
-    lake.run()
+    with _as_users_run_it(engine):
+        lake.run()
     return lake

@@ -112,9 +112,11 @@ class Lake:
     def configure(self, text: str = "", sources: str = SOURCES, first_day: str = "2026-01-01") -> None:
         """Writes umg.toml: top-level settings as TOML text, then the sources.
 
-        With sources of a test, the windows are short ones, of 4 and 2 days, unless the text has [charts].
+        With sources of a test, the windows are short ones, of 4 and 2 days, unless the text has [charts]; and a file
+        that shrinks is not held, unless it has [thresholds].
         """
         windows = "" if "[charts]" in text or not sources else SHORT_WINDOWS
+        windows += "" if "[thresholds]" in text else "[thresholds]\nshrunk_percent = 100\n"
         markets = "" if "markets" in text else 'markets = ["AT", "DE"]\n'
         (self.home / "umg.toml").write_text(f"first_day = {first_day}\n{markets}{text}\n{windows}{sources}")
 

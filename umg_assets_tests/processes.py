@@ -9,6 +9,14 @@ import pytest
 
 from umg_assets.resources.engine import EngineError, java_version
 
+FOR_FEW_ROWS = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
+"""For Apache Spark: a plan over a few rows is interpreted in less time than its Java is generated and compiled."""
+
 
 def own_environment() -> dict[str, str]:
     """The environment without what UMG_... and this process's engine have put there."""

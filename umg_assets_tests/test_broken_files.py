@@ -211,12 +211,21 @@ def test_two_hundred_broken_files_are_read_to_the_last_record_and_the_run_stays_
     assert texts["plays/2026-03-02-000.csv", max(r for p, r in texts if p.endswith("-000.csv")) - 1] == "a,b,c"
     assert "caf\\xe9" in texts[next(key for key in texts if key[0].endswith("-001.csv"))]
 
+
+def test_broken_files_that_come_again_whole_leave_the_quarantine(sail_lake: Lake):
+    pick = random.Random(20260302)
+    sail_lake.configure(sources=MORE_SOURCES + SOURCES)
+    made = [kind(f"2026-03-02-{number:03}") for number, kind in enumerate(kinds(pick))]
     for one in made:
-        lake.drop(f"plays/{one.name.split('.')[0]}.csv", f"{HEADER}\n{row(one.name)}\n")
+        sail_lake.drop(f"plays/{one.name}", one.content)
+    sail_lake.run()
+    assert sail_lake.rows("quarantine")
+    for one in made:
+        sail_lake.drop(f"plays/{one.name.split('.')[0]}.csv", f"{HEADER}\n{row(one.name)}\n")
         if ".csv" not in one.name or one.name.endswith(".gz"):
-            (lake.home / "landing/plays" / one.name).unlink()
-    lake.run()
-    left = {path for (path,) in lake.values("quarantine", "source_file")}
+            (sail_lake.home / "landing/plays" / one.name).unlink()
+    sail_lake.run()
+    left = {path for (path,) in sail_lake.values("quarantine", "source_file")}
     assert all(not path.endswith(".csv") for path in left)
 
 

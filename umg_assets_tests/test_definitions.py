@@ -40,5 +40,17 @@ def test_every_table_is_an_asset_and_every_asset_says_what_it_is():
 
     graph = build_definitions(read_settings(PACKAGE / "nowhere")).resolve_asset_graph()
     names = {key.path[-1]: graph.get(key).description for key in graph.get_all_asset_keys()}
-    assert {table.name for table in tables.ALL} <= set(names)
+    assert {table.name for table in tables.ALL if table not in tables.OF_EXPERIMENTS} <= set(names)
     assert all(names.values())
+
+
+def test_a_table_has_one_writing_run_at_a_time_because_its_asset_is_in_a_pool_of_its_own():
+    from umg_assets.assets.raw import LANDED
+    from umg_assets.definitions import build_definitions
+    from umg_assets.settings import read_settings
+
+    graph = build_definitions(read_settings(PACKAGE / "nowhere")).resolve_asset_graph()
+    pools = {key.path[-1]: graph.get(key).pools for key in graph.get_all_asset_keys()}
+    landed = {table.name for table in LANDED}
+    assert all(pools[name] == {"raw"} for name in landed), "landed together, by one step"
+    assert {name: pools[name] for name in pools.keys() - landed} == {name: {name} for name in pools.keys() - landed}

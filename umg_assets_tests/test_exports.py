@@ -2,12 +2,16 @@
 
 import csv
 import json
+import threading
 from datetime import date
+from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.dataset as pa_dataset
 import pytest
 
-from umg_assets.resources.exporting import export_charts
+from umg_assets.resources import exporting
+from umg_assets.resources.exporting import Favourites, export_charts
 from umg_assets.resources.reading import complete_through
 from umg_assets_tests.lake import Lake
 
@@ -40,6 +44,93 @@ def test_the_last_three_months_are_exported_as_csv_and_as_parquet_by_country_wit
     parquet = pa_dataset.dataset(current / "top_tracks_by_country", partitioning="hive").to_table()
     assert parquet.num_rows == len(rows) == 3 * 2 * 4
     assert json.loads((current / "manifest.json").read_text())["complete_through"] == "2026-05-09"
+
+
+def test_every_file_says_through_which_date_it_is_complete_and_the_app_reads_its_json_by_the_schema_beside_it(
+    lake: Lake,
+):
+    """The newest plays are of 10 May, a day that may still be filling."""
+    lake.drop_users("2026-02-01", [("u1", "AT", "18-24"), ("u2", "DE", "25-34")])
+    lake.drop_tracks("2026-02-02", [("t2", "Two", "a2", "Bob", "Rock", 200_000)])
+    day_before = [("q1", "u1", "t2"), ("q2", "u1", "t2"), ("q3", "u1", "t1"), ("q4", "u2", "t1")]
+    lake.drop_plays(
+        "2026-05-09",
+        [(play, user, "s", track, "2026-05-09T10:00:00Z", 90_000, "AT") for play, user, track in day_before],
+    )
+    two_markets_over_four_months(lake)
+    current = lake.home / "exports" / "current"
+    newest = {
+        "top_tracks_by_country": ("month", "2026-05-01"),
+        "chart_movements": ("month", "2026-05-01"),
+        "top_artists_by_genre": ("chart_date", "2026-05-09"),
+    }
+    for name, (period, last) in newest.items():
+        with (current / f"{name}.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        parquet = pa_dataset.dataset(current / name, partitioning="hive").to_table()
+        assert parquet.num_rows == len(rows) > 0, name
+        for said in ({row[period]: row["complete_through"] for row in rows}, _said(parquet, period)):
+            assert (max(said), said[last]) == (last, "2026-05-09"), name
+    text = (current / "age_group_favourites" / "latest.json").read_text()
+    made = Favourites.model_validate_json(text)
+    assert (made.chart_date, made.complete_through) == (date(2026, 5, 9), date(2026, 5, 9))
+    found = {
+        group: [(one.rank, one.track_id, one.plays) for one in tracks] for group, tracks in made.age_groups.items()
+    }
+    assert found == {"18-24": [(1, "t2", 2), (2, "t1", 1)], "25-34": [(1, "t1", 1)]}
+    schema = json.loads((current / "age_group_favourites" / "schema.json").read_text())
+    assert set(schema["required"]) == set(json.loads(text))
+    assert all(field["description"] for field in schema["properties"].values())
+
+
+def _said(parquet: pa.Table, period: str) -> dict[str, str]:
+    """By month or chart day, the date through which a Parquet export says that it is complete."""
+    rows = parquet.select([period, "complete_through"]).to_pylist()
+    return {str(row[period]): str(row["complete_through"]) for row in rows}
+
+
+def test_a_set_that_fails_half_way_is_never_seen_and_the_one_before_stays_whole(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    two_markets_over_four_months(lake)
+    current = lake.home / "exports" / "current"
+    before = current.resolve()
+    files = {path.relative_to(before): path.read_bytes() for path in before.rglob("*") if path.is_file()}
+
+    def disk_full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(exporting, "_write_favourites", disk_full)
+        with pytest.raises(OSError, match="No space left"):
+            export_charts(lake.settings)
+    assert current.resolve() == before
+    assert {path.relative_to(before): path.read_bytes() for path in before.rglob("*") if path.is_file()} == files
+
+
+def test_while_sets_are_switched_a_reader_finds_one_at_every_moment(tmp_path: Path):
+    missed: list[str] = []
+    sets = [tmp_path / f"set-{number:04}" for number in range(400)]
+    for folder in sets:
+        folder.mkdir()
+        (folder / "manifest.json").touch()
+    exporting._switch(tmp_path, sets[0])
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            try:
+                (tmp_path / "current").readlink()
+            except OSError as error:
+                missed.append(str(error))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for folder in sets[1:]:
+        exporting._switch(tmp_path, folder)
+    over.set()
+    reader.join()
+    assert not missed
 
 
 def test_a_new_set_replaces_the_old_one_in_one_step_and_the_old_one_stays_for_who_still_reads_it(lake: Lake):

@@ -5,11 +5,14 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from umg_assets_tests.lake import Lake
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.sail_enough
 def test_the_umg_toml_of_the_readme_reads_bzipped_tsv_and_nested_json_that_the_generator_does_not_write(lake: Lake):
     found = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
     assert found is not None

@@ -194,16 +194,28 @@ def test_of_a_made_up_world_every_row_agrees(
     assert f"from the raw tables by DuckDB: {rows:,} rows of {len(CHANGES)} tables, 0 differ." in printed(capsys)
 
 
-@pytest.mark.parametrize("table", CHANGES)
-def test_it_is_red_when_one_row_of_one_table_is_changed_by_hand_and_names_it(
-    made_lake: Lake, tmp_path: Path, table: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_it_is_red_when_one_row_of_one_chart_is_changed_by_hand_and_names_it(
+    made_lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     lake = made_lake.copied(tmp_path / "copy")
-    row, said = change_a_row(lake, table)
+    row, said = change_a_row(lake, "top_tracks_by_country")
     assert ended_with(lake, monkeypatch) == 1
     text = printed(capsys)
-    assert f"{table}: 1 rows differ: {row}: {said}" in text
+    assert f"top_tracks_by_country: 1 rows differ: {row}: {said}" in text
     assert f"of {len(CHANGES)} tables, 1 differ." in text
+
+
+def test_a_row_that_is_changed_by_hand_is_named_in_every_table(
+    made_lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Tables are recounted from raw alone: what is wrong in one does not make another one differ."""
+    lake = made_lake.copied(tmp_path / "copy")
+    changed = {table: change_a_row(lake, table) for table in CHANGES}
+    assert ended_with(lake, monkeypatch) == 1
+    text = printed(capsys)
+    for table, (row, said) in changed.items():
+        assert f"{table}: 1 rows differ: {row}: {said}" in text
+    assert f"of {len(CHANGES)} tables, {len(CHANGES)} differ." in text
 
 
 def test_what_has_landed_since_the_tables_were_written_waits_for_a_run_and_is_no_difference(

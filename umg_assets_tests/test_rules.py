@@ -1,7 +1,10 @@
 """Rules of the design that the code itself must keep: who knows the engine, who does I/O, what is read how."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +96,26 @@ def test_nothing_is_overwritten_but_by_write_slice(module: Path):
     assert not re.search(r"saveAsTable|insertInto|writeTo\(|mode=.overwrite", text)
 
 
+@every_module
+def test_rows_are_deleted_merged_and_appended_by_the_lakehouse_and_the_ledger_alone(module: Path):
+    if name_of(module) == "resources/lakehouse.py":
+        return
+    text = module.read_text()
+    assert text.count("write_deltalake(") == (1 if name_of(module) == "resources/ledger.py" else 0)
+    assert not re.search(
+        r"\b(delete\s+from|merge\s+into|truncate\s+table|drop\s+table|update\s+delta)\b", text, re.IGNORECASE
+    )
+    called = [node.func for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    assert not [one.lineno for one in called if isinstance(one, ast.Attribute) and one.attr in ("delete", "restore")]
+
+
+def test_the_second_reader_shares_no_code_with_the_parser():
+    second, parsers = PACKAGE / "recount" / "second_reader.py", sorted((PACKAGE / "resources").glob("parsing*.py"))
+    assert not [one for one in imports(second) if one.startswith("umg_assets")]
+    assert parsers
+    assert not [one for module in parsers for one in imports(module) if one.startswith("umg_assets.recount")]
+
+
 @pytest.mark.parametrize("module", sorted((PACKAGE / "transforms").glob("*.py")), ids=name_of)
 def test_transforms_are_pure(module: Path):
     assert not roots(imports(module)) & {"dagster", "os", "pathlib", "io", "shutil", "deltalake", "duckdb", "pyarrow"}
@@ -122,3 +145,44 @@ def test_an_assets_body_is_a_call_of_a_pure_function(module: Path):
         if isinstance(node, ast.FunctionDef) and any("asset" in ast.unparse(one) for one in node.decorator_list):
             lines = (node.end_lineno or 0) - node.body[0].lineno + 1
             assert lines <= 15, f"{node.name}: {lines} lines"
+
+
+def test_every_test_that_docs_rules_md_names_is_there():
+    root = Path(__file__).parent
+    named = re.findall(r"`([a-z/_]+)::(\w+)`", (root.parent / "docs" / "rules.md").read_text(encoding="utf-8"))
+    assert len(named) > 60
+    assert not [
+        f"{file}::{name}" for file, name in named if f"def test_{name}(" not in (root / f"{file}.py").read_text()
+    ]
+
+
+ON_BOTH = {
+    "resources/test_lakehouse.py": {
+        "a_slice_is_replaced",
+        "a_row_outside_the_slice",
+        "a_merge_inserts",
+        "writers_of_one",
+    },
+    "resources/test_io_manager.py": {"a_days_run_reads_its_day_its_month_and_its_windows"},
+    "test_broken_files.py": {"two_hundred_broken_files", "records_for_which_an_expression_raises"},
+    "test_cost.py": {"a_late_play_of_a_closed_month_writes"},
+    "test_expressions.py": {"every_function_gives"},
+    "test_running.py": {"a_range_is_rebuilt"},
+    "test_time_and_users.py": {"23_and_of_25_hours", "holds_a_user_id"},
+    "test_truth.py": {"daily_sums", "country_charts", "window_charts", "movements", "sessions"},
+    "test_whole_way.py": {"a_play_makes_its_way", "a_correction_that_moves_a_play", "a_changed_file_replaces"},
+    "transforms/test_sessions.py": {"midnight", "30_minutes", "24_hours", "per_user"},
+    "transforms/test_movements.py": {"first_month", "re_entry", "as_of_each_month"},
+}
+"""By file of tests, what depends on the engine: parts of the names of tests that both run."""
+
+
+def test_what_depends_on_the_engine_is_tested_on_spark_too():
+    root = Path(__file__).parent
+    files = [str(root / file) for file in ON_BOTH]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *files]
+    env = {**os.environ, "UMG_ENGINE": "spark"}
+    found = subprocess.run(command, cwd=root.parent, env=env, capture_output=True, text=True, check=True).stdout
+    for file, names in ON_BOTH.items():
+        collected = [line for line in found.splitlines() if f"/{file}::" in line]
+        assert not [name for name in names if not any(name in line for line in collected)], file

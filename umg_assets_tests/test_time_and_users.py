@@ -95,3 +95,15 @@ def holders(home: Path) -> set[str]:
         if SECRET.encode() in whole:
             found.add(place)
     return found
+
+
+@pytest.mark.sail_enough
+def test_other_age_groups_are_read_out_of_the_birth_dates_again_and_stamp_their_plays(lake: Lake):
+    lake.drop_users("2026-03-01", [("u1", "AT", "", "2000-05-05"), ("u2", "DE", "", "1950-05-05")])
+    lake.drop_plays("2026-03-02", [("p1", "u1", "", "t1", "2026-03-02T10:00:00Z", 90_000, "AT")])
+    lake.run()
+    assert lake.values("plays", "age_group") == [("25-34",)]
+    lake.configure("age_groups = [13, 20, 60]")
+    lake.run()
+    assert lake.values("plays", "age_group") == [("20-59",)]
+    assert lake.values("daily_track_plays", "age_group") == [("20-59",)]

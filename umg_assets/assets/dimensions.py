@@ -64,7 +64,7 @@ def _result(lakehouse: Lakehouse, table: tables.Table, update: Update) -> dg.Mat
             **({"chart_months_touched": len(touched.chart_months)} if touched else {}),
             **({"window_dates_touched": len(touched.window_dates)} if touched else {}),
             **({"chart_dates_touched": len(touched.chart_dates)} if touched else {}),
-            **({"delta_version": commit.version, "files": commit.files, "bytes": commit.bytes} if commit else {}),
+            **(commit.metadata if commit else {}),
         },
         data_version=data_version(Stamp(update.sequence)),
     )

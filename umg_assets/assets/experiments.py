@@ -28,8 +28,6 @@ from umg_assets.resources.slices import Slice
 from umg_assets.resources.stamps import data_version, read_stamps
 from umg_assets.settings import Settings
 
-HELD = "nothing_holds_it"
-
 
 def build_experiment_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """experiment_NAME_days and experiment_NAME_readout of every experiment in umg.toml."""
@@ -79,14 +77,6 @@ def _assets_of(name: str, experiment: Experiment, time_zone: str) -> list[dg.Ass
         kinds={"html"},
         pool=tables.READOUTS.name,
         deps=[dg.AssetDep(days, partition_mapping=dg.AllPartitionMapping())],
-        check_specs=[
-            dg.AssetCheckSpec(
-                HELD,
-                asset=readout_asset(name),
-                description="Sample ratio, users in two arms, logged against recomputed variants, the pre-period, and "
-                "the definition: one that holds says why, and no effect is read.",
-            )
-        ],
     )
     def readout(
         context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
@@ -94,9 +84,7 @@ def _assets_of(name: str, experiment: Experiment, time_zone: str) -> list[dg.Ass
         history, today = ledger.read(), local_today(settings.time_zone)
         taken = Readouts(settings.home).publish(name, experiment, today)
         stamp = _stamp(context, settings, history, today, (days_asset(name),))
-        return dg.MaterializeResult(
-            metadata=_of_readout(experiment, taken), check_results=[_held(taken)], data_version=data_version(stamp)
-        )
+        return dg.MaterializeResult(metadata=_of_readout(taken), data_version=data_version(stamp))
 
     return [days, readout]
 
@@ -131,7 +119,7 @@ def _of_day(experiment: Experiment, evidence: Evidence, today: date) -> dict[str
     }
 
 
-def _of_readout(experiment: Experiment, taken: Taken) -> dict[str, Any]:
+def _of_readout(taken: Taken) -> dict[str, Any]:
     """The page of a readout."""
     readout = taken.readout
     return {
@@ -147,16 +135,6 @@ def _of_readout(experiment: Experiment, taken: Taken) -> dict[str, Any]:
         "restated": len(readout.restated),
         "decisions": len(taken.decisions),
     }
-
-
-def _held(taken: Taken) -> dg.AssetCheckResult:
-    holds = [finding for finding in taken.readout.findings if finding.level == "hold"]
-    return dg.AssetCheckResult(
-        check_name=HELD,
-        passed=not holds,
-        metadata={"holds": len(holds), "causes": [cause for finding in holds for cause in finding.causes]},
-        description=" ".join(finding.text for finding in holds) or None,
-    )
 
 
 def _stamp(

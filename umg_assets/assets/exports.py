@@ -13,7 +13,9 @@ from umg_assets.resources.stamps import data_version, read_stamps
 from umg_assets.settings import Settings
 
 
-@dg.asset(deps=list(EXPORTED), description=__doc__, group_name="exports", kinds={"csv", "parquet"}, pool="exports")
+@dg.asset(
+    deps=list(EXPORTED), description=__doc__, group_name="exports", kinds={"csv", "parquet", "json"}, pool="exports"
+)
 def exports(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
 ) -> dg.MaterializeResult:

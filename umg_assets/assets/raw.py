@@ -64,7 +64,7 @@ def build_raw_assets(calendar: Calendar) -> dg.AssetsDefinition:
     return land
 
 
-def _metadata(entries: list[Entry], commit: Commit | None) -> dict[str, int | str]:
+def _metadata(entries: list[Entry], commit: Commit | None) -> dict[str, int | float]:
     """What the run read, in totals (a range run shows them at each of its days), and what it committed."""
     reasons: Counter[str] = Counter()
     for entry in entries:
@@ -76,5 +76,5 @@ def _metadata(entries: list[Entry], commit: Commit | None) -> dict[str, int | st
         "records_filtered": sum(entry.filtered for entry in entries),
         "records_quarantined": sum(reasons.values()),
         **{f"quarantined_{reason}": count for reason, count in sorted(reasons.items())},
-        **({"delta_version": commit.version, "files": commit.files, "bytes": commit.bytes} if commit else {}),
+        **(commit.metadata if commit else {}),
     }

@@ -16,6 +16,11 @@ def readout_asset(experiment: str) -> str:
     return f"experiment_{experiment}_readout"
 
 
+def is_readout(asset: str) -> bool:
+    """Whether an asset is an experiment's readouts."""
+    return asset.startswith("experiment_") and asset.endswith("_readout")
+
+
 def evidence_days(experiment: Experiment, today: date) -> list[date]:
     """The days of an experiment, through the last that is over."""
     return days_between(experiment.first_day, min(experiment.last_day, today - timedelta(days=1)))

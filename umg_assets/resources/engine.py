@@ -30,6 +30,8 @@ from umg_assets.settings import Settings
 DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
 _JAVA_VERSIONS = (17, 21)
 _CONNECT_PORT = 15002
+# Else pyspark notes file and line of each call of its API, of every F.col() too.
+_NO_CALL_SITES = ("spark.python.sql.dataFrameDebugging.enabled", "false")
 _SPARK_SQL = {
     "spark.databricks.delta.snapshotPartitions": "1",
     # A collapsed projection repeats a source's expressions for each of its checks: over 64 KB of Java.
@@ -75,6 +77,7 @@ def session(engine: str, master: str | None = None, remote: str | None = None) -
     logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
     if engine == "sail":
         spark = _start_sail()
+        spark.conf.set(*_NO_CALL_SITES)
     else:
         spark = _connect(remote) if remote else _start_spark(master)
         for name, value in _SPARK_SQL.items():
@@ -125,6 +128,7 @@ def _start_spark(master: str | None) -> SparkSession:
         .config("spark.ui.enabled", "false")
         .config("spark.log.level", "ERROR")
         .config("spark.ui.showConsoleProgress", "false")
+        .config(*_NO_CALL_SITES)
         .config("spark.driver.host", "127.0.0.1" if master is None else _host_for(master))
         .config("spark.driver.memory", os.environ.get("SPARK_DRIVER_MEMORY", "4g"))
     )

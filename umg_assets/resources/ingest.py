@@ -17,6 +17,7 @@ from umg_assets.resources.identity import UserKeys
 from umg_assets.resources.lakehouse import Commit, Lakehouse
 from umg_assets.resources.landing import LandingFile
 from umg_assets.resources.ledger import Entry, History, Ledger
+from umg_assets.resources.proofs import prove_accounted
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.staging import FILTERED, Chunk, StagedFile, parts, stage
 from umg_assets.resources.touch import touched
@@ -75,6 +76,7 @@ class Ingest:
     def _land_chunk(self, chunk: Chunk, folder: Path, commits: dict[str, Commit]) -> list[Entry]:
         history = self._ledger.read()
         entries = _entries(chunk)
+        prove_accounted(entries)
         for kind in chunk.typed.keys() & tables.MOMENTS.keys():
             entries = touched(entries, kind, chunk, history, self._lakehouse, self._settings.correction_days)
         with self._ledger.change(entries):
@@ -130,9 +132,10 @@ class Ingest:
             [(one.number, one.file.delivery_date, one.file.path) for one in own],
             "_file int, delivery_date date, source_file string",
         )
-        good = spark.read.parquet(*parts(typed)).where("reason is null").join(F.broadcast(files), "_file")
+        # left joins: no record can go; what they do not find is a NULL, which the write refuses
+        good = spark.read.parquet(*parts(typed)).where("reason is null").join(F.broadcast(files), "_file", "left")
         if kind != "tracks":
-            good = good.join(F.broadcast(keys), "user_id")
+            good = good.join(F.broadcast(keys), "user_id", "left")
         return good.select(*tables.RAW[kind].names)
 
     def _quarantine(

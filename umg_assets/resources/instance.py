@@ -70,6 +70,11 @@ def refused_assets(instance: dg.DagsterInstance, blocking: Iterable[dg.AssetChec
     return {key.asset_key.path[-1] for key, record in records.items() if record and record.status in failed}
 
 
+def last_event(instance: dg.DagsterInstance) -> int:
+    """The number of the last event of any run or asset: while it stays, nothing has been materialized or checked."""
+    return instance.event_log_storage.get_maximum_record_id() or 0
+
+
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Fails the runs of this machine whose process is gone, and frees their pools. Returns their ids."""
     ended = []

@@ -68,7 +68,7 @@ class LakehouseIOManager(dg.IOManager):
             step.add_asset_metadata(
                 metadata={"dagster/partition_row_count": count}, asset_key=context.asset_key, partition_key=_key(values)
             )
-        context.add_output_metadata({"delta_version": commit.version, "files": commit.files, "bytes": commit.bytes})
+        context.add_output_metadata(commit.metadata)
         step.set_data_version(context.asset_key, data_version(self._stamp(context, obj)))
 
     def _parts(self, table: Table, keys: list[str], obj: DataFrame | Chunks) -> Iterator[tuple[Slice, DataFrame]]:

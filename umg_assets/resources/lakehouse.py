@@ -6,9 +6,10 @@ tables; delta-rs makes, inspects, compacts and vacuums them.
 
 import json
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from umg_assets import tables
+from umg_assets.resources.proofs import proved
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import DELETED, Table
 
@@ -40,18 +42,38 @@ _CONFLICTS = (
 
 @dataclass(frozen=True)
 class Commit:
-    """What one or several commits wrote: the last Delta version, files, bytes, and rows by partition values."""
+    """What one or several commits wrote: the last Delta version, files, bytes, and rows by partition values.
+
+    seconds: how long computing and writing took together, for the engine does both at once.
+    """
 
     version: int
     files: int = 0
     bytes: int = 0
     rows: dict[tuple[str, ...], int] = field(default_factory=dict)
+    seconds: float = 0
+
+    @property
+    def metadata(self) -> dict[str, int | float]:
+        """What Dagster shows of it."""
+        return {
+            "delta_version": self.version,
+            "files": self.files,
+            "bytes": self.bytes,
+            "seconds": round(self.seconds, 2),
+        }
 
     def __add__(self, other: "Commit") -> "Commit":
         rows = {**self.rows}
         for values, count in other.rows.items():
             rows[values] = rows.get(values, 0) + count
-        return Commit(other.version, self.files + other.files, self.bytes + other.bytes, rows)
+        return Commit(
+            other.version,
+            self.files + other.files,
+            self.bytes + other.bytes,
+            rows,
+            self.seconds + other.seconds,
+        )
 
 
 def _is_conflict(error: BaseException) -> bool:
@@ -115,9 +137,10 @@ class Lakehouse:
 
         Every row is proved to lie inside the slice before the commit (Sail does not prove it, and would double
         rows outside): the engine raises otherwise, and the table stays as it was; likewise for a value that does
-        not fit its column. Raises ValueError when the columns are not the contract's. A conflict with another
-        writer is retried.
+        not fit its column, a NULL where the contract has none, and a key that stands twice in its partition. Raises
+        ValueError when the columns are not the contract's. A conflict with another writer is retried.
         """
+        started = time.monotonic()
         checked = _by_contract(table, rows)
         proof = table.partitioned_by[0]
         outside = F.raise_error(
@@ -127,7 +150,7 @@ class Lakehouse:
             proof,
             F.when(F.expr(replaced.predicate), F.col(proof)).otherwise(outside.cast(table.type_of(proof))),
         )
-        together = checked.repartition(*table.partitioned_by)  # one file a partition, not one a task
+        together = proved(table, checked).repartition(*table.partitioned_by)  # one file a partition, not one a task
         mark = uuid.uuid4().hex
 
         def write() -> None:
@@ -142,16 +165,17 @@ class Lakehouse:
         before = self.version(table)
         _retried(write)()
         written = self._commit_since(table, before, userMetadata=mark)
-        return Commit(
-            written.version, written.files, written.bytes, {**dict.fromkeys(replaced.partitions, 0), **written.rows}
-        )
+        partitions = {**dict.fromkeys(replaced.partitions, 0), **written.rows}
+        return replace(written, rows=partitions, seconds=time.monotonic() - started)
 
     def merge(self, table: Table, changes: DataFrame) -> Commit:
         """Applies changes to a keyed table in one transaction: by key, rows marked `_deleted` go, others are put.
 
-        changes: the contract's columns and `_deleted` BOOLEAN. A key may stand in it once.
+        changes: the contract's columns and `_deleted` BOOLEAN. The engine raises for a key that is NULL or stands in
+        it twice, and the table stays as it was.
         """
-        checked = _by_contract(table, changes, DELETED)
+        started = time.monotonic()
+        checked = proved(table, _by_contract(table, changes, DELETED))
         view = f"changes_{uuid.uuid4().hex}"
         on = " and ".join(f"t.{name} = s.{name}" for name in table.key)
         put = ", ".join(f"{name} = s.{name}" for name in table.names if name not in table.key)
@@ -170,7 +194,7 @@ class Lakehouse:
             _retried(write)()
         finally:
             self.spark.catalog.dropTempView(view)
-        return self._commit_since(table, before, operation="MERGE")
+        return replace(self._commit_since(table, before, operation="MERGE"), seconds=time.monotonic() - started)
 
     def _commit_since(self, table: Table, version: int, **said: str) -> Commit:
         """Rows by partition, from the first commit after `version` whose info says so; none when nothing changed."""

@@ -159,10 +159,10 @@ def _shrunk(file: LandingFile, before: Entry | None, percent: int) -> str | None
 
 
 def _definition_hash(settings: Settings, source: Source, kind: Kind) -> str:
-    """What decides a file's rows: of plays and events, the time zone and the first day too."""
-    if kind not in tables.MOMENTS:
-        return source.definition_hash
-    return f"{source.definition_hash}-{settings.time_zone}-{settings.first_day}"
+    """What decides a file's rows: of plays and events, the time zone and the first day; of users, the age groups."""
+    if kind in tables.MOMENTS:
+        return f"{source.definition_hash}-{settings.time_zone}-{settings.first_day}"
+    return f"{source.definition_hash}-{settings.age_groups}" if kind == "users" else source.definition_hash
 
 
 def _printable(path: str) -> str:

@@ -29,11 +29,20 @@ def read_table(
     operator: =, <=, >= with a value, in with several. Raises TableMissingError when the table is not there.
     """
     names = list(columns or table.names)
-    conditions = [f'"{column}" {operator} {_literal(value)}' for column, operator, value in where] or ["true"]
-    query = f"select {', '.join(_quoted(names))} from rows where {' and '.join(conditions)}"
+    conditions = [f'"{column}" {operator} {literal(value)}' for column, operator, value in where] or ["true"]
+    return query(home, f"select {', '.join(_quoted(names))} from {table.name} where {' and '.join(conditions)}", table)
+
+
+def query(home: Path, sql: str, *named: Table) -> pa.Table:
+    """The rows of an SQL query (DataFusion's) over tables by their names; pruned by file where it names partitions.
+
+    Raises TableMissingError when a table is not there.
+    """
     # by delta-rs's own engine: to_pyarrow_dataset() would import pandas, which costs more than the whole command
-    found = deltalake.QueryBuilder().register("rows", _open(home, table)).execute(query)
-    rows = pa.RecordBatchReader.from_stream(found).read_all()
+    builder = deltalake.QueryBuilder()
+    for table in named:
+        builder.register(table.name, _open(home, table))
+    rows = pa.RecordBatchReader.from_stream(builder.execute(sql)).read_all()
     return rows.cast(pa.schema([(field.name, _plain(field.type)) for field in rows.schema]))
 
 
@@ -41,14 +50,15 @@ def _quoted(names: Iterable[str]) -> list[str]:
     return [f'"{name}"' for name in names]
 
 
-def _literal(value: Value | Sequence[Value]) -> str:
+def literal(value: Value | Sequence[Value]) -> str:
+    """A literal of SQL; of several values, a list in brackets."""
     if isinstance(value, date):
         return f"date'{value.isoformat()}'"
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     if isinstance(value, int):
         return str(value)
-    return f"({', '.join(_literal(one) for one in value)})"
+    return f"({', '.join(literal(one) for one in value)})"
 
 
 def _plain(type_: pa.DataType) -> pa.DataType:

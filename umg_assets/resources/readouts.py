@@ -84,6 +84,11 @@ class Readouts:
         self.write(name, {"readout.json": json.dumps(plain, indent=2, default=str)})
         return taken
 
+    def written(self, name: str) -> dict[str, Any] | None:
+        """The readout that was written last, as readout.json has it; None before the first."""
+        file = self.folder(name) / "readout.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
     def _kept(self, name: str) -> list[tuple[date, str]]:
         rows = read_table(self._home, tables.EXPERIMENT_DAYS, [("experiment", "=", name)], ["through_date", "evidence"])
         return sorted((row["through_date"], row["evidence"]) for row in rows.to_pylist())

@@ -7,6 +7,7 @@ import deltalake
 import pyarrow as pa
 
 from umg_assets import tables
+from umg_assets.tables import Table
 from umg_assets_tests.lake import Lake
 
 CHANGES: dict[str, tuple[str, Any]] = {
@@ -22,6 +23,17 @@ CHANGES: dict[str, tuple[str, Any]] = {
 """By recounted table, a column and what it is changed to."""
 
 
+_OTHER = {
+    "string": "concat({0}, '?')",
+    "bigint": "{0} + 77",
+    "int": "{0} + 77",
+    "date": "date '2020-02-29'",
+    "timestamp": "{0} + interval '1 second'",
+    "boolean": "not {0}",
+}
+"""By type, what a value is changed to, in delta-rs's SQL."""
+
+
 def change_a_row(lake: Lake, name: str) -> tuple[str, str]:
     """Changes a row of the table. Returns what names the row and what is said of it by a reconciliation."""
     column, value = CHANGES[name]
@@ -31,6 +43,22 @@ def change_a_row(lake: Lake, name: str) -> tuple[str, str]:
     found = _delta(lake, name).update(predicate=_predicate(name, row), new_values={column: value})
     assert found["num_updated_rows"] == 1
     return _named(name, row), f"{column} {value}, counted {row[column]}"
+
+
+def change_a_row_a_column(lake: Lake, table: Table) -> dict[str, str]:
+    """Changes every column of the table that is not of its key, each in a row of its own. Returns, by what names a row,
+    the column that is another one in it."""
+    columns = [name for name in table.names if name not in _key(table.name)]
+    rows = [row for row in lake.rows(table.name) if None not in row.values()]
+    chosen = dict(zip(columns, rows, strict=False))
+    assert len(chosen) == len(columns)
+    updates = {
+        column: f"case when {_predicate(table.name, row)} then {_OTHER[table.type_of(column)].format(column)} "
+        f"else {column} end"
+        for column, row in chosen.items()
+    }
+    _delta(lake, table.name).update(updates=updates)
+    return {_named(table.name, row): column for column, row in chosen.items()}
 
 
 def delete_a_row(lake: Lake, name: str) -> str:

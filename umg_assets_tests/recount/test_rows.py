@@ -12,7 +12,7 @@ from umg_assets.partitions import local_today
 from umg_assets.recount.rows import RECOUNTED, Comparison, recount
 from umg_assets_tests.lake import SHORT_WINDOWS, SOURCES, Lake
 from umg_assets_tests.processes import printed_by
-from umg_assets_tests.recount.changing import CHANGES, add_a_row, change_a_row, delete_a_row
+from umg_assets_tests.recount.changing import CHANGES, add_a_row, change_a_row, change_a_row_a_column, delete_a_row
 
 pytestmark = pytest.mark.sail_enough
 
@@ -105,6 +105,17 @@ def test_a_play_that_is_corrected_to_tomorrow_waits_and_nothing_differs(sail_lak
 
 def test_every_recounted_table_is_changed_by_a_test():
     assert set(CHANGES) == {table.name for table in RECOUNTED}
+
+
+def test_whichever_column_of_whichever_table_is_changed_it_is_named(made_lake: Lake, tmp_path: Path):
+    """A row a column of each table."""
+    lake = made_lake.copied(tmp_path / "copy")
+    changed = {table.name: change_a_row_a_column(lake, table) for table in RECOUNTED}
+    found = {one.table.name: one for one in recount(lake.settings, local_today(lake.settings.time_zone))}
+    for table, expected in changed.items():
+        assert found[table].differing == len(expected)
+        said = {row.name: set(row.stored or ()) for row in found[table].first}
+        assert said == {name: {column} for name, column in expected.items()}
 
 
 def test_a_row_that_is_gone_one_too_many_or_there_twice_is_named(made_lake: Lake, tmp_path: Path):

@@ -13,7 +13,7 @@ import pytest
 
 from umg_assets.resources.engine import DELTA_JAR
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import need_java, printed_by, run_python
+from umg_assets_tests.processes import FOR_FEW_ROWS, need_java, printed_by, run_python
 
 SPARK_HOME = Path(pyspark.__file__).parent
 RUN = """
@@ -126,7 +126,8 @@ def test_a_chart_built_on_a_spark_cluster_is_sails(tmp_path: Path, start: Start,
     worker = ("-c", 1, "-m", "1g", "-d", tmp_path / "work", "--webui-port", web[1])
     running = start("spark-class", "org.apache.spark.deploy.worker.Worker", *host, *worker, master)
     await_port(web[1], running, tmp_path)
-    (tmp_path / "spark-defaults.conf").write_text("spark.sql.shuffle.partitions 2\nspark.executor.memory 800m\n")
+    conf = {**FOR_FEW_ROWS, "spark.sql.shuffle.partitions": "2", "spark.executor.memory": "800m"}
+    (tmp_path / "spark-defaults.conf").write_text("".join(f"{name} {value}\n" for name, value in conf.items()))
     lake = landed(tmp_path / "cluster")
     env = {"UMG_ENGINE": "spark", "UMG_SPARK_MASTER": master, "SPARK_CONF_DIR": str(tmp_path)}
     said = printed_by(RUN, lake.home, env=env)
@@ -139,6 +140,7 @@ def test_a_chart_built_on_a_spark_connect_server_is_sails(tmp_path: Path, start:
     need_java()
     (port,) = free_ports(1)
     conf = {
+        **FOR_FEW_ROWS,
         "spark.connect.grpc.binding.port": port,
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",

@@ -30,10 +30,11 @@ def fake_java(folder: Path, version: str) -> Path:
     return folder
 
 
-def test_nothing_starts_until_a_step_needs_it(lake: Lake, engine: str):
-    lake.on_disk = True
-    lake.drop_plays("2026-03-02", [("p1", "u1", "s1", "t1", "2026-03-02T10:00:00Z", 190_000, "AT")])
-    lake.run()
+@pytest.mark.parametrize("asked", ["sail", "spark"])
+def test_nothing_starts_until_a_step_needs_it(sail_lake: Lake, asked: str):
+    sail_lake.on_disk = True
+    sail_lake.drop_plays("2026-03-02", [("p1", "u1", "s1", "t1", "2026-03-02T10:00:00Z", 190_000, "AT")])
+    sail_lake.run()
     said = printed_by(
         """
 import sys
@@ -47,8 +48,8 @@ print(report.runs, session.cache_info().currsize, "pysail" in sys.modules)
 from pyspark import SparkContext
 print(SparkContext._gateway)
 """,
-        lake.home,
-        env={"UMG_ENGINE": engine, "UMG_HOME": str(lake.home)},
+        sail_lake.home,
+        env={"UMG_ENGINE": asked, "UMG_HOME": str(sail_lake.home)},
     )
     assert said.split() == ["0", "0", "False", "None"]
 

@@ -63,6 +63,7 @@ def test_a_file_that_is_no_key_is_refused_and_left_alone(tmp_path: Path, content
     assert keys.path.read_text() == content
 
 
+@pytest.mark.sail_enough
 def test_another_machine_without_the_key_is_refused_and_makes_none(lake: Lake):
     lake.drop_plays("2026-03-02", [PLAY])
     lake.run()

@@ -145,6 +145,7 @@ def test_a_definition_that_dates_files_otherwise_moves_their_rows(sail_lake: Lak
     assert sail_lake.run().runs == 0
 
 
+@pytest.mark.sail_enough
 def test_names_of_files_are_data_whatever_they_hold(lake: Lake):
     names = ["it's", "back\\slash", "100%", "a b=c", "two\nlines", "ä{x}", '"q"']
     for number, name in enumerate(names):

@@ -67,8 +67,10 @@ def _size(uri: str) -> int:
 def test_a_days_run_reads_its_day_its_month_and_its_windows_and_a_stale_upstream_lowers_the_stamp(lake: Lake):
     for day in ("2026-02-10", "2026-03-02", "2026-03-10"):
         lake.drop_plays(day, [play(f"p{day}", day)])
+    lake.drop_plays("2026-03-11", [play("before", "2026-02-10"), play("after", "2026-03-10")])
     lake.run()
     with lake.spoilt(
+        "raw_plays/delivery_date=2026-03-11",
         "raw_plays/delivery_date=2026-02-10",
         "raw_plays/delivery_date=2026-03-10",
         "plays/play_date=2026-02-10",
@@ -93,3 +95,13 @@ def test_a_days_run_reads_its_day_its_month_and_its_windows_and_a_stale_upstream
     assert report.partitions["plays"] == ["2026-03-02"]
     assert "2026-03-02" in report.partitions["daily_track_plays"]
     assert (date(2026, 3, 2), 2) in lake.values("daily_track_plays", "play_date", "plays")
+
+
+def test_a_run_of_a_delivery_day_lands_that_days_files_and_no_others(sail_lake: Lake):
+    for day in ("2026-03-02", "2026-03-03", "2026-03-04"):
+        sail_lake.drop_plays(day, [play(f"p{day}", day)])
+    run_job(sail_lake, sail_lake.instance, LAND, "2026-03-03", "2026-03-03")
+    assert sail_lake.values("raw_plays", "delivery_date") == [(date(2026, 3, 3),)]
+    run_job(sail_lake, sail_lake.instance, LAND, "2026-03-02", "2026-03-02")
+    assert sail_lake.values("raw_plays", "delivery_date") == [(date(2026, 3, 2),), (date(2026, 3, 3),)]
+    assert sail_lake.run().partitions["plays"] == ["2026-03-02", "2026-03-03", "2026-03-04"]

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from umg_assets import tables
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.slices import Slice
-from umg_assets.tables import DAILY_TRACK_PLAYS, RAW_TRACKS, TOP_TRACKS_BY_COUNTRY, TRACKS, Table
+from umg_assets.tables import DAILY_TRACK_PLAYS, RAW_TRACKS, TOP_TRACKS_BY_COUNTRY, TRACKS, Column, Table
 from umg_assets_tests.processes import need_java, printed_by
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 4)
@@ -166,7 +167,15 @@ def test_months_of_markets_are_replaced_as_a_rectangle(lakehouse: Lakehouse):
             lakehouse,
             TOP_TRACKS_BY_COUNTRY,
             [
-                {"month": month, "country": market, "criterion": "plays", "track_id": track}
+                {
+                    "month": month,
+                    "country": market,
+                    "criterion": "plays",
+                    "rank": 1,
+                    "track_id": track,
+                    "plays": 1,
+                    "listeners": 1,
+                }
                 for month, market, track in cells
             ],
         )
@@ -195,6 +204,18 @@ def test_columns_that_are_not_the_contracts_are_refused_by_name(lakehouse: Lakeh
     with pytest.raises(ValueError, match=r"tracks.*missing \['_deleted'\]"):
         lakehouse.merge(TRACKS, frame(lakehouse, TRACKS, []))
     assert lakehouse.version(DAILY_TRACK_PLAYS) == 0
+
+
+def test_a_contract_that_says_more_than_its_table_is_refused_and_the_table_keeps_its_schema(lakehouse: Lakehouse):
+    write_sums(lakehouse, [MONDAY], (MONDAY, "a", 1))
+    columns = (*DAILY_TRACK_PLAYS.columns, Column("surplus", "bigint", "not in the table"))
+    wider = replace(DAILY_TRACK_PLAYS, columns=columns)
+    with pytest.raises(Exception, match=r"(?i)schema|surplus"):
+        lakehouse.write_slice(wider, frame(lakehouse, wider, sums((MONDAY, "b", 2))), Slice.days("play_date", [MONDAY]))
+    lakehouse.create_tables()
+    expected = [(one.name, one.type, True, one.comment) for one in DAILY_TRACK_PLAYS.columns]
+    assert declared(lakehouse, DAILY_TRACK_PLAYS) == expected
+    assert stored_sums(lakehouse) == [(MONDAY, "a", 1)]
 
 
 def test_writes_cast_to_the_contract_and_leave_types_nullability_and_comments_as_declared(lakehouse: Lakehouse):

@@ -78,6 +78,15 @@ def test_the_modification_day_sticks_to_a_path_until_its_content_changes(home: L
     assert (changed.delivery_date, changed.moved_from) == (date(2026, 3, 7), None)
 
 
+def test_the_modification_day_is_a_utc_day_also_around_midnight(home: Lake):
+    """Half past midnight of 3 March in Vienna."""
+    home.configure(sources=UNDATED)
+    file = home.drop("plays/day.csv", "a")
+    at = datetime(2026, 3, 2, 23, 30, tzinfo=UTC).timestamp()
+    os.utime(file, (at, at))
+    assert [one.delivery_date for one in look(home).changed] == [date(2026, 3, 2)]
+
+
 def test_a_changed_definition_time_zone_or_first_day_reads_files_again(home: Lake):
     home.drop("plays/2026-03-02.csv", "a")
     home.drop("users/2026-03-02.csv", "a")

@@ -23,8 +23,10 @@ from datetime import date
 from pathlib import Path
 from umg_assets.resources.engine import session
 from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets_tests.processes import FOR_FEW_ROWS
 from umg_assets_tests.resources.test_slice_histories import write
-session("spark")
+for name, value in FOR_FEW_ROWS.items():
+    session("spark").conf.set(name, value)
 print("ready", flush=True)
 for line in sys.stdin:
     home, days, lines = json.loads(line)

@@ -14,11 +14,12 @@ MARCH, APRIL = date(2026, 3, 1), date(2026, 4, 1)
     "empty",
     [
         lambda: Slice.days("play_date", []),
+        lambda: Slice.markets([]),
         lambda: Slice.months_of_markets([], ["AT"]),
         lambda: Slice.months_of_markets([MARCH], []),
         lambda: Slice.files([]),
     ],
-    ids=["days", "months", "markets", "files"],
+    ids=["days", "markets", "no months of markets", "months of no market", "files"],
 )
 def test_a_slice_of_nothing_is_refused_for_nothing_says_what_may_be_replaced(empty: Callable[[], Slice]):
     with pytest.raises(ValueError, match="nothing may be replaced"):

@@ -43,3 +43,11 @@ def test_up_down_same_and_new_are_told_from_the_month_before(spark: SparkSession
 def test_who_left_the_chart_and_comes_back_is_a_re_entry_and_keeps_the_peak(spark: SparkSession):
     found = moved(spark, [(1, 1, "a"), (2, 1, "b"), (3, 5, "a")])
     assert found[-1] == (3, "a", None, 1, 2, "re-entry")
+
+
+def test_peak_and_months_on_the_chart_are_as_of_each_month_whatever_came_later(spark: SparkSession):
+    assert moved(spark, [(1, 5, "a"), (2, 3, "a"), (3, 4, "a")]) == [
+        (1, "a", None, 5, 1, None),
+        (2, "a", 5, 3, 2, "up"),
+        (3, "a", 3, 3, 3, "down"),
+    ]

@@ -42,9 +42,13 @@ def sessions(spark: SparkSession, plays: Sequence[tuple[str, str | None, str, in
 
 
 def test_a_session_id_counts_per_user_only(spark: SparkSession):
-    assert sessions(spark, [("u1", "1", "2026-03-02T10:00", 60_000), ("u2", "1", "2026-03-02T10:01", 60_000)]) == [
+    """The other user's play would join those of the first one, which lie 46 hours apart, on two days."""
+    first, other, last = "2026-03-01T23:30", "2026-03-02T23:00", "2026-03-03T22:00"
+    found = sessions(spark, [("u1", "1", first, 60_000), ("u2", "1", other, 60_000), ("u1", "1", last, 60_000)])
+    assert found == [
         ("u1", date(2026, 3, 2), 1, 60_000, pytest.approx(1 / 60)),
-        ("u2", date(2026, 3, 2), 1, 60_000, pytest.approx(1 / 60)),
+        ("u1", date(2026, 3, 3), 1, 60_000, pytest.approx(1 / 60)),
+        ("u2", date(2026, 3, 3), 1, 60_000, pytest.approx(1 / 60)),
     ]
 
 
@@ -87,7 +91,20 @@ def test_one_that_has_filled_a_whole_local_day_is_cut_at_the_next_midnight(spark
     ]
 
 
-def test_a_sum_of_which_no_play_knows_is_null_and_the_market_is_the_first_plays(spark: SparkSession):
+def test_the_market_and_the_age_group_are_those_of_the_first_play(spark: SparkSession):
+    """By the clock, and not by the alphabet: later plays have both a greater and a lesser one."""
+    day, at = date(2026, 3, 2), datetime(2026, 3, 2, 10, tzinfo=UTC)
+    plays = []
+    for minute, market, group in [(0, "CH", "25-34"), (1, "AT", "18-24"), (2, "DE", "35-44")]:
+        row = dict.fromkeys(tables.PLAYS.names) | {"play_date": day, "play_id": f"p{9 - minute}", "user_key": "u"}
+        row |= {"started_at": at + timedelta(minutes=minute), "country": market, "age_group": group}
+        plays.append(tuple(row.values()))
+    schema = ", ".join(f"{column.name} {column.type}" for column in tables.PLAYS.columns)
+    (found,) = sessions_of(spark.createDataFrame(plays, schema)).collect()
+    assert (found.plays, found.country, found.age_group) == (3, "CH", "25-34")
+
+
+def test_a_sum_of_which_no_play_knows_is_null(spark: SparkSession):
     assert sessions(spark, [("u", "1", "2026-03-02T10:00", None), ("u", "1", "2026-03-02T10:05", None)]) == [
         ("u", date(2026, 3, 2), 2, None, pytest.approx(5 / 60))
     ]

@@ -1,0 +1,74 @@
+"""What every asset check says, and of which part of a table: what it expected, what it saw, what to do."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from umg_assets.partitions import FIRST_KNOWN
+from umg_assets.resources.reading import literal
+from umg_assets.tables import Table
+
+SAMPLES = 20
+_PARTITION = "dagster/partition"
+_RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+def verdict(
+    passed: bool,
+    expected: str,
+    seen: str,
+    todo: str,
+    samples: Sequence[Mapping[str, Any]] = (),
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN,
+    asset: str | None = None,
+    check: str | None = None,
+    **figures: Any,
+) -> dg.AssetCheckResult:
+    """A check's result: `expected`, `seen`, further figures, at most 20 sample rows, and what to do when it is red.
+
+    samples: rows of what is wrong; none may hold a user_id. asset, check: of a check among several of one function.
+    """
+    metadata = {"expected": expected, "seen": seen, **figures}
+    if samples:
+        rows = [{name: _shown(value) for name, value in row.items()} for row in samples[:SAMPLES]]
+        metadata["samples"] = dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
+    return dg.AssetCheckResult(
+        passed=passed,
+        severity=severity,
+        metadata=metadata,
+        description=seen if passed else f"{seen}: {todo}",
+        asset_key=asset,
+        check_name=check,
+    )
+
+
+def _shown(value: Any) -> str | int | float | bool:
+    return value if isinstance(value, str | int | float) else "" if value is None else str(value)
+
+
+def bounds_of(run: dg.DagsterRun) -> tuple[str, str] | None:
+    """The first and last partition key of a run; None when it names none. (In a range run, checks run once.)"""
+    first, last = (run.tags.get(tag) or run.tags.get(_PARTITION) for tag in _RANGE)
+    return (first, last) if first and last else None
+
+
+def days_of(run: dg.DagsterRun) -> tuple[date, date]:
+    """The first and last day (or month) of a run whose partitions are days; without partitions, all time."""
+    first, last = bounds_of(run) or (FIRST_KNOWN.isoformat(), "9999-12-31")
+    return date.fromisoformat(first), date.fromisoformat(last)
+
+
+def written_by(run: dg.DagsterRun, table: Table) -> str:
+    """What a run has written of a table, as an SQL condition over its partition columns; without partitions, all."""
+    bounds = bounds_of(run)
+    if bounds is None:
+        return "true"
+    columns = sorted(table.partitioned_by)  # as Dagster orders the dimensions of a key
+    conditions = []
+    for column, *ends in zip(columns, *(key.split("|") for key in bounds), strict=True):
+        dated = table.type_of(column) == "date"
+        first, last = (literal(date.fromisoformat(end) if dated else end) for end in sorted(ends))
+        conditions.append(f"{column} between {first} and {last}")
+    return " and ".join(conditions)

@@ -1,0 +1,144 @@
+"""Backfills as the UI asks for them: over GraphQL, by a real webserver, carried out by a real daemon."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from dagster import DagsterRun
+
+from umg_assets_tests.daemon import Daemon
+from umg_assets_tests.lake import Lake
+
+pytestmark = [pytest.mark.sail_enough, pytest.mark.daemon]
+
+DAYS = [date(2026, 10, 1) + timedelta(days=offset) for offset in range(45)]  # through 2026-11-14
+FIRST, LAST = DAYS[0].isoformat(), DAYS[-1].isoformat()
+LAUNCH = """
+mutation ($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}
+"""
+CANCEL = "mutation ($id: String!) { cancelPartitionBackfill(backfillId: $id) { __typename } }"
+RESUME = """
+mutation ($id: String!) {
+  reexecutePartitionBackfill(reexecutionParams: {parentRunId: $id, strategy: FROM_FAILURE}) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}
+"""
+STATUS = "query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
+DAILY = ("plays", "sessions", "daily_track_plays", "top_artists_by_genre", "age_group_favourites")
+WHOLE_GRAPH = {
+    **dict.fromkeys(DAILY, (FIRST, LAST)),
+    "monthly_track_plays": ("2026-10-01", "2026-11-01"),
+    "top_tracks_by_country": ("AT|2026-10-01", "DE|2026-11-01"),
+}
+
+
+class Ui:
+    """A lake of 45 days with its daemon, and the webserver's GraphQL."""
+
+    def __init__(self, lake: Lake, daemon: Daemon) -> None:
+        self.lake, self.daemon, self._post = lake, daemon, daemon.post
+
+    def launch(self, ranges: dict[str, tuple[str, str]]) -> str:
+        """Starts a backfill of ranges of partitions, by asset; returns its id."""
+        selected = [
+            {"assetKey": {"path": [asset]}, "partitions": {"range": {"start": first, "end": last}}}
+            for asset, (first, last) in ranges.items()
+        ]
+        return self._launched(self._post(LAUNCH, params={"partitionsByAssets": selected}), "launchPartitionBackfill")
+
+    def resume(self, backfill: str) -> str:
+        """Starts what failed in a backfill again; returns the new one's id."""
+        return self._launched(self._post(RESUME, id=backfill), "reexecutePartitionBackfill")
+
+    def cancel(self, backfill: str) -> None:
+        """Cancels a backfill and its runs."""
+        self._post(CANCEL, id=backfill)
+
+    def wait_for(self, backfill: str) -> str:
+        """The status with which a backfill ends."""
+        return self.daemon.wait_for(lambda: self._ended(backfill), f"the end of backfill {backfill}")
+
+    def runs(self, backfill: str) -> list[DagsterRun]:
+        """A backfill's runs, oldest first."""
+        return [run for run in self.daemon.runs() if run.tags.get("dagster/backfill") == backfill]
+
+    def _ended(self, backfill: str) -> str | None:
+        status = self._post(STATUS, id=backfill)["data"]["partitionBackfillOrError"]["status"]
+        return None if status in ("REQUESTED", "CANCELING", "FAILING") else status
+
+    def _launched(self, answer: dict[str, Any], name: str) -> str:
+        launched = answer.get("data", {}).get(name, answer)
+        assert launched.get("__typename") == "LaunchBackfillSuccess", launched
+        return launched["backfillId"]
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    """Built by `umg run`, then looked after by a daemon."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("UMG_ENGINE", "sail")
+        lake = Lake(tmp_path_factory.mktemp("backfilled") / "home", on_disk=True)
+        lake.configure("[automation]\nsensor_seconds = 1\n", first_day="2026-10-01")
+        lake.drop_users("2026-10-01", [("u1", "AT", "", "2000-05-05"), ("u2", "DE", "", "1990-05-05")])
+        lake.drop_tracks("2026-10-01", [("t1", "One", "a1", "Ann", "Pop", 200_000)])
+        for day in DAYS:
+            lake.drop_plays(
+                day.isoformat(),
+                [(f"{day}{user}", user, "", "t1", f"{day}T12:00:00Z", 190_000) for user in ("u1", "u2")],
+            )
+        lake.run()
+        daemon = Daemon(lake, "umg_assets_tests.dying", web=True)
+        daemon.start()
+        yield Ui(lake, daemon)
+        daemon.kill()
+
+
+def test_a_range_of_days_is_one_run_and_its_tables_end_as_they_were(ui: Ui):
+    content = ui.lake.content()
+    backfill = ui.launch({"plays": ("2026-10-05", "2026-10-24")})
+    assert ui.wait_for(backfill) == "COMPLETED_SUCCESS"
+    [run] = ui.runs(backfill)
+    assert run.tags["dagster/asset_partition_range_start"] == "2026-10-05"
+    assert run.tags["dagster/asset_partition_range_end"] == "2026-10-24"
+    ui.daemon.settle()
+    assert ui.lake.content() == content
+
+
+def test_a_rectangle_of_months_and_markets_writes_its_charts_and_no_others(ui: Ui):
+    content, version = ui.lake.content(), ui.lake.version("top_tracks_by_country")
+    backfill = ui.launch({"top_tracks_by_country": ("AT|2026-10-01", "AT|2026-11-01")})
+    assert ui.wait_for(backfill) == "COMPLETED_SUCCESS"
+    print(len(ui.runs(backfill)), [run.tags for run in ui.runs(backfill)])
+    ui.daemon.settle()
+    assert ui.lake.content() == content
+    assert ui.lake.version("top_tracks_by_country") - version == len(ui.runs(backfill))
+
+
+def test_the_whole_graph_for_a_range_ends_as_it_was_and_movements_and_exports_run_after_it(ui: Ui):
+    content = ui.lake.content()
+    backfill = ui.launch(WHOLE_GRAPH)
+    assert ui.wait_for(backfill) == "COMPLETED_SUCCESS"
+    runs = ui.runs(backfill)
+    print(
+        len(runs),
+        [
+            (
+                run.job_name,
+                [k.path[-1] for k in run.asset_selection or ()],
+                {n: v for n, v in run.tags.items() if "range" in n or "partition" in n},
+            )
+            for run in runs
+        ],
+    )
+    ui.daemon.settle()
+    assert ui.lake.content() == content

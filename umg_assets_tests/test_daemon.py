@@ -1,0 +1,244 @@
+"""Under a real daemon: whatever happens to files, processes and Dagster, the tables end as a fresh build has them."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from dagster import DagsterRunStatus
+
+from umg_assets.partitions import utc_today
+from umg_assets.resources.instance import open_instance
+from umg_assets_tests.daemon import Daemon
+from umg_assets_tests.lake import Lake
+from umg_assets_tests.processes import run_python
+
+pytestmark = [pytest.mark.sail_enough, pytest.mark.daemon]
+
+SETTINGS = "[automation]\nsensor_seconds = 1\nquiet_seconds = 3\n[thresholds]\nshrunk_percent = 20\n"
+USERS = [("u1", "AT", "", "2000-05-05"), ("u2", "DE", "", "1990-05-05")]
+TRACKS = [("t1", "One", "a1", "Ann", "Pop", 200_000), ("t2", "Two", "a2", "Bob", "Rock", 200_000)]
+
+
+def play(name: str, day: str, track: str = "t1", user: str = "u1", hour: int = 12) -> tuple:
+    """A play of 190 s at an hour of a day of 2026 (month-day)."""
+    return (name, user, "", track, f"2026-{day}T{hour:02d}:00:00Z", 190_000)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, Daemon]]:
+    """A lake of a few days of February and March, looked after by a daemon from its first file on."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("UMG_ENGINE", "sail")
+        lake = Lake(tmp_path_factory.mktemp("watched") / "home")
+        lake.configure(SETTINGS)
+        daemon = Daemon(lake, "umg_assets_tests.dying")
+        daemon.start()
+        lake.drop_users("2026-02-20", USERS)
+        lake.drop_tracks("2026-02-20", TRACKS)
+        for day in ("02-20", "02-21", "03-01", "03-02"):
+            lake.drop_plays(f"2026-{day}", [play(f"{day}-{n}", day, hour=8 + n) for n in range(4)])
+        daemon.settle()
+        yield lake, daemon
+        daemon.kill()
+
+
+@pytest.fixture
+def fresh(tmp_path: Path):
+    """Whether a lake's tables are what one run over the same landing files makes of them."""
+
+    def same(lake: Lake) -> None:
+        assert lake.content() == lake.built_afresh(tmp_path / "fresh").content()
+
+    return same
+
+
+def test_new_files_land_in_a_run_a_range_and_runs_say_who_asked_and_why(watched: tuple[Lake, Daemon], fresh):
+    lake, daemon = watched
+    landing = [run for run in daemon.runs() if run.job_name == "land_files"]
+    assert {run.tags["umg/asked_by"] for run in daemon.runs()} == {"landing_sensor", "ledger_sensor"}
+    assert any(
+        "landing 2026-03-01 to 2026-03-02 changed: 2026-03-01.csv, 2026-03-02.csv" in run.tags["umg/why"]
+        for run in landing
+    )
+    assert all("dagster/asset_partition_range_start" in run.tags for run in landing)
+    fresh(lake)
+
+
+def test_a_second_look_asks_for_nothing(watched: tuple[Lake, Daemon]):
+    lake, daemon = watched
+    before, versions = len(daemon.runs()), lake.versions()
+    seen = len(daemon.skips("ledger_sensor"))
+    daemon.wait_for(lambda: len(daemon.skips("ledger_sensor")) >= min(seen + 2, 20), "two more looks")
+    assert (len(daemon.runs()), lake.versions()) == (before, versions)
+    assert daemon.skips("landing_sensor")[0] == "no file is new or changed"
+
+
+def test_a_file_delivered_again_under_its_name_lands_again(watched: tuple[Lake, Daemon], fresh):
+    lake, daemon = watched
+    lake.drop_plays("2026-03-02", [play(f"03-02-{n}", "03-02", track="t2", hour=9 + n) for n in range(4)])
+    daemon.settle()
+    assert {track for day, track in lake.values("plays", "play_date", "track_id") if day == date(2026, 3, 2)} == {"t2"}
+    fresh(lake)
+
+
+def test_a_late_file_for_a_closed_month_runs_what_it_touches_and_nothing_else(watched: tuple[Lake, Daemon], fresh):
+    lake, daemon = watched
+    before = len(daemon.runs())
+    lake.drop_plays("2026-03-03", [play("late", "02-20", track="t2", hour=14)])
+    daemon.settle()
+    asked = {
+        (
+            asset.path[-1],
+            run.tags.get("dagster/asset_partition_range_start"),
+            run.tags.get("dagster/asset_partition_range_end"),
+        )
+        for run in daemon.runs()[before:]
+        for asset in run.asset_selection or ()
+    }
+    assert {one for one in asked if one[0] in ("plays", "monthly_track_plays", "top_artists_by_genre", "sessions")} == {
+        ("plays", "2026-02-20", "2026-02-20"),
+        ("sessions", "2026-02-20", "2026-02-21"),
+        ("monthly_track_plays", "2026-02-01", "2026-02-01"),
+        ("top_artists_by_genre", "2026-02-20", "2026-02-23"),
+    }
+    fresh(lake)
+
+
+def test_a_file_that_shrinks_is_held_until_it_is_accepted_and_a_check_is_red(watched: tuple[Lake, Daemon], fresh):
+    lake, daemon = watched
+    before, content = (lake.home / "landing/plays/2026-03-01.csv").read_text(), lake.content()
+    lake.drop("plays/2026-03-01.csv", "\n".join(before.splitlines()[:2]) + "\n")
+    daemon.wait_for(lambda: "is held" in daemon.skips("landing_sensor")[0], "the file is held")
+    assert "`umg accept plays/2026-03-01.csv` lets it land" in daemon.skips("landing_sensor")[0]
+    assert not checked(lake)
+    assert lake.content() == content
+    lake.drop("plays/2026-03-02.csv", "")
+    daemon.wait_for(lambda: "plays/2026-03-02.csv is held" in daemon.skips("landing_sensor")[0], "an empty one, too")
+    lake.drop_plays("2026-03-02", [play(f"03-02-{n}", "03-02", track="t2", hour=9 + n) for n in range(4)])
+    accepted = umg(lake, "accept", "plays/2026-03-01.csv")
+    assert "Accepted" in accepted.stdout
+    daemon.settle()
+    daemon.wait_for(lambda: checked(lake), "the check is green again")
+    assert len([day for (day,) in lake.values("plays", "play_date") if day == date(2026, 3, 1)]) == 1
+    refused = umg(lake, "accept", "plays/2026-03-01.csv")
+    assert refused.returncode == 1
+    assert "not held" in refused.stderr
+    fresh(lake)
+
+
+def test_a_file_still_being_written_is_left_until_it_is_quiet(watched: tuple[Lake, Daemon], fresh):
+    lake, daemon = watched
+    rows = [play(f"slow-{n}", "03-04", hour=n) for n in range(20)]
+    lines = lake.drop_plays("2026-03-04", rows).read_text().splitlines(keepends=True)
+    file = lake.home / "landing/plays/2026-03-04.csv"
+    file.write_text("")
+
+    def write_slowly() -> None:
+        with file.open("a") as growing:
+            for line in lines:
+                growing.write(line)
+                growing.flush()
+                time.sleep(0.7)
+
+    writer = threading.Thread(target=write_slowly)
+    writer.start()
+    daemon.wait_for(lambda: "still be being written" in daemon.skips("landing_sensor")[0], "it waits")
+    writer.join()
+    daemon.settle()
+    landed = [entry for entry in lake.history().entries if entry.path == "plays/2026-03-04.csv"]
+    assert {entry.records for entry in landed} == {20}
+    fresh(lake)
+
+
+def test_a_landing_that_is_gone_and_a_file_of_the_future_are_said_and_fail_no_tick(watched: tuple[Lake, Daemon], fresh):
+    lake, daemon = watched
+    landing, content = lake.home / "landing", lake.content()
+    landing.rename(lake.home / "away")
+    daemon.wait_for(lambda: "cannot be looked at" in daemon.skips("landing_sensor")[0], "it says that landing/ is gone")
+    (lake.home / "away").rename(landing)
+    future = (utc_today() + timedelta(days=400)).isoformat()
+    lake.drop_plays(future, [play("future", "03-01")])
+    daemon.wait_for(lambda: "still to come" in daemon.skips("landing_sensor")[0], "it says that the file waits")
+    assert lake.content() == content
+    assert daemon.failed_ticks() == []
+    (landing / f"plays/{future}.csv").unlink()
+    fresh(lake)
+
+
+@pytest.mark.parametrize("table", ["raw_plays", "plays"])
+def test_a_process_killed_between_a_tables_commit_and_dagsters_event_is_made_up_for(
+    watched: tuple[Lake, Daemon], fresh, table: str
+):
+    lake, daemon = watched
+    (lake.home / f"die_after_{table}").touch()
+    before = len(daemon.runs())
+    lake.drop_plays(f"2026-03-05-{table}", [play(f"killed-{table}-{n}", "02-21", track="t2", hour=n) for n in range(3)])
+    daemon.wait_for(
+        lambda: any(run.status is DagsterRunStatus.FAILURE for run in daemon.runs()[before:]), "the run has died"
+    )
+    daemon.settle()
+    assert any(
+        "dagster/retry_number" in run.tags or "dagster/parent_run_id" in run.tags for run in daemon.runs()[before:]
+    )
+    fresh(lake)
+
+
+def test_a_machine_that_loses_its_power_in_a_run_goes_on_when_it_is_back(watched: tuple[Lake, Daemon], fresh):
+    lake, daemon = watched
+    (lake.home / "stop_before_daily_track_plays").touch()
+    lake.drop_plays("2026-03-06", [play(f"power-{n}", "03-02", track="t1", hour=n) for n in range(3)])
+    daemon.wait_for(
+        lambda: [
+            run
+            for run in daemon.runs()
+            if run.status is DagsterRunStatus.STARTED and "plays" in str(run.asset_selection)
+        ],
+        "the run is under way",
+    )
+    time.sleep(2)
+    daemon.kill()
+    (lake.home / "stop_before_daily_track_plays").unlink()
+    assert [run for run in daemon.runs() if run.status is DagsterRunStatus.STARTED], "Dagster does not know yet"
+    daemon.start()
+    daemon.settle()
+    assert not [run for run in daemon.runs() if not run.is_finished]
+    fresh(lake)
+
+
+def test_a_thousand_days_at_once_are_a_few_runs(tmp_path: Path, fresh, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("UMG_ENGINE", "sail")
+    lake = Lake(tmp_path / "home")
+    lake.configure(SETTINGS, first_day="2024-01-01")
+    days = [date(2024, 1, 1) + timedelta(days=offset) for offset in range(1000)]
+    for day in days:
+        lake.drop_plays(day.isoformat(), [(f"p{day}", "u1", "", "t1", f"{day}T12:00:00Z", 190_000)])
+    daemon = Daemon(lake)
+    daemon.start()
+    try:
+        daemon.settle()
+        runs = [run.job_name for run in daemon.runs()]
+        assert runs.count("land_files") == 1
+        assert len(runs) <= 8, runs
+        assert lake.values("plays", "play_date") == [(day,) for day in days]
+        fresh(lake)
+    finally:
+        daemon.kill()
+
+
+def checked(lake: Lake) -> bool:
+    """Whether the check on landing_plays is green."""
+    from dagster import AssetCheckKey, AssetKey
+
+    key = AssetCheckKey(AssetKey("landing_plays"), "no_file_has_shrunk")
+    with open_instance(lake.home) as instance:
+        record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).get(key)
+    return record is not None and record.status.value == "SUCCEEDED"
+
+
+def umg(lake: Lake, *arguments: str):
+    """The command line over a lake."""
+    code = "import sys; from umg_assets.cli import main; sys.argv = ['umg', *sys.argv[1:]]; main()"
+    return run_python(code, *arguments, env={"UMG_HOME": str(lake.home), "UMG_ENGINE": "sail"})
