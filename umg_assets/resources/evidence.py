@@ -79,7 +79,7 @@ class EvidenceReader:
         """user_key and assigned variant, of the users whose events name the experiment, or of all that were active."""
         days = days_between(experiment.first_day, last)
         ids = [self._user_ids("events", days)]
-        if experiment.exposure_event is None:
+        if not experiment.exposure_event:
             ids.append(self._user_ids("plays", days_between(exposures.visit_days(experiment.first_day), last)))
             found = ids[0].unionByName(ids[1])
         else:
@@ -119,7 +119,7 @@ class EvidenceReader:
                 [(one, end_of(one, zone)) for one in throughs], "through date, cutoff timestamp"
             )
             assigned = once("assigned", self._assigned(name, experiment, max(throughs)))
-            if experiment.exposure_event is None:
+            if not experiment.exposure_event:
                 shown = exposures.exposures_by_assignment(visits, assigned, experiment.first_day)
             else:
                 shown = exposures.exposures_of(exposure_days, name, experiment)
@@ -187,7 +187,7 @@ class EvidenceReader:
                     buckets=BucketSums.from_rows(buckets.get(day, ())),
                     session_bins=tuple(SessionBin(**row) for row in bins.get(day, ())),
                     frozen=frozen if frozen is not None or not trust.exposed else experiment.frozen(),
-                    by_assignment=experiment.exposure_event is None,
+                    by_assignment=not experiment.exposure_event,
                     cap_ms=cap_ms,
                 )
             )
@@ -201,7 +201,7 @@ class _Counts:
         self, users: _Users, exposure_days: DataFrame, name: str, experiment: Experiment, throughs: Sequence[date]
     ) -> None:
         self._primary = experiment.primary[0]
-        logged = experiment.exposure_event is not None
+        logged = bool(experiment.exposure_event)
         facts = users.first.groupBy(
             "exposure_date",
             "two_arms_from",
@@ -255,6 +255,8 @@ def _by_through(rows: DataFrame) -> _Rows:
     """Aggregated rows by their day, in a fixed order; whole numbers as Python's."""
     found: _Rows = defaultdict(list)
     for row in rows.collect():
-        plain = {name: int(value) if isinstance(value, Decimal) else value for name, value in row.asDict().items()}
+        plain: dict[str, Any] = {
+            name: int(value) if isinstance(value, Decimal) else value for name, value in row.asDict().items()
+        }
         found[plain.pop("through")].append(plain)
     return {day: sorted(own, key=repr) for day, own in found.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import deltalake
 import duckdb
@@ -97,4 +98,5 @@ def _moments(con: duckdb.DuckDBPyConnection, name: str, metric: Metric, days: di
     }
     row = con.execute(_MOMENTS.format(n=KNOWN[metric.numerator], **sums), days).fetchone()
     assert row is not None
-    return UserMoments(metric=name, variant="all", **{key: int(one or 0) for key, one in zip(_NAMES, row, strict=True)})
+    known: dict[str, Any] = {key: int(one or 0) for key, one in zip(_NAMES, row, strict=True)}
+    return UserMoments(metric=name, variant="all", **known)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from umg_assets.cli import app
 from umg_assets.experiments.evidence_text import from_text
 from umg_assets.experiments.moments import Evidence
-from umg_assets.generator.experiments import EFFECT, MadeExperiment, generate_experiments
+from umg_assets.generator.experiments import EFFECT, MadeExperiment, generate_experiments, variant_of
 from umg_assets.resources.readouts import Readouts
 from umg_assets_tests.lake import Lake
 
@@ -116,3 +118,81 @@ def test_the_truth_lies_beside_the_events(tmp_path: Path):
     text = generate_experiments(tmp_path / "landing", tmp_path / "truth", FIRST, made=MANY[:2], pre_days=3)
     assert text.count("[experiments.") == 2
     assert (tmp_path / "truth" / "experiments.json").exists()
+
+
+@pytest.mark.sail_enough
+def test_late_events_change_the_days_from_theirs_on_and_looks_taken_say_restated(lake: Lake):
+    made = (MadeExperiment("late", users=60, weeks=1),)
+    text = generate_experiments(lake.home / "made", None, FIRST, made=made, pre_days=7)
+    lake.configure(f"plays_from_events = true\n{text}", sources="", first_day="2026-02-20")
+    files = {file.relative_to(lake.home / "made"): file for file in (lake.home / "made").rglob("*.*")}
+    held = next(path for path in files if "2026-03-12" in path.name)
+    for path, file in files.items():
+        if path != held:
+            lake.drop(str(path), file.read_bytes())
+    lake.run()
+    experiment = lake.settings.experiments["late"]
+    before, looks = lake.rows("experiment_days"), Readouts(lake.home).looks("late")
+    assert [look.day for look in looks if look.metric == "session_duration"]
+    lake.drop(str(held), files[held].read_bytes())
+    report = lake.run()
+    assert report.partitions["exposure_days"] == ["2026-03-12"]
+    assert report.partitions["experiment_late_days"] == [f"2026-03-{day}" for day in range(11, 16)]
+    after = lake.rows("experiment_days")
+    changed = [one["through_date"].day for one, other in zip(before, after, strict=True) if one != other]
+    assert changed
+    assert min(changed) >= 12
+    taken = Readouts(lake.home).take("late", experiment, date(2026, 4, 1))
+    assert Readouts(lake.home).looks("late") == looks, "what was looked at stays as it was"
+    assert {one.day for one in taken.readout.restated} <= {look.day for look in looks}
+    assert taken.readout.restated
+    assert taken.new == ()
+
+
+@pytest.mark.sail_enough
+def test_a_definition_edited_after_the_first_exposure_holds_the_readout_and_a_decision_is_kept(
+    made: Lake, tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("UMG_ENGINE", engine)
+    lake = made.copied(tmp_path / "copy")
+    (lake.home / "umg.toml").write_text((made.home / "umg.toml").read_text())
+    text = (lake.home / "umg.toml").read_text()
+    assert 'owner = "the generator"' in text
+    own = text.index("[experiments.longer]")
+    (lake.home / "umg.toml").write_text(text[:own] + text[own:].replace("weeks = 2", "weeks = 3", 1))
+    experiment, readouts = lake.settings.experiments["longer"], Readouts(lake.home)
+    found = readouts.take("longer", experiment, date(2026, 4, 1)).readout
+    assert [one.decision for one in found.verdicts] == ["on hold"]
+    assert "weeks: was 2, is 3" in " ".join(one.text for one in found.findings)
+    readouts.decide("longer", experiment, "stop", "ann", "the definition was edited", date(2026, 4, 1))
+    (noted,) = readouts.publish("longer", experiment, date(2026, 4, 1)).decisions
+    assert (noted["verdict"], noted["decided_by"], noted["readout_verdict"]) == ("stop", "ann", "b: on hold")
+    assert readout(lake, "longer")["decisions"][0]["reason"] == "the definition was edited"
+
+
+@pytest.mark.sail_enough
+def test_the_commands_plan_read_assign_and_decide(made: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    lake = made.copied(tmp_path / "copy")
+    (lake.home / "umg.toml").write_text((made.home / "umg.toml").read_text())
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def say(*arguments: str) -> str:
+        done = CliRunner().invoke(app, ["--home", str(lake.home), "experiment", *arguments])
+        assert done.exit_code == 0, (done.output, done.exception)
+        return done.output
+
+    assert variant_of("longer-made-up", "u1") in say("assign", "longer", "u1")
+    say("plan", "longer", "--keep")
+    kept = Readouts(lake.home).plan("longer")
+    assert kept is not None
+    assert kept.windows[0].users > 0
+    assert kept.information["session_duration"] > 0
+    say("decide", "longer", "--verdict", "ship", "--by", "ann", "--why", "it won")
+    assert json.loads(say("readout", "longer", "--format", "json"))
+    assert [one["decided_by"] for one in readout(lake, "longer")["decisions"]] == ["ann"]
+
+
+def test_an_experiment_that_umg_toml_does_not_have_is_an_error_that_names_those_it_has(made: Lake):
+    done = CliRunner().invoke(app, ["--home", str(made.home), "experiment", "readout", "longr"])
+    assert done.exit_code != 0
+    assert "longer" in f"{done.output} {done.exception}"

@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any, cast
 
 import numpy as np
 from pyspark.sql import SparkSession
@@ -33,7 +34,7 @@ from umg_assets.transforms.moment_sums import (
 DAY = date(2026, 3, 10)
 RNG = np.random.default_rng(5)
 N = 60
-USERS = [
+USERS: list[tuple[Any, ...]] = [
     (
         DAY,
         f"{number * 7_919:08x}ff",
@@ -113,7 +114,7 @@ def test_the_top_users_are_one_in_a_hundred_rounded_up(spark: SparkSession):
 
 
 def test_evidence_comes_back_from_its_text_as_it_was():
-    big = 10**30
+    big, of_the_engine = 10**30, cast(Any, Decimal(10**30))
     bucket = BucketSums.from_rows([{"metric": "m", "variant": "b", "bucket": 7, "users": 2, "n": 5, "d": 3}])
     evidence = Evidence(
         through=DAY,
@@ -142,6 +143,6 @@ def test_evidence_comes_back_from_its_text_as_it_was():
     assert again.moments == evidence.moments
     assert again.trust == evidence.trust
     assert [list(one.users.nonzero()[0]) for one in again.buckets] == [[7]]
-    assert to_text(Evidence(DAY, True, False, Trust({}), (UserMoments("m", "b", 1, 1, 1, Decimal(big), 1, 1),))).count(
+    assert to_text(Evidence(DAY, True, False, Trust({}), (UserMoments("m", "b", 1, 1, 1, of_the_engine, 1, 1),))).count(
         str(big)
     )
