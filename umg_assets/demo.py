@@ -161,6 +161,17 @@ def _show_windows(home: Path) -> None:
     show(tracks, columns, Format.TABLE, f"\nFavourites of two age groups over 14 days to {day}")
 
 
+def _show_experiments(settings: Settings) -> None:
+    """What was read of each experiment, a line each."""
+    from umg_assets.resources.readouts import Readouts
+
+    for name in settings.experiments:
+        readout = Readouts(settings.home).written(name)
+        for verdict in readout["verdicts"] if readout else ():
+            said = f"{verdict['treatment']}: {verdict['decision']}. {verdict['reasons'][0]}"
+            out.print(f"Experiment {name} through {readout['through']}, {said}", soft_wrap=True)
+
+
 def show_outcome(settings: Settings) -> None:
     """The charts, the sums that show that no record was lost, and where things lie."""
     from umg_assets.partitions import local_today, month_of
@@ -182,8 +193,11 @@ def show_outcome(settings: Settings) -> None:
         "\nNo record vanishes: records read = landed + quarantined (+ filtered by a source)",
     )
     lost = sum(row["records_read"] - row["landed"] - row["quarantined"] - row["filtered"] for row in rows)
-    copies, plays = duplicates(home, history)
-    out.print(f"Records lost: {lost}. Copies of plays: {copies:,}; plays: {plays:,}; duplicates: {copies - plays:,}.")
+    out.print(f"Records lost: {lost}.", end=" " if not settings.event_plays else "\n")
+    if not settings.event_plays:
+        copies, plays = duplicates(home, history)
+        out.print(f"Copies of plays: {copies:,}; plays: {plays:,}; duplicates: {copies - plays:,}.")
+    _show_experiments(settings)
     out.print(
         f"\nEverything lies in {home}:\n"
         "  landing/ (files), tables/ (Delta), exports/current/ (CSV, Parquet, JSON), truth/\n"

@@ -137,7 +137,7 @@ def test_late_events_change_the_days_from_theirs_on_and_looks_taken_say_restated
     lake.drop(str(held), files[held].read_bytes())
     report = lake.run()
     assert report.partitions["exposure_days"] == ["2026-03-12"]
-    assert report.partitions["experiment_late_days"] == [f"2026-03-{day}" for day in range(11, 16)]
+    assert report.partitions["experiment_late_days"] == [f"2026-03-{day}" for day in range(10, 16)]
     after = lake.rows("experiment_days")
     changed = [one["through_date"].day for one, other in zip(before, after, strict=True) if one != other]
     assert changed
@@ -175,6 +175,7 @@ def test_the_commands_plan_read_assign_and_decide(made: Lake, tmp_path: Path, mo
     lake = made.copied(tmp_path / "copy")
     (lake.home / "umg.toml").write_text((made.home / "umg.toml").read_text())
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("UMG_HOME", str(lake.home))
 
     def say(*arguments: str) -> str:
         done = CliRunner().invoke(app, ["--home", str(lake.home), "experiment", *arguments])
@@ -192,7 +193,10 @@ def test_the_commands_plan_read_assign_and_decide(made: Lake, tmp_path: Path, mo
     assert [one["decided_by"] for one in readout(lake, "longer")["decisions"]] == ["ann"]
 
 
-def test_an_experiment_that_umg_toml_does_not_have_is_an_error_that_names_those_it_has(made: Lake):
+def test_an_experiment_that_umg_toml_does_not_have_is_an_error_that_names_those_it_has(
+    made: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("UMG_HOME", str(made.home))
     done = CliRunner().invoke(app, ["--home", str(made.home), "experiment", "readout", "longr"])
     assert done.exit_code != 0
     assert "longer" in f"{done.output} {done.exception}"
