@@ -9,10 +9,10 @@ import typer
 
 from umg_assets.chart_commands import chart_app
 from umg_assets.console import Format, err, out, show
-from umg_assets.experiment_commands import experiment_app
 from umg_assets.home import home_of
 from umg_assets.options import FormatOption, RangeOption, day_of, parsed
 from umg_assets.partitions import parse_range
+from umg_assets.readout_commands import experiment_app
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -230,7 +230,7 @@ class _Counts:
 
     def trust(self, day: date, moments: Iterable[UserMoments], top: Mapping[str, tuple[int, int]]) -> Trust:
         """Trust through a day. moments: that day's; top: the top users of each variant."""
-        by_day = {first: dict(counts) for first, counts in sorted(self._exposed[day].items())}
+        by_day = {first: dict(sorted(counts.items())) for first, counts in sorted(self._exposed[day].items())}
         segments: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         for row in moments:
             if row.slice in user_sums.SLICES and row.metric == self._primary:
@@ -240,14 +240,14 @@ class _Counts:
             if row["day"] <= day:
                 events[row["event_name"]][row["arm"]] += row["users"]
         return Trust(
-            exposed=dict(sum((Counter(counts) for counts in by_day.values()), Counter())),
+            exposed=dict(sorted(sum((Counter(counts) for counts in by_day.values()), Counter()).items())),
             exposed_by_day=by_day,
             exposed_by_segment=dict(sorted(segments.items())),
             two_arms=self._two_arms[day],
             checked=self._checked[day],
             mismatched=self._mismatched[day],
-            events={event: dict(counts) for event, counts in sorted(events.items())},
-            top_users=dict(top),
+            events={event: dict(sorted(counts.items())) for event, counts in sorted(events.items())},
+            top_users=dict(sorted(top.items())),
         )
 
 
