@@ -8,6 +8,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._grpc.client import DagsterGrpcClient
 
 from umg_assets.console import out
 from umg_assets.resources.instance import open_instance
@@ -16,30 +20,40 @@ MODULE = "umg_assets.definitions"
 
 
 @contextlib.contextmanager
-def commands(home: Path, port: int | None, module: str = MODULE) -> Iterator[list[list[str]]]:
-    """The commands of a code server, of a daemon and, with a port, of a webserver, that fit each other while it lasts.
+def processes(home: Path, port: int | None, module: str = MODULE, **options: Any) -> Iterator[list[subprocess.Popen]]:
+    """A code server, a daemon and, with a port, a webserver, started; the caller ends them. options: Popen's.
 
     One code server serves both: left to themselves each would start its own, and the daemon a new one every minute.
+    They start once it answers: a webserver that finds no code shows an error until somebody reloads it.
     """
     home.mkdir(parents=True, exist_ok=True)
     with open_instance(home), tempfile.TemporaryDirectory(prefix="umg-") as folder:
         socket, workspace = Path(folder, "code.sock"), Path(folder, "workspace.yaml")
         workspace.write_text(f"load_from:\n  - grpc_server:\n      socket: {socket}\n      location_name: umg_assets\n")
         python, served = [sys.executable, "-m"], ["-w", str(workspace)]
-        made = [
-            [*python, "dagster", "code-server", "start", "-m", module, "-s", str(socket), "--log-level", "warning"],
-            [*python, "dagster._daemon", "run", *served],
-        ]
+        code = [*python, "dagster", "code-server", "start", "-m", module, "-s", str(socket), "--log-level", "warning"]
+        others = [[*python, "dagster._daemon", "run", *served]]
         if port is not None:
-            made.append([*python, "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *served])
-        yield made
+            others.append([*python, "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *served])
+        started = [subprocess.Popen(code, **options)]
+        _await_code(socket, started[0])
+        started += [subprocess.Popen(command, **options) for command in others]
+        yield started
+
+
+def _await_code(socket: Path, server: subprocess.Popen) -> None:
+    """Until the code server answers, or has ended."""
+    while server.poll() is None:
+        with contextlib.suppress(DagsterUserCodeUnreachableError):
+            if socket.exists() and DagsterGrpcClient(socket=str(socket)).ping("umg"):
+                return
+        time.sleep(0.2)
 
 
 def serve(home: Path, port: int) -> int:
     """Starts all and waits: ends all when one ends or on Ctrl-C. Returns the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with commands(home, port) as made:
-        started = [subprocess.Popen(command) for command in made]
+    with processes(home, port) as started:
         out.print(f"Dagster over {home}: http://127.0.0.1:{port} (Ctrl-C ends it)")
         return _until_one_ends(started)
 

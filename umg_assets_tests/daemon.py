@@ -21,7 +21,7 @@ from umg_assets.resources.instance import open_instance
 from umg_assets.resources.landing import scan
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.stamps import read_stamps
-from umg_assets.serving import commands
+from umg_assets.serving import processes
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.processes import own_environment
 
@@ -42,19 +42,19 @@ class Daemon:
 
     def start(self) -> None:
         """Starts it; `wait_for` says when a thing has come about."""
-        made = self._open.enter_context(commands(self.lake.home, self._port, self._module))
         with self._log.open("a") as log:
-            self._processes = [
-                subprocess.Popen(
-                    command,
+            self._processes = self._open.enter_context(
+                processes(
+                    self.lake.home,
+                    self._port,
+                    self._module,
                     env=environment(self.lake.home),
                     cwd=Path(__file__).parent.parent,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
                 )
-                for command in made
-            ]
+            )
         if self._port is not None:
             self.wait_for(self._answers, "the webserver's answer")
 

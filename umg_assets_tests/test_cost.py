@@ -72,6 +72,14 @@ def test_a_late_play_of_a_closed_month_writes_its_day_the_sessions_around_it_its
         "age_group_favourites": (1, days("02-24", "02-25")),
     }
     assert written["chart_movements"] == (1, ["AT", "DE"]), "movements of later months follow from the month's"
+    columns = ("chart_date", "market", "genre", "criterion", "plays")
+    artists = {tuple(row[:4]): row[4] for row in lake.values("top_artists_by_genre", *columns)}
+    assert [artists[day, None, "Pop", "plays"] for day in DAYS[3:]] == [8] * 17, (
+        "a window made again holds all its days"
+    )
+    favourites = lake.values("age_group_favourites", "chart_date", "track_id", "age_group", "plays")
+    of_two_days = {plays for day, track, _, plays in favourites if track == "t1" and DAYS[0] < day <= DAYS[-1]}
+    assert of_two_days == {2}
 
 
 @pytest.mark.sail_enough

@@ -12,6 +12,7 @@ from umg_assets.partitions import chart_key, local_today, split_chart_keys
 from umg_assets.planning import WHOLE, Scope, Stamp, built_from, chunks, needed
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import History, Ledger
+from umg_assets.resources.previewing import preview
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.stamps import data_version, read_stamps
 from umg_assets.settings import Settings
@@ -56,7 +57,8 @@ class LakehouseIOManager(dg.IOManager):
         return self._lakehouse.read(table, slice_of(table, keys) if keys and table.partitioned_by else None)
 
     def handle_output(self, context: dg.OutputContext, obj: DataFrame | Chunks) -> None:
-        """Replaces the run's partitions by the rows; rows, Delta version, files and bytes go into the metadata."""
+        """Replaces the run's partitions by the rows; rows, Delta version, files, bytes, seconds and a preview
+        go into the metadata."""
         table = tables.BY_NAME[context.asset_key.path[-1]]
         commit = None
         for replaced, rows in self._parts(table, list(context.asset_partition_keys), obj):
@@ -69,6 +71,13 @@ class LakehouseIOManager(dg.IOManager):
                 metadata={"dagster/partition_row_count": count}, asset_key=context.asset_key, partition_key=_key(values)
             )
         context.add_output_metadata(commit.metadata)
+        shown = preview(self._lakehouse, table, list(context.asset_partition_keys))
+        if shown:  # of the last partition alone: output metadata would go to each of a range
+            step.add_asset_metadata(
+                metadata={name: dg.MetadataValue.md(text) for name, text in shown.items()},
+                asset_key=context.asset_key,
+                partition_key=context.asset_partition_keys[-1],
+            )
         step.set_data_version(context.asset_key, data_version(self._stamp(context, obj)))
 
     def _parts(self, table: Table, keys: list[str], obj: DataFrame | Chunks) -> Iterator[tuple[Slice, DataFrame]]:
