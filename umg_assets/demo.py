@@ -166,8 +166,8 @@ def _show_experiments(settings: Settings) -> None:
     from umg_assets.resources.readouts import Readouts
 
     for name in settings.experiments:
-        readout = Readouts(settings.home).written(name)
-        for verdict in readout["verdicts"] if readout else ():
+        readout = Readouts(settings.home).written(name) or {"verdicts": ()}
+        for verdict in readout["verdicts"]:
             said = f"{verdict['treatment']}: {verdict['decision']}. {verdict['reasons'][0]}"
             out.print(f"Experiment {name} through {readout['through']}, {said}", soft_wrap=True)
 
