@@ -17,7 +17,7 @@ first_day = {first_day}            # earlier plays are quarantined
 # correction_days = 35          # a play_id again on another local day within so many days corrects the play
 # age_groups = [13, 18, 25, 35, 45, 55, 65]   # lower bounds, in years
 # chunk_plays = 3000000         # plays written at a time: bounds the memory
-# plays_from_events = true      # make plays of play_start and play_end events; default: where no source has plays
+# Set plays_from_events = true to make plays of play_start and play_end events too; default: where no source has plays
 # engine = "sail"               # or "spark" (needs Java 17)
 # owners = ["team:analytics"]   # whom Dagster's UI names for every asset: team:NAME or an e-mail address
 
