@@ -6,9 +6,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
+from umg_assets.checks.experiments import HELD
 from umg_assets.cli import app
 from umg_assets.experiments.evidence_text import from_text
 from umg_assets.experiments.moments import Evidence
@@ -90,6 +92,18 @@ def test_an_effect_of_two_fifths_is_shipped_and_a_broken_split_is_held(made: Lak
     broken = readout(made, "broken")
     assert [one["decision"] for one in broken["verdicts"]] == ["on hold"]
     assert "sample ratio" in [one["check"] for one in broken["findings"] if one["level"] == "hold"]
+
+
+def test_what_holds_one_experiment_turns_its_own_check_red_and_no_other(made: Lake):
+    keys = {name: dg.AssetCheckKey(dg.AssetKey(f"experiment_{name}_readout"), HELD) for name in ("broken", "same")}
+    found = made.instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
+    passed = {}
+    for name, key in keys.items():
+        record = found[key]
+        assert record is not None
+        assert record.event is not None
+        passed[name] = record.event.dagster_event.event_specific_data.passed
+    assert passed == {"broken": False, "same": True}
 
 
 def test_where_chance_favours_a_variant_on_day_three_the_bound_holds(made: Lake):
