@@ -15,7 +15,7 @@ from umg_assets import tables
 from umg_assets.assets.landing import landing_events, shrunk_files
 from umg_assets.checks import check_keys_of_runs, checks_of_runs, checks_of_tables
 from umg_assets.partitions import local_today
-from umg_assets.planning import PLANNED, Plan, Scope, plan
+from umg_assets.planning import Plan, Scope, plan
 from umg_assets.resources.instance import (
     QUIET,
     busy_assets,
@@ -29,7 +29,7 @@ from umg_assets.resources.landing import LandingError, Scan, scan
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.stamps import read_stamps
 from umg_assets.running import Runner, blocking_checks
-from umg_assets.runs import LAND, RAW, STAGES, Run, landing_runs, next_runs
+from umg_assets.runs import LAND, RAW, STAGES, Run, landing_runs, next_runs, stages
 from umg_assets.settings import Automation, Settings
 
 CHECK = "check_tables"
@@ -93,11 +93,14 @@ class Automated:
 def build_automation(settings: Settings) -> Automated:
     """A job for landing files, one for each stage after it, the checks that read whole tables, and upkeep."""
     landing = dg.define_asset_job(LAND, _with_checks(RAW))
-    stages = [dg.define_asset_job(name, _with_checks(assets)) for name, assets in STAGES.items()]
+    after = [
+        dg.define_asset_job(name, _with_checks(assets) if name in STAGES else dg.AssetSelection.assets(*assets))
+        for name, assets in stages(settings.experiments).items()
+    ]
     checks = dg.define_asset_job(CHECK, checks_of_tables())
     return Automated(
-        [landing, *stages, checks, compact_tables, close_the_day],
-        _sensors(settings.automation, landing, stages),
+        [landing, *after, checks, compact_tables, close_the_day],
+        _sensors(settings.automation, landing, after),
         _schedules(settings, checks),
     )
 
@@ -106,7 +109,7 @@ def _with_checks(assets: Sequence[str]) -> dg.AssetSelection:
     return dg.AssetSelection.assets(*assets).without_checks() | checks_of_runs(*assets)
 
 
-def _sensors(looks: Automation, landing: Any, stages: list[Any]) -> list[dg.SensorDefinition]:
+def _sensors(looks: Automation, landing: Any, after: list[Any]) -> list[dg.SensorDefinition]:
     """The sensor over landing/ and the one over the ledger; both are on unless somebody turns them off."""
     common: dict[str, Any] = {
         "minimum_interval_seconds": looks.sensor_seconds,
@@ -125,7 +128,7 @@ def _sensors(looks: Automation, landing: Any, stages: list[Any]) -> list[dg.Sens
         runs = [] if under_way else landing_runs((one.delivery_date, one.path, one.signature) for one in found.changed)
         return _landing_asked(context, found, runs, under_way)
 
-    @dg.sensor(jobs=stages, description="Runs what deliveries touched, by the ledger: that alone.", **common)
+    @dg.sensor(jobs=after, description="Runs what deliveries touched, by the ledger: that alone.", **common)
     def ledger_sensor(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
     ) -> dg.SensorResult:
@@ -134,10 +137,12 @@ def _sensors(looks: Automation, landing: Any, stages: list[Any]) -> list[dg.Sens
         looked_at = repr((ledger.version(), last_event(context.instance), today, _hour(), sorted(busy)))
         if context.cursor == looked_at:
             return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=looked_at)
-        history, stamps = ledger.read(), read_stamps(context.instance, PLANNED)
-        todo = plan(history, stamps, Scope.of(settings), today)
+        scope = Scope.of(settings)
+        history, stamps = ledger.read(), read_stamps(context.instance, scope.planned)
+        todo = plan(history, stamps, scope, today)
         refused = refused_assets(context.instance, _blocking(context)) if todo else set()
-        return _stages_asked(todo, next_runs(todo, history, stamps, busy, refused), busy, refused, looked_at)
+        runs = next_runs(todo, history, stamps, busy, refused, scope.experiments)
+        return _stages_asked(todo, runs, busy, refused, looked_at)
 
     return [landing_sensor, ledger_sensor]
 
@@ -201,7 +206,7 @@ def _request(run: Run, asked_by: str, tags: dict[str, str] | None = None) -> dg.
         run_key=f"{run.fingerprint} {_hour()}",
         job_name=run.job,
         asset_selection=[dg.AssetKey(asset) for asset in run.assets],
-        asset_check_keys=check_keys_of_runs(*run.assets),
+        asset_check_keys=check_keys_of_runs(*run.assets) if run.job in (LAND, *STAGES) else None,
         tags={**tags_of(run.bounds, asked_by, run.why), **(tags or {})},
     )
 

@@ -12,6 +12,7 @@ from umg_assets.console import Format, err, out, show
 from umg_assets.home import home_of
 from umg_assets.options import FormatOption, RangeOption, day_of, parsed
 from umg_assets.partitions import parse_range
+from umg_assets.readout_commands import experiment_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +21,7 @@ app = typer.Typer(
     help="The lakehouse that a music-streaming company's product analysts run.",
 )
 app.add_typer(chart_app, name="chart")
+app.add_typer(experiment_app, name="experiment")
 
 _state = {"debug": False}
 
@@ -50,11 +52,14 @@ def generate(
     days: Annotated[int, typer.Option(help="Delivery days.")] = 120,
     last_day: Annotated[str | None, typer.Option(help="The last of them; default: yesterday (UTC).")] = None,
     seed: Annotated[int, typer.Option(help="The same seed and knobs give the same files.")] = 7,
+    experiments: Annotated[
+        bool, typer.Option("--experiments", help="Four experiments, too, of users of their own.")
+    ] = False,
 ) -> None:
     """Write made-up landing files with planted faults, and truth/ beside landing/."""
     from umg_assets.demo import generate_files
 
-    generate_files(home_of(), plays, days, day_of(last_day), seed)
+    generate_files(home_of(), plays, days, day_of(last_day), seed, experiments)
 
 
 @app.command()
@@ -92,7 +97,7 @@ def accept(path: Annotated[str, typer.Argument(help="As `umg run` names it: rela
 
 @app.command()
 def quarantine(
-    source: Annotated[str | None, typer.Option(help="plays, users or tracks.")] = None,
+    source: Annotated[str | None, typer.Option(help="plays, users, tracks or events.")] = None,
     reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,
     days: RangeOption = None,
     limit: Annotated[int, typer.Option(help="Records to print.")] = 20,

@@ -8,8 +8,10 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from umg_assets.assets.charts import build_chart_assets  # noqa: E402 - after the filter
 from umg_assets.assets.dimensions import build_dimension_assets  # noqa: E402
+from umg_assets.assets.experiments import build_experiment_assets  # noqa: E402
 from umg_assets.assets.exports import exports  # noqa: E402
 from umg_assets.assets.landing import build_landing_assets, no_file_has_shrunk  # noqa: E402
+from umg_assets.assets.measures import build_measure_assets  # noqa: E402
 from umg_assets.assets.plays import build_play_assets  # noqa: E402
 from umg_assets.assets.policies import with_policies  # noqa: E402
 from umg_assets.assets.raw import build_raw_assets  # noqa: E402
@@ -39,6 +41,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         *build_chart_assets(days),
         *build_window_assets(days, settings.charts),
         exports,
+        *(build_measure_assets(days) if settings.experiments else ()),
+        *build_experiment_assets(settings),
     ]
     automated = build_automation(settings)
     return dg.Definitions(

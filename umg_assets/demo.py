@@ -11,10 +11,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Column
 
 from umg_assets.console import Format, err, out, show
+from umg_assets.home import FILE_NAME
 from umg_assets.settings import Settings, read_settings
 from umg_assets.template import write_template
 
 if TYPE_CHECKING:
+    from umg_assets.generator import World
     from umg_assets.running import Report
 
 SHOWN_MARKETS = ("AT", "DE")
@@ -33,8 +35,13 @@ def _progress() -> Progress:
     )
 
 
-def generate_files(home: Path, plays: int, days: int, last_day: date | None, seed: int) -> None:
-    """Writes landing files and truth/ of a made-up world, unless landing/ holds files already."""
+def generate_files(
+    home: Path, plays: int, days: int, last_day: date | None, seed: int, experiments: bool = False
+) -> None:
+    """Writes landing files and truth/ of a made-up world, unless landing/ holds files already.
+
+    experiments: made-up ones, too, over the world's last 18 days: two weeks, two days to settle, and a day of rest.
+    """
     from umg_assets.generator import World, generate
 
     landing = home / "landing"
@@ -47,6 +54,20 @@ def generate_files(home: Path, plays: int, days: int, last_day: date | None, see
     with _progress() as progress:
         task = progress.add_task(f"making up {plays:,} plays over {days} days", total=1.0)
         generate(world, landing, home / "truth", lambda done, _: progress.update(task, completed=done))
+    if experiments:
+        _generate_experiments(home, world)
+
+
+def _generate_experiments(home: Path, world: "World") -> None:
+    """Their files, and their definitions at the end of umg.toml."""
+    from umg_assets.generator.experiments import generate_experiments
+
+    first_day = world.last_day - timedelta(days=17)
+    pre_days = max(1, min(14, (first_day - world.first_day).days - 1))
+    text = generate_experiments(home / "landing", home / "truth", first_day, pre_days=pre_days, seed=world.seed)
+    file = home / FILE_NAME
+    told = file.read_text(encoding="utf-8")
+    file.write_text(f"plays_from_events = true\n{told}{text}", encoding="utf-8")
 
 
 def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = None) -> "Report":
@@ -140,6 +161,17 @@ def _show_windows(home: Path) -> None:
     show(tracks, columns, Format.TABLE, f"\nFavourites of two age groups over 14 days to {day}")
 
 
+def _show_experiments(settings: Settings) -> None:
+    """What was read of each experiment, a line each."""
+    from umg_assets.resources.readouts import Readouts
+
+    for name in settings.experiments:
+        readout = Readouts(settings.home).written(name) or {"verdicts": ()}
+        for verdict in readout["verdicts"]:
+            said = f"{verdict['treatment']}: {verdict['decision']}. {verdict['reasons'][0]}"
+            out.print(f"Experiment {name} through {readout['through']}, {said}", soft_wrap=True)
+
+
 def show_outcome(settings: Settings) -> None:
     """The charts, the sums that show that no record was lost, and where things lie."""
     from umg_assets.partitions import local_today, month_of
@@ -161,8 +193,11 @@ def show_outcome(settings: Settings) -> None:
         "\nNo record vanishes: records read = landed + quarantined (+ filtered by a source)",
     )
     lost = sum(row["records_read"] - row["landed"] - row["quarantined"] - row["filtered"] for row in rows)
-    copies, plays = duplicates(home, history)
-    out.print(f"Records lost: {lost}. Copies of plays: {copies:,}; plays: {plays:,}; duplicates: {copies - plays:,}.")
+    out.print(f"Records lost: {lost}.", end=" " if not settings.event_plays else "\n")
+    if not settings.event_plays:
+        copies, plays = duplicates(home, history)
+        out.print(f"Copies of plays: {copies:,}; plays: {plays:,}; duplicates: {copies - plays:,}.")
+    _show_experiments(settings)
     out.print(
         f"\nEverything lies in {home}:\n"
         "  landing/ (files), tables/ (Delta), exports/current/ (CSV, Parquet, JSON), truth/\n"

@@ -23,6 +23,9 @@ FIRST_KNOWN = date(1900, 1, 1)
 SESSION_DAYS_BEFORE, SESSION_DAYS_AFTER = 3, 1
 """Plays of how many days around a day decide the day's sessions (transforms/sessions.py says why)."""
 
+EVENT_DAYS_AROUND = 1
+"""Events of how many days before and after a day decide the plays that began on it (transforms/event_plays.py)."""
+
 
 def utc_today() -> date:
     """The running UTC day: the delivery date of what is delivered now."""
@@ -150,6 +153,21 @@ def calendar(first_day: date, first_delivery: date, time_zone: str, markets: Seq
         by_country=by_country,
         month_by_country=dg.MultiPartitionsDefinition({"country": by_country, "month": months}),
     )
+
+
+def experiment_days(first_day: date, last_day: date, time_zone: str) -> dg.TimeWindowPartitionsDefinition:
+    """An experiment's own local days, both ends included."""
+    import dagster as dg
+
+    return dg.DailyPartitionsDefinition(
+        first_day.isoformat(), end_date=(last_day + timedelta(days=1)).isoformat(), timezone=time_zone
+    )
+
+
+def end_of(day: date, time_zone: str) -> datetime:
+    """The instant at which a local day ends, UTC."""
+    midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), zoneinfo.ZoneInfo(time_zone))
+    return midnight.astimezone(UTC)
 
 
 def chart_key(country: str, month: date) -> str:

@@ -147,6 +147,8 @@ def conservation(history: History) -> list[dict[str, Any]]:
     rows = []
     for source in tables.KINDS:
         own = [entry for entry in latest.values() if entry.source == source]
+        if source == "events" and not own:
+            continue
         rows.append(
             {
                 "source": source,

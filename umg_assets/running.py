@@ -9,8 +9,9 @@ from functools import cached_property
 import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
+from umg_assets.experiments.days import days_asset, evidence_days, readout_asset
 from umg_assets.partitions import chart_key, days_between, local_today, month_of
-from umg_assets.planning import BY_MARKET, CHARTS, EXPORTS, MONTHLY, PLANNED, WHOLE, Plan, Scope, plan
+from umg_assets.planning import BY_MARKET, CHARTS, EXPORTS, MONTHLY, WHOLE, Plan, Scope, plan
 from umg_assets.resources.instance import end_dead_runs, here, open_instance, refused_assets, tags_of
 from umg_assets.resources.landing import Scan, scan
 from umg_assets.resources.ledger import Ledger
@@ -81,18 +82,19 @@ class Runner:
         return build_definitions(self._settings)
 
     def _next(self, instance: dg.DagsterInstance, forced: dict[str, list[str]], report: Report) -> list[Run]:
-        history, stamps = self._ledger.read(), read_stamps(instance, PLANNED)
-        todo = plan(history, stamps, Scope.of(self._settings), local_today(self._settings.time_zone))
+        scope = Scope.of(self._settings)
+        history, stamps = self._ledger.read(), read_stamps(instance, scope.planned)
+        todo = plan(history, stamps, scope, local_today(self._settings.time_zone))
         report.waiting_days = todo.waiting
         asked = {
             asset: sorted({*todo.partitions.get(asset, ()), *forced.get(asset, ())})
-            for asset in PLANNED
+            for asset in scope.planned
             if todo.partitions.get(asset) or forced.get(asset)
         }
         if not asked:
             return []
         refused = refused_assets(instance, blocking_checks(self._definitions.resolve_asset_graph()))
-        runs = next_runs(Plan(asked), history, stamps, refused=refused)
+        runs = next_runs(Plan(asked), history, stamps, refused=refused, experiments=scope.experiments)
         report.refused = [] if runs else sorted(refused)
         return runs
 
@@ -106,9 +108,14 @@ class Runner:
             BY_MARKET[0]: set(self._settings.markets),
             EXPORTS: {WHOLE},
         }
+        scope = Scope.of(self._settings)
         for day in days:
-            for asset, reached in Scope.of(self._settings).reach(day, today).items():
-                keys.setdefault(asset, set()).update(one.isoformat() for one in reached)
+            for reach in (scope.reach(day, today), scope.reach_of_events(day, today)):
+                for asset, reached in reach.items():
+                    keys.setdefault(asset, set()).update(one.isoformat() for one in reached)
+        for name, experiment in scope.experiments.items():
+            own = [day for day in evidence_days(experiment, today) if days and day >= days[0]]
+            keys |= {days_asset(name): {day.isoformat() for day in own}, readout_asset(name): {WHOLE} if own else set()}
         return {asset: sorted(partitions) for asset, partitions in keys.items()}
 
     def _run(self, instance: dg.DagsterInstance, run: Run, report: Report) -> None:

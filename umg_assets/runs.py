@@ -4,10 +4,11 @@ A run is some assets of one job over one unbroken range of their partitions. An 
 follows from is stale, running or refused by a check: so nobody reads half of a backfill, and exports come last.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from umg_assets.experiments.days import days_asset, readout_asset
 from umg_assets.partitions import chart_key, runs_of_days, runs_of_months, split_chart_keys
 from umg_assets.planning import (
     BY_MARKET,
@@ -16,8 +17,10 @@ from umg_assets.planning import (
     DIMENSIONS,
     EXPORTED,
     EXPORTS,
+    MEASURES,
     MONTHLY,
     NEVER,
+    PLANNED,
     WHOLE,
     WINDOWS,
     Plan,
@@ -27,7 +30,7 @@ from umg_assets.planning import (
 from umg_assets.resources.ledger import Entry, History
 
 LAND = "land_files"
-RAW: tuple[str, ...] = ("deliveries", "raw_plays", "raw_users", "raw_tracks", "quarantine")
+RAW: tuple[str, ...] = ("deliveries", "raw_plays", "raw_users", "raw_tracks", "raw_app_events", "quarantine")
 STAGES: dict[str, tuple[str, ...]] = {
     "update_dimensions": DIMENSIONS,
     "build_days": DAILY,
@@ -36,6 +39,22 @@ STAGES: dict[str, tuple[str, ...]] = {
     "publish": (*BY_MARKET, EXPORTS),
 }
 """The jobs after landing, in order, each with its assets: of one partitioning, so that a range is one run."""
+
+MEASURE = "measure_days"
+_READ = "read_"
+
+
+def stages(experiments: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """STAGES, and after them, where there are experiments, what all of them read, and a job for each."""
+    jobs = {f"{_READ}{name}": (days_asset(name), readout_asset(name)) for name in experiments}
+    return {**STAGES, **({MEASURE: MEASURES} if jobs else {}), **jobs}
+
+
+def assets_of(job: str) -> tuple[str, ...]:
+    """The assets of a job."""
+    name = job.removeprefix(_READ)
+    return {LAND: RAW, **stages([name])}.get(job, ())
+
 
 UPSTREAM: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(DIMENSIONS, RAW),
@@ -50,7 +69,7 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
 }
 """By planned asset, what it is made of."""
 
-DAY_BY_DAY = ("daily_track_plays",)
+DAY_BY_DAY = ("daily_track_plays", "user_days")
 """Daily assets of which a day is made of the same day alone."""
 
 _RANGES_APART = 3
@@ -72,14 +91,27 @@ class Run:
     fingerprint: str = field(compare=False)
 
 
-def ancestors(asset: str) -> set[str]:
-    """Everything that an asset follows from."""
-    above = UPSTREAM.get(asset, ())
-    return set(above).union(*map(ancestors, above))
+def upstream(experiments: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """UPSTREAM, with what experiments read and what is made of it."""
+    measured = {"visits": ("plays", *RAW), "user_days": ("visits",), "exposure_days": RAW}
+    own = {days_asset(name): ("visits", "exposure_days") for name in experiments}
+    own |= {readout_asset(name): (days_asset(name),) for name in experiments}
+    return {**UPSTREAM, **(measured | own if own else {})}
+
+
+def ancestors(asset: str, above: Mapping[str, tuple[str, ...]] = UPSTREAM) -> set[str]:
+    """Everything that an asset follows from; above: by asset, what it is made of."""
+    own = above.get(asset, ())
+    return set(own).union(*(ancestors(one, above) for one in own))
 
 
 def next_runs(
-    todo: Plan, history: History, stamps: Stamps, busy: Collection[str] = (), refused: Collection[str] = ()
+    todo: Plan,
+    history: History,
+    stamps: Stamps,
+    busy: Collection[str] = (),
+    refused: Collection[str] = (),
+    experiments: Iterable[str] = (),
 ) -> list[Run]:
     """The runs that may start now, in order; after them the next ones follow from a new plan.
 
@@ -88,12 +120,13 @@ def next_runs(
     """
     stale = todo.partitions
     runs: list[Run] = []
-    for job, assets in STAGES.items():
+    made_of = upstream(experiments)
+    for job, assets in stages(experiments).items():
         groups: list[list[str]] = []
         for asset in assets:
             if asset not in stale or asset in busy:
                 continue
-            above = ancestors(asset)
+            above = ancestors(asset, made_of)
             waits_for = above.intersection(stale)
             if above.intersection(busy) or above.intersection(refused):
                 continue
@@ -118,7 +151,7 @@ def _together(first: str, asset: str, stale: dict[str, list[str]]) -> bool:
 
 def ranges(asset: str, keys: Sequence[str]) -> list[tuple[str, str] | None]:
     """The partitions of an asset as unbroken ranges (first key, last key); None for an asset without partitions."""
-    if asset in DAILY:
+    if asset in (*DAILY, *MEASURES) or (keys and asset not in PLANNED and list(keys) != [WHOLE]):
         return [(a.isoformat(), b.isoformat()) for a, b in runs_of_days(date.fromisoformat(key) for key in keys)]
     if asset in BY_MARKET:
         return [(min(keys), max(keys))] if keys else []

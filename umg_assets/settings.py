@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings import SettingsError as SourceError
 
+from umg_assets.experiments.definition import Experiment, check_experiments
 from umg_assets.home import FILE_NAME, home_of
 from umg_assets.partitions import countries
 from umg_assets.settings_errors import explain, explain_syntax, explain_variable, unknown_variables
@@ -162,6 +163,10 @@ class Settings(BaseSettings):
         description="whom Dagster's UI names for every asset: team:NAME or an e-mail address",
     )
     published: tuple[PublishedList, ...] = Field(default=(), description="lists of plays a track to reconcile with")
+    plays_from_events: bool | None = Field(
+        default=None, description="make plays of play_start and play_end events; default: where no source has plays"
+    )
+    experiments: dict[str, Experiment] = Field(default={}, description="experiments by name, in [experiments.NAME]")
     sources: Sources = Field(default_factory=lambda: built_in_sources())
 
     @model_validator(mode="after")
@@ -174,7 +179,14 @@ class Settings(BaseSettings):
             raise ValueError(f"markets: expected each market once, got {list(self.markets)}")
         if self.spark_master and self.spark_remote:
             raise ValueError("spark_remote: expected either it or spark_master, got both: unset one")
+        check_experiments(self.experiments)
         return self
+
+    @property
+    def event_plays(self) -> bool:
+        """Whether plays are made of events, too."""
+        asked = not self.sources.plays if self.plays_from_events is None else self.plays_from_events
+        return asked and bool(self.sources.events)
 
     @property
     def landing(self) -> Path:

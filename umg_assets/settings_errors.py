@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_settings import SettingsError as SourceError
@@ -15,7 +15,7 @@ from umg_assets.sources import Source, Sources
 
 Place = tuple[str | int, ...]
 _PREFIX = "UMG_"
-_AT = re.compile(r"(?:sources\.(?P<kind>\w+)\[(?P<at>\d+)\]\.)?(?P<key>[a-z_]+(?:\.\w+)?)(?=: )")
+_AT = re.compile(r"(?:sources\.(?P<kind>\w+)\[(?P<at>\d+)\]\.)?(?P<key>[a-z_]+(?:\.\w+)*)(?=: )")
 _KEY = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _HEADER = re.compile(rf"\s*(\[\[?)\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*\]\]?\s*(?:#.*)?$")
 _ASSIGNMENT = re.compile(rf"\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*=")
@@ -110,9 +110,12 @@ def _known_keys(loc: Place, settings: type[BaseModel]) -> list[str]:
     """The settings that may stand where a wrong one stands."""
     model: Any = settings
     for part in loc:
-        if isinstance(part, str):
+        if get_origin(model) is dict:  # a table of tables: this part is one's name
+            model = get_args(model)[-1]
+        elif isinstance(part, str):
             model = Source if model is Sources else model.model_fields[part].annotation
-            model = next(iter(get_args(model)), model)  # of an array of tables, one of them
+            if get_origin(model) is not dict:
+                model = next(iter(get_args(model)), model)  # of an array of tables, one of them
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

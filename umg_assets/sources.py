@@ -110,13 +110,14 @@ class Source(BaseModel):
 
 
 class Sources(BaseModel):
-    """All sources, by kind: any number each, also none of users or tracks."""
+    """All sources, by kind: any number each, also none of users, tracks or events."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     plays: tuple[Source, ...] = ()
     users: tuple[Source, ...] = ()
     tracks: tuple[Source, ...] = ()
+    events: tuple[Source, ...] = ()
 
     @model_validator(mode="after")
     def _fit_the_contract(self) -> "Sources":

@@ -7,8 +7,8 @@ schema from it and casts every write to it. A contract is declared once, nullabl
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["plays", "users", "tracks"]
-KINDS: tuple[Kind, ...] = ("plays", "users", "tracks")
+Kind = Literal["plays", "users", "tracks", "events"]
+KINDS: tuple[Kind, ...] = ("plays", "users", "tracks", "events")
 Criterion = Literal["plays", "streams", "listening_time", "listeners"]
 CRITERIA: dict[Criterion, str] = {
     "plays": "plays",
@@ -93,7 +93,7 @@ DELIVERIES = Table(
     _columns(
         "sequence | bigint | order of the entries; what was built from it is stamped with it",
         "state | string | staged: about to be written; landed: its tables are written; accepted: may shrink",
-        "source | string | plays, users or tracks; stamps: a changed users or tracks table (path) touched plays",
+        "source | string | plays, users, tracks, events; stamps: a changed users or tracks table (path) touched plays",
         "path | string | path of the file, relative to landing/ where it lies there",
         "signature | string | size, times and inode of the file: unchanged means unread",
         "content_hash | string | SHA-256 of the file's bytes",
@@ -103,9 +103,9 @@ DELIVERIES = Table(
         "landed | bigint | records that became rows of a raw table",
         "filtered | bigint | records that the source's where leaves out",
         "quarantined | map<string,bigint> | records set aside, by reason",
-        "rows_by_play_date | map<string,bigint> | plays: landed rows by local play date (ISO)",
-        "repeats | array<string> | plays: pairs of play dates (ISO/ISO) that share a play_id",
-        "play_dates | array<date> | local play dates touched: rows brought, rows replaced, other copies of both",
+        "rows_by_play_date | map<string,bigint> | plays, events: landed rows by local play or event date (ISO)",
+        "repeats | array<string> | pairs of play (event) dates (ISO/ISO) that share a play_id (event_id)",
+        "play_dates | array<date> | local play (event) dates touched: rows brought or replaced, other copies of both",
         "chart_months | array<date> | months whose charts alone are touched (a track's new title)",
         "window_dates | array<date> | play dates that windows count anew (a track's new artist or genre)",
         "chart_dates | array<date> | days whose window charts alone are touched (a new name in them)",
@@ -167,11 +167,31 @@ RAW_TRACKS = Table(
     filled=("track_id", "source_file", "record"),
     pruned_by=("source_file",),
 )
+RAW_APP_EVENTS = Table(
+    "raw_app_events",
+    "Events of the app as delivered, typed: every copy of every event.",
+    _columns(
+        "event_id | string | identifier of the event, given by the app",
+        "event_name | string | what happened: home_loaded, play_start, play_end, ...",
+        "user_id | string | identifier of the user, as delivered (personal)",
+        "user_key | string | HMAC-SHA256 of user_id under the lakehouse's key",
+        "session_id | string | identifier of the session, unique with the user only",
+        "track_id | string | identifier of the track that the event is about",
+        "occurred_at | timestamp | instant at which it happened, UTC",
+        "experiment | string | name of the experiment that it belongs to",
+        "variant | string | variant that the app showed",
+        "properties | string | what else the app says, as a JSON object",
+        "event_date | date | local date of occurred_at in the reporting time zone",
+        *_DELIVERED,
+    ),
+    partitioned_by=("delivery_date",),
+    personal=True,
+)
 QUARANTINE = Table(
     "quarantine",
     "Records that could not land, one row each, with the reason and their text.",
     _columns(
-        "source | string | plays, users or tracks",
+        "source | string | plays, users, tracks or events",
         "delivery_date | date | UTC day of the delivery",
         "source_file | string | path of the file, relative to landing/ where it lies there",
         "record | bigint | number of the record in its file, from 1; 0 for a file refused whole",
@@ -301,6 +321,104 @@ SESSIONS = Table(
     key=("session_key",),
     filled=("user_key", "started_at", "ended_at", "plays"),
 )
+VISITS = Table(
+    "visits",
+    "One row a visit: a session with or without a play, by the local day on which it began.",
+    _columns(
+        "visit_date | date | local date of its first play or event",
+        "visit_key | string | SHA-256 of user_key, session_id and its start",
+        "user_key | string | HMAC-SHA256 of the user's id",
+        "session_id | string | identifier of the session, unique with the user only; NULL where none is delivered",
+        "started_at | timestamp | its first play or event, UTC",
+        "ended_at | timestamp | its last event, or the end of what it played, UTC",
+        "plays | bigint | tracks started; 0 without a play",
+        "streams | bigint | plays of the stream threshold or longer",
+        "skips | bigint | plays shorter than the stream threshold",
+        "completes | bigint | plays of the complete threshold of the track or longer",
+        "listening_ms | bigint | milliseconds listened; 0 without a play",
+        "country | string | market of its first play or event; NULL when unknown",
+        "age_group | string | age group of the user at its first play or event; NULL when unknown",
+    ),
+    partitioned_by=("visit_date",),
+    key=("visit_key",),
+)
+USER_DAYS = Table(
+    "user_days",
+    "Sums of visits by user and the local day on which they began: additive over days and users.",
+    _columns(
+        "activity_date | date | local date",
+        "user_key | string | HMAC-SHA256 of the user's id",
+        "sessions | bigint | visits, those without a play included",
+        "plays | bigint | tracks started",
+        "streams | bigint | plays of the stream threshold or longer",
+        "skips | bigint | plays shorter than the stream threshold",
+        "completes | bigint | plays of the complete threshold of the track or longer",
+        "listening_ms | bigint | milliseconds listened",
+        "listening_squares | decimal(38,0) | sum over its visits of listening_ms squared",
+        "country | string | market of its first visit; NULL when unknown",
+        "age_group | string | age group of its first visit; NULL when unknown",
+    ),
+    partitioned_by=("activity_date",),
+    key=("activity_date", "user_key"),
+)
+EXPOSURE_DAYS = Table(
+    "exposure_days",
+    "Each user's first event of a name on a day in an experiment; the overall first is taken at readout.",
+    _columns(
+        "exposure_date | date | local date of the events",
+        "experiment | string | the experiment that the events name",
+        "event_name | string | what happened",
+        "is_eligible | boolean | false where the app says that the user is not eligible",
+        "user_key | string | HMAC-SHA256 of the user's id",
+        "first_at | timestamp | the day's first such event, UTC; ties go by event_id",
+        "session_id | string | session of that event",
+        "variant | string | variant that the app showed at that event",
+        "other_variant | string | another variant that it showed on the day; NULL for none",
+        "events | bigint | such events on the day",
+        "section_events | bigint | those that the app's section takes the credit for",
+    ),
+    partitioned_by=("exposure_date",),
+    key=("exposure_date", "experiment", "event_name", "is_eligible", "user_key"),
+)
+EXPERIMENT_DAYS = Table(
+    "experiment_days",
+    "What the data says of an experiment through a day: aggregates only, which its readout is made of.",
+    _columns(
+        "experiment | string | name of the experiment",
+        "through_date | date | last local day that is counted",
+        "definition_hash | string | hash of the definition as it is",
+        "exposed | bigint | users exposed, over all variants",
+        "sessions | bigint | their visits from the one with the first exposure on",
+        "frozen | string | the definition as it was at the first exposure, as JSON",
+        "evidence | string | sums over users, as JSON (experiments/moments.py: Evidence)",
+    ),
+    partitioned_by=("experiment", "through_date"),
+    key=("experiment", "through_date"),
+)
+READOUTS = Table(
+    "readouts",
+    "Looks that readouts have taken, each once, in the order in which they were; nothing is taken back.",
+    _columns(
+        "experiment | string | name of the experiment",
+        "look | string | the look (metric, treatment, day, information, bound, alpha spent, ...) as JSON",
+        "definition_hash | string | hash of the definition that was read",
+        "taken_at | timestamp | when",
+    ),
+)
+DECISIONS = Table(
+    "decisions",
+    "What was decided on an experiment, by whom, on which readout.",
+    _columns(
+        "experiment | string | name of the experiment",
+        "verdict | string | what was decided",
+        "decided_by | string | who decided",
+        "reason | string | why",
+        "through_date | date | last day of the readout that was looked at",
+        "readout_verdict | string | what that readout said",
+        "definition_hash | string | hash of the definition that was read",
+        "decided_at | timestamp | when",
+    ),
+)
 TOP_ARTISTS_BY_GENRE = Table(
     "top_artists_by_genre",
     "The most played artists of each genre over the 30 days that end on a day; overall and by market.",
@@ -361,6 +479,7 @@ ALL: tuple[Table, ...] = (
     RAW_PLAYS,
     RAW_USERS,
     RAW_TRACKS,
+    RAW_APP_EVENTS,
     QUARANTINE,
     USERS,
     TRACKS,
@@ -372,9 +491,32 @@ ALL: tuple[Table, ...] = (
     CHART_MOVEMENTS,
     TOP_ARTISTS_BY_GENRE,
     AGE_GROUP_FAVOURITES,
+    VISITS,
+    USER_DAYS,
+    EXPOSURE_DAYS,
+    EXPERIMENT_DAYS,
+    READOUTS,
+    DECISIONS,
 )
+OF_EXPERIMENTS = (VISITS, USER_DAYS, EXPOSURE_DAYS, EXPERIMENT_DAYS, READOUTS, DECISIONS)
+"""Tables that stay empty in a lakehouse without experiments."""
 BY_NAME: dict[str, Table] = {table.name: table for table in ALL}
-RAW: dict[Kind, Table] = {"plays": RAW_PLAYS, "users": RAW_USERS, "tracks": RAW_TRACKS}
+RAW: dict[Kind, Table] = {"plays": RAW_PLAYS, "users": RAW_USERS, "tracks": RAW_TRACKS, "events": RAW_APP_EVENTS}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Of a kind whose records happen: the columns with the record's id, its instant and the local date of that."""
+
+    id: str
+    at: str
+    date: str
+
+
+MOMENTS: dict[Kind, Moment] = {
+    "plays": Moment("play_id", "started_at", "play_date"),
+    "events": Moment("event_id", "occurred_at", "event_date"),
+}
 
 # What a source's `columns` may name, and what a record cannot do without.
 SOURCE_COLUMNS: dict[Kind, dict[str, str]] = {
@@ -389,13 +531,33 @@ SOURCE_COLUMNS: dict[Kind, dict[str, str]] = {
         name: RAW_TRACKS.type_of(name)
         for name in ("track_id", "title", "artist_id", "artist_name", "genre", "duration_ms")
     },
+    "events": {
+        name: RAW_APP_EVENTS.type_of(name)
+        for name in (
+            "event_id",
+            "event_name",
+            "user_id",
+            "session_id",
+            "track_id",
+            "occurred_at",
+            "experiment",
+            "variant",
+            "properties",
+        )
+    },
 }
 REQUIRED: dict[Kind, tuple[str, ...]] = {
     "plays": ("play_id", "user_id", "track_id", "started_at"),
     "users": ("user_id",),
     "tracks": ("track_id",),
+    "events": ("event_id", "event_name", "user_id", "occurred_at"),
 }
-DURATIONS: dict[Kind, tuple[str, ...]] = {"plays": ("played_ms",), "users": (), "tracks": ("duration_ms",)}
+DURATIONS: dict[Kind, tuple[str, ...]] = {
+    "plays": ("played_ms",),
+    "users": (),
+    "tracks": ("duration_ms",),
+    "events": (),
+}
 
 DELETED = "_deleted"
 """Of the rows given to a merge: true where the key's row goes."""

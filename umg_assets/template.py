@@ -17,6 +17,7 @@ first_day = {first_day}            # earlier plays are quarantined
 # correction_days = 35          # a play_id again on another local day within so many days corrects the play
 # age_groups = [13, 18, 25, 35, 45, 55, 65]   # lower bounds, in years
 # chunk_plays = 3000000         # plays written at a time: bounds the memory
+# Set plays_from_events = true to make plays of play_start and play_end events too; default: where no source has plays
 # engine = "sail"               # or "spark" (needs Java 17)
 # owners = ["team:analytics"]   # whom Dagster's UI names for every asset: team:NAME or an e-mail address
 
@@ -52,9 +53,10 @@ first_day = {first_day}            # earlier plays are quarantined
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
 # strings). plays need play_id, user_id, track_id, started_at; session_id, played_ms and country are optional.
 # users need user_id; country, age_group or birth_date, signed_up_on. tracks need track_id; title, artist_id,
-# artist_name, genre, duration_ms. A text that an expression turns into NULL makes a bad record. Nested JSON lines
-# need a Spark DDL, e.g. schema = "id STRING, user STRUCT<id: STRING>"; then user.id is a column. `umg doctor` tries
-# every expression on the first file that it takes.
+# artist_name, genre, duration_ms. events need event_id, event_name, user_id, occurred_at; session_id, track_id,
+# experiment, variant, properties (a JSON object as text). A text that an expression turns into NULL makes a bad record.
+# Nested JSON lines need a Spark DDL, e.g. schema = "id STRING, user STRUCT<id: STRING>"; then user.id is a column.
+# `umg doctor` tries every expression on the first file that it takes.
 #
 # [[sources.plays]]
 # files = "plays/*.csv.gz"                        # glob under landing/, or absolute
@@ -74,6 +76,22 @@ first_day = {first_day}            # earlier plays are quarantined
 # file = "published.csv"                          # CSV or TSV, relative to this directory
 # track = "track_id"                              # its columns
 # plays = "plays"
+#
+# An experiment: who sees what, which metrics decide, and how sure it must be. It freezes at its first exposure.
+# docs/experiments.md explains every setting; metrics beside the built-in ones go to [experiments.NAME.metrics.METRIC].
+#
+# [experiments.age_group_favourites]
+# hypothesis = "B listens longer: the section names what people of the same age play"
+# owner = "home team"
+# salt = "age_group_favourites_1"                 # a new salt is a new experiment
+# variants = {{ control = 1, b = 1 }}               # variant = weight; the first is the control
+# first_day = {first_day}
+# weeks = 2                                       # ends then, or with target_sessions a variant in a whole week
+# target_sessions = 10000
+# primary = "session_duration"
+# secondary = ["skip_rate", "songs_per_session", "return_rate", "completion_rate"]
+# guardrails = {{ skip_rate = 0.05 }}               # the relative loss that is still acceptable
+# minimum_effect = 0.1                            # relative
 """
 
 

@@ -20,6 +20,17 @@ from umg_assets.settings import Settings, read_settings
 
 PLAY_COLUMNS = ("play_id", "user_id", "session_id", "track_id", "started_at", "played_ms", "country")
 USER_COLUMNS = ("user_id", "country", "age_group", "birth_date")
+EVENT_COLUMNS = (
+    "event_id",
+    "event_name",
+    "user_id",
+    "session_id",
+    "track_id",
+    "occurred_at",
+    "experiment",
+    "variant",
+    "properties",
+)
 TRACK_COLUMNS = ("track_id", "title", "artist_id", "artist_name", "genre", "duration_ms")
 
 BUILT = (
@@ -70,6 +81,23 @@ genre = "genre"
 duration_ms = "cast(duration_ms as bigint)"
 """
 
+EVENT_SOURCE = """
+[[sources.events]]
+files = "events/*.csv"
+delivered_on = '(\\d{4}-\\d{2}-\\d{2})'
+[sources.events.columns]
+event_id = "event_id"
+event_name = "event_name"
+user_id = "user_id"
+session_id = "session_id"
+track_id = "track_id"
+occurred_at = "to_timestamp(occurred_at)"
+experiment = "experiment"
+variant = "variant"
+properties = "properties"
+"""
+"""Added to SOURCES by tests of events."""
+
 
 class Lake:
     """A home with landing/ and umg.toml. Days are `2026-03-..` unless a test says otherwise; markets AT and DE."""
@@ -108,6 +136,10 @@ class Lake:
     def drop_plays(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
         """A plays file `plays/NAME.csv`; rows by PLAY_COLUMNS (shorter ones end early), or as mappings."""
         return self.drop(f"plays/{name}.csv", _csv(PLAY_COLUMNS, rows))
+
+    def drop_events(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
+        """An events file `events/NAME.csv`; rows by EVENT_COLUMNS (shorter ones end early), or as mappings."""
+        return self.drop(f"events/{name}.csv", _csv(EVENT_COLUMNS, rows))
 
     def drop_users(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
         """A users file `users/NAME.csv`; rows by USER_COLUMNS."""

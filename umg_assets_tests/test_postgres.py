@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance
 
 from umg_assets.resources.instance import open_instance
 from umg_assets_tests.daemon import Daemon, free_port
@@ -74,7 +73,6 @@ def test_umg_run_and_the_daemon_work_over_postgresql(postgres: None, tmp_path: P
         daemon.kill()
     assert lake.values("plays", "play_id") == [("p1",), ("p2",)]
     with open_instance(lake.home) as instance:
-        assert _storage(instance) == "PostgresEventLogStorage"
         assert {run.tags["umg/asked_by"] for run in instance.get_runs()} == {
             "umg run",
             "landing_sensor",
@@ -82,13 +80,3 @@ def test_umg_run_and_the_daemon_work_over_postgresql(postgres: None, tmp_path: P
         }
     assert not list((lake.home / "dagster").rglob("*.db"))
     assert lake.content() == lake.built_afresh(tmp_path / "fresh").content()
-
-
-def _storage(instance: DagsterInstance) -> str:
-    return (
-        type(instance.event_log_storage._storage.event_log_storage).__name__
-        if hasattr(  # pyright: ignore
-            instance.event_log_storage, "_storage"
-        )
-        else type(instance.event_log_storage).__name__
-    )

@@ -18,6 +18,7 @@ TYPES = {
     "array<string>",
     "array<date>",
     "map<string,bigint>",
+    "decimal(38,0)",
 }
 
 

@@ -4,6 +4,7 @@ import dagster as dg
 
 from umg_assets.checks.charts import RANK_CHECKS
 from umg_assets.checks.deliveries import newest_delivery, newest_play, quarantine_share
+from umg_assets.checks.experiments import HELD, build_experiment_checks
 from umg_assets.checks.plays import (
     SUM_CHECKS,
     known_users_and_tracks,
@@ -11,6 +12,7 @@ from umg_assets.checks.plays import (
     usual_volume,
 )
 from umg_assets.checks.recounts import as_published, counted_again, rows_counted_again
+from umg_assets.experiments.days import is_readout
 from umg_assets.settings import Settings
 
 NEWEST = [newest_delivery, newest_play]
@@ -24,7 +26,7 @@ WHOLE_TABLES = [play_id_repeated_beyond_the_window, counted_again, rows_counted_
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """Every check that these settings have; that of the published lists where some are named."""
     whole = (one for one in WHOLE_TABLES if settings.published or one is not as_published)
-    return [*NEWEST, *OF_RUNS, *whole]
+    return [*NEWEST, *OF_RUNS, *whole, *build_experiment_checks(settings)]
 
 
 def checks_of_runs(*assets: str) -> dg.AssetSelection:
@@ -35,6 +37,7 @@ def checks_of_runs(*assets: str) -> dg.AssetSelection:
 def check_keys_of_runs(*assets: str) -> list[dg.AssetCheckKey]:
     """As checks_of_runs, by name."""
     keys = [key for one in (*NEWEST, *OF_RUNS) for key in one.check_keys]
+    keys += [dg.AssetCheckKey(dg.AssetKey(asset), HELD) for asset in assets if is_readout(asset)]
     return [key for key in keys if key.asset_key.path[-1] in assets]
 
 

@@ -98,6 +98,7 @@ def _tell(con: duckdb.DuckDBPyConnection, settings: Settings, through: date) -> 
         "through": through,
         "correction_days": settings.correction_days,
         "stream_ms": limits.stream_seconds * 1000,
+        "event_plays": settings.event_plays,
         "complete_percent": limits.complete_percent,
         "catalogue": bool(settings.sources.tracks),
         "top_tracks": charts.top_tracks,

@@ -1,5 +1,5 @@
 -- What each recounted table must hold, by the raw tables alone: counted.NAME, in DuckDB's SQL.
--- Before it runs: raw_plays, raw_users and raw_tracks, the tables markets (market) and age_groups (lower_bound, name),
+-- Before it runs: raw_plays, raw_users, raw_tracks and raw_app_events, the tables markets (market) and age_groups (lower_bound, name),
 -- and the variables named below. Definitions are those of the contracts; no query is taken from a transform.
 
 create schema counted;
@@ -24,6 +24,48 @@ qualify nth < max(nth) over (
     partition by play_id order by play_date - date '1970-01-01'
     range between getvariable('correction_days') preceding and getvariable('correction_days') following
 );
+
+-- Starts and ends of plays among the app's events, each event once, where plays are made of them.
+create temp table marks as
+with copies as (
+    select *, row_number() over (partition by event_id order by delivery_date, source_file, record) as nth
+    from raw_app_events where getvariable('event_plays')
+), once as (
+    select * from copies
+    qualify nth = max(nth) over (
+        partition by event_id order by event_date - date '1970-01-01'
+        range between getvariable('correction_days') preceding and getvariable('correction_days') following
+    )
+)
+select event_id, event_name = 'play_end' as ends, user_key, session_id, track_id, occurred_at, event_date,
+    properties ->> '$.play_id' as named, try_cast(properties ->> '$.played_ms' as bigint) as said,
+    hash(user_key, session_id, track_id, named) as play
+from once where event_name in ('play_start', 'play_end') and track_id is not null;
+
+-- A start that follows a start of its play, at once or under its name, is the same; an end closes the start before it.
+create temp table event_plays as
+with begun as (
+    select *, lag(struct_pack(ends, occurred_at, event_date)) over plays as before from marks
+    window plays as (partition by play order by occurred_at, ends, event_id)
+), single as (
+    select * from begun where ends or before is null or before.ends or not (
+        occurred_at <= before.occurred_at + interval 2 seconds
+        or (named is not null and event_date - before.event_date <= 1)
+    )
+), followed as (
+    select *, lead(struct_pack(ends, occurred_at, event_date, said)) over plays as after from single
+    window plays as (partition by play order by occurred_at, ends, event_id)
+), closed as (
+    select *, coalesce(after.ends and after.event_date - event_date <= 1
+        and epoch_ms(after.occurred_at) - epoch_ms(occurred_at) <= 86_400_000, false) as is_closed
+    from followed where not ends
+)
+select coalesce(named, event_id) as play_id, user_key, session_id, track_id, occurred_at as started_at,
+    case when not is_closed then null
+        when after.said between 0 and 86_400_000 then after.said
+        else epoch_ms(after.occurred_at) - epoch_ms(occurred_at) end as played_ms,
+    event_date as play_date
+from closed;
 
 -- A user's values from a delivery day on; the first known ones hold before it, too.
 create temp table people as
@@ -51,6 +93,8 @@ create table counted.plays as
 with kept as (
     select * from delivered anti join beaten using (delivery_date, source_file, record)
     where play_date <= getvariable('through')
+    union all by name
+    from event_plays anti join delivered using (play_id, play_date) where play_date <= getvariable('through')
 ), stamped as (
     select kept.*, home, given,
         year(play_date) - year(born) - if(born + to_years((year(play_date) - year(born))::int) > play_date, 1, 0) as age

@@ -36,6 +36,7 @@ def standing(settings: Settings, history: History) -> Standing:
         entry
         for entry in history.entries
         if entry.recorded_at > last
+        and (entry.source != "events" or settings.event_plays)
         and (
             any(day <= through for day in (*entry.play_dates, *entry.chart_months, *entry.window_dates))
             or entry.chart_dates

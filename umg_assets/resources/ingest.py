@@ -79,8 +79,8 @@ class Ingest:
         history = self._ledger.read()
         entries = _entries(chunk)
         prove_accounted(entries)
-        if "plays" in chunk.typed:
-            entries = touched(entries, chunk, history, self._lakehouse, self._settings.correction_days)
+        for kind in chunk.typed.keys() & tables.MOMENTS.keys():
+            entries = touched(entries, kind, chunk, history, self._lakehouse, self._settings.correction_days)
         with self._ledger.change(entries):
             keys = self._user_keys(chunk, folder)
             for kind, typed in chunk.typed.items():
@@ -103,7 +103,7 @@ class Ingest:
             path=file.path,
             delivery_date=delivered,
             content_hash=file.content_hash,
-            play_dates=with_repeats(history, {day for entry in before for day in entry.play_dates}),
+            play_dates=with_repeats(history, {day for entry in before for day in entry.play_dates}, file.kind),
         )
         with self._ledger.change([emptied]):
             for table, own in (

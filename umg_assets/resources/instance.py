@@ -14,7 +14,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES, RunsFilter
 
 from umg_assets.resources.event_log import BATCH_SIZE, BATCH_SIZE_VARIABLE
 from umg_assets.resources.launcher import HOST_TAG, process_is_gone
-from umg_assets.runs import LAND, RAW, STAGES
+from umg_assets.runs import assets_of
 
 ASKED_BY, WHY = "umg/asked_by", "umg/why"
 """Tags of a run: who asked for it, and what for."""
@@ -57,7 +57,7 @@ def busy_assets(instance: dg.DagsterInstance) -> set[str]:
     busy: set[str] = set()
     for run in instance.get_runs(filters=RunsFilter(statuses=NOT_FINISHED_STATUSES)):
         named = [key.path[-1] for key in run.asset_selection or ()]
-        busy.update(named or {LAND: RAW, **STAGES}.get(run.job_name, ()))
+        busy.update(named or assets_of(run.job_name))
     for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=_UNDER_WAY)):
         busy.update(key.path[-1] for key in backfill.asset_selection or ())
     return busy

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from umg_assets import tables
 from umg_assets.partitions import chart_key, local_today, split_chart_keys
-from umg_assets.planning import PLANNED, WHOLE, Scope, Stamp, built_from, chunks, needed
+from umg_assets.planning import WHOLE, Scope, Stamp, built_from, chunks, needed
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import History, Ledger
 from umg_assets.resources.previewing import preview
@@ -21,9 +21,13 @@ from umg_assets.tables import Table
 
 @dataclass(frozen=True)
 class Chunks:
-    """An output in several writes: days and the rows of those days, one after the other."""
+    """An output in several writes: days and the rows of those days, one after the other.
+
+    history: the ledger as it was read for them; what an asset without an input is stamped with.
+    """
 
     parts: Iterable[tuple[list[date], DataFrame]]
+    history: History | None = None
 
     @classmethod
     def of_days(
@@ -31,7 +35,7 @@ class Chunks:
     ) -> "Chunks":
         """The rows of so many of the days (partition keys) at a time as about `plays` raw plays make."""
         days = [date.fromisoformat(key) for key in keys]
-        return cls((chunk, rows(chunk)) for chunk in chunks(history, days, plays))
+        return cls(((chunk, rows(chunk)) for chunk in chunks(history, days, plays)), history)
 
 
 class LakehouseIOManager(dg.IOManager):
@@ -74,7 +78,7 @@ class LakehouseIOManager(dg.IOManager):
                 asset_key=context.asset_key,
                 partition_key=context.asset_partition_keys[-1],
             )
-        step.set_data_version(context.asset_key, data_version(self._stamp(context)))
+        step.set_data_version(context.asset_key, data_version(self._stamp(context, obj)))
 
     def _parts(self, table: Table, keys: list[str], obj: DataFrame | Chunks) -> Iterator[tuple[Slice, DataFrame]]:
         if isinstance(obj, Chunks):
@@ -83,11 +87,15 @@ class LakehouseIOManager(dg.IOManager):
         else:
             yield slice_of(table, keys), obj
 
-    def _stamp(self, context: dg.OutputContext) -> Stamp:
+    def _stamp(self, context: dg.OutputContext, obj: DataFrame | Chunks) -> Stamp:
         step = context.step_context
-        history, today, reads = self._reads.pop((step.run_id, step.step.key))
-        need = needed(history, Scope.of(self._settings), today)
-        upstream = [name for name in reads if name in PLANNED]
+        run = (step.run_id, step.step.key)
+        if run not in self._reads and isinstance(obj, Chunks) and obj.history is not None:
+            self._reads[run] = (obj.history, local_today(self._settings.time_zone), {})
+        history, today, reads = self._reads.pop(run)
+        scope = Scope.of(self._settings)
+        need = needed(history, scope, today)
+        upstream = [name for name in reads if name in scope.planned]
         stamps = read_stamps(step.instance, tuple(upstream))
         return built_from(upstream, reads, need, stamps, Stamp(history.sequence, today))
 

@@ -159,8 +159,8 @@ def _shrunk(file: LandingFile, before: Entry | None, percent: int) -> str | None
 
 
 def _definition_hash(settings: Settings, source: Source, kind: Kind) -> str:
-    """What decides a file's rows: of plays, the time zone and the first day too; of users, the age groups."""
-    if kind == "plays":
+    """What decides a file's rows: of plays and events, the time zone and the first day; of users, the age groups."""
+    if kind in tables.MOMENTS:
         return f"{source.definition_hash}-{settings.time_zone}-{settings.first_day}"
     return f"{source.definition_hash}-{settings.age_groups}" if kind == "users" else source.definition_hash
 

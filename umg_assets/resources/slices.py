@@ -71,6 +71,17 @@ class Slice:
         )
 
     @classmethod
+    def days_of(cls, experiment: str, days: Iterable[date]) -> "Slice":
+        """Days of one experiment, no sibling's. Raises ValueError when there are none."""
+        wanted = sorted(set(days))
+        if not wanted:
+            raise ValueError(f"a slice of {experiment} without a single day: nothing may be replaced")
+        return cls(
+            f"experiment = {literal(experiment)} and {_one_of('through_date', wanted)}",
+            tuple((experiment, day.isoformat()) for day in wanted),
+        )
+
+    @classmethod
     def files(cls, files: Iterable[tuple[date, str]], source: str | None = None) -> "Slice":
         """Files (delivery date, path), of one source's kind if given: their own rows, no sibling's.
 

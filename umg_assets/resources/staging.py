@@ -57,11 +57,12 @@ class Chunk:
     rejects: pa.Table
 
     def counts(self) -> list[tuple[int, str, date | None, int]]:
-        """Typed rows by file number, reason ('' for good ones) and local play date (plays only)."""
+        """Typed rows by file number, reason ('' for good ones) and local date (of plays and events)."""
         found = []
         for kind, folder in self.typed.items():
             # a bad record's date can lie where Python has none
-            day = "case when reason is null then play_date end" if kind == "plays" else "null::date"
+            moment = tables.MOMENTS.get(kind)
+            day = f"case when reason is null then {moment.date} end" if moment else "null::date"
             found += duckdb.execute(
                 f"select _file, coalesce(reason, ''), {day}, count(*) from read_parquet(?) group by all order by all",
                 [f"{folder}/**/*.parquet"],
@@ -69,9 +70,9 @@ class Chunk:
         return found
 
     def user_ids(self) -> list[str]:
-        """The distinct user ids of its good plays and users."""
+        """The distinct user ids of its good plays, users and events."""
         ids: set[str] = set()
-        for kind in self.typed.keys() & {"plays", "users"}:
+        for kind in self.typed.keys() - {"tracks"}:
             found = duckdb.execute(
                 "select distinct user_id from read_parquet(?) where reason is null",
                 [f"{self.typed[kind]}/**/*.parquet"],
@@ -126,7 +127,7 @@ def _parsing_rejects(one: StagedFile) -> pa.Table:
 def _typed_schema(kind: Kind) -> pa.Schema:
     """The columns that `type_records` gives."""
     values = [pa.field(name, _ARROW[type_]) for name, type_ in tables.SOURCE_COLUMNS[kind].items()]
-    day = [pa.field("play_date", pa.date32())] if kind == "plays" else []
+    day = [pa.field(tables.MOMENTS[kind].date, pa.date32())] if kind in tables.MOMENTS else []
     counted = [pa.field("_file", pa.int32()), pa.field("record", pa.int64())]
     return pa.schema([*counted, *values, *day, pa.field("reason", pa.string())])
 

@@ -1,4 +1,4 @@
-"""What a delivery of plays touches: the play dates of what it brings and replaces, and of other copies of those."""
+"""What a delivery of plays or events touches: the dates of what it brings and replaces, and of other copies."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -14,36 +14,44 @@ from umg_assets.resources.landing import LandingFile
 from umg_assets.resources.ledger import Entry, History
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.staging import Chunk, parts
+from umg_assets.tables import Kind
 from umg_assets.transforms.records import other_copies
 
 
 def touched(
-    entries: Sequence[Entry], chunk: Chunk, history: History, lakehouse: Lakehouse, correction_days: int
+    entries: Sequence[Entry],
+    kind: Kind,
+    chunk: Chunk,
+    history: History,
+    lakehouse: Lakehouse,
+    correction_days: int,
 ) -> list[Entry]:
-    """The entries; those of plays with the play dates that they touch and the pairs of dates that share a play_id.
+    """The entries; those of a kind (plays or events) with the dates that they touch and the pairs that share an id.
 
-    Of the raw plays that stand, only those within correction_days of a touched day are read, and only play_id.
+    Of the raw rows that stand, only those within correction_days of a touched day are read, and only their ids.
     """
-    own = {one.number: one.file for one in chunk.files if one.file.kind == "plays" and one.parsed.refused is None}
-    earlier = _earlier(own.values(), history)
-    left = _replaced_days(own.values(), earlier, history)
-    new = lakehouse.spark.read.parquet(*parts(chunk.typed["plays"])).where("reason is null")
-    delivered = new.select("_file", "play_id", "play_date")
-    copies = delivered.select("play_id", "play_date")
+    moment = tables.MOMENTS[kind]
+    copy = [F.col(moment.id).alias("id"), F.col(moment.date).alias("date")]
+    own = {one.number: one.file for one in chunk.files if one.file.kind == kind and one.parsed.refused is None}
+    earlier = _earlier(kind, own.values(), history)
+    left = _replaced_days(kind, own.values(), earlier, history)
+    new = lakehouse.spark.read.parquet(*parts(chunk.typed[kind])).where("reason is null")
+    delivered = new.select("_file", *copy)
+    copies = delivered.select("id", "date")
     if earlier:
-        delivered = delivered.unionByName(_replaced(own, earlier, lakehouse))
+        delivered = delivered.unionByName(_replaced(kind, own, earlier, lakehouse).select("_file", *copy))
     days = {day for entry in entries for day in entry.brought}.union(*left.values())
     near = {day + timedelta(days=off) for day in days for off in range(-correction_days, correction_days + 1)}
-    deliveries = delivery_days_of(history, near)
+    deliveries = delivery_days_of(history, near, kind)
     if deliveries:
-        standing = lakehouse.read(tables.RAW_PLAYS, Slice.days("delivery_date", deliveries))
-        standing = standing.where(Slice.days("play_date", near).predicate)
-        copies = copies.unionByName(standing.select("play_id", "play_date"))
+        standing = lakehouse.read(tables.RAW[kind], Slice.days("delivery_date", deliveries))
+        standing = standing.where(Slice.days(moment.date, near).predicate)
+        copies = copies.unionByName(standing.select(*copy))
     pairs: dict[str, set[str]] = {}
     for row in other_copies(delivered, copies, correction_days).collect() if days else ():
         path = own[row["_file"]].path
         left[path].add(row["other_date"])
-        low, high = sorted((row["play_date"], row["other_date"]))
+        low, high = sorted((row["date"], row["other_date"]))
         pairs.setdefault(path, set()).add(f"{low}/{high}")
     return [
         replace(
@@ -51,37 +59,39 @@ def touched(
             play_dates=sorted({*entry.brought, *left[entry.path]}),
             repeats=sorted(pairs.get(entry.path, ())),
         )
-        if entry.source == "plays" and entry.path in left
+        if entry.source == kind and entry.path in left
         else entry
         for entry in entries
     ]
 
 
-def _earlier(own: Collection[LandingFile], history: History) -> list[Entry]:
+def _earlier(kind: Kind, own: Collection[LandingFile], history: History) -> list[Entry]:
     """Every entry, also of a run that died, whose rows these files may replace."""
     slices = {(file.path, file.delivery_date) for file in own}
     return [
         entry
         for entry in history.entries
-        if entry.source == "plays" and (entry.path, entry.delivery_date) in slices and not entry.refused
+        if entry.source == kind and (entry.path, entry.delivery_date) in slices and not entry.refused
     ]
 
 
-def _replaced_days(own: Collection[LandingFile], earlier: list[Entry], history: History) -> dict[str, set[date]]:
-    """By path, the play dates of rows that may go: of what stands, and of what a run that died may have written."""
+def _replaced_days(
+    kind: Kind, own: Collection[LandingFile], earlier: list[Entry], history: History
+) -> dict[str, set[date]]:
+    """By path, the dates of rows that may go: of what stands, and of what a run that died may have written."""
     days: dict[str, set[date]] = {file.path: set() for file in own}
-    for entry in [*history.standing("plays"), *history.unfinished()]:
+    for entry in [*history.standing(kind), *history.unfinished()]:
         if entry in earlier:
             days[entry.path] |= set(entry.brought)
             days[entry.path] |= set(entry.play_dates if entry.state == "staged" else ())
     return days
 
 
-def _replaced(own: dict[int, LandingFile], earlier: list[Entry], lakehouse: Lakehouse) -> DataFrame:
-    """`_file`, play_id, play_date of the raw rows that the files replace."""
+def _replaced(kind: Kind, own: dict[int, LandingFile], earlier: list[Entry], lakehouse: Lakehouse) -> DataFrame:
+    """The raw rows that the files replace, with the `_file` that replaces each."""
     files = lakehouse.spark.createDataFrame(
         [(number, file.delivery_date, file.path) for number, file in own.items()],
         "_file int, delivery_date date, source_file string",
     )
-    rows = lakehouse.read(tables.RAW_PLAYS, Slice.files((entry.delivery_date, entry.path) for entry in earlier))
-    return rows.join(F.broadcast(files), ["delivery_date", "source_file"]).select("_file", "play_id", "play_date")
+    rows = lakehouse.read(tables.RAW[kind], Slice.files((entry.delivery_date, entry.path) for entry in earlier))
+    return rows.join(F.broadcast(files), ["delivery_date", "source_file"])

@@ -4,32 +4,34 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from umg_assets import tables
+from umg_assets.tables import Kind
 
 _OF_FILE = ("delivery_date", "source_file", "record")
 
 
-def latest_copies(raw: DataFrame, correction_days: int) -> DataFrame:
-    """Raw copies of plays -> each play once: its latest delivery's copy.
+def latest_copies(raw: DataFrame, correction_days: int, kind: Kind = "plays") -> DataFrame:
+    """Raw copies of plays (or events) -> each once: its latest delivery's copy.
 
-    raw: columns of tables.RAW_PLAYS. A copy gives way to a later one of the same play_id (by delivery_date, then
-    source_file, then record) whose play_date lies at most correction_days away; beyond that both stand.
+    raw: columns of the kind's raw table. A copy gives way to a later one of the same id (by delivery_date, then
+    source_file, then record) whose local date lies at most correction_days away; beyond that both stand.
     """
-    key = F.xxhash64("play_id").alias("_hash")
+    id_, day = tables.MOMENTS[kind].id, tables.MOMENTS[kind].date
+    key = F.xxhash64(id_).alias("_hash")
     repeated = raw.groupBy(key).agg(F.count(F.lit(1)).alias("_copies")).where("_copies > 1").select("_hash")
-    narrow = raw.select("play_id", "play_date", F.struct(*_OF_FILE).alias("_copy"), key)
+    narrow = raw.select(id_, F.col(day).alias("_date"), F.struct(*_OF_FILE).alias("_copy"), key)
     few = F.broadcast(repeated).join(narrow, "_hash")
-    found = F.struct("_copy", "play_date")
-    plays = few.groupBy("play_id").agg(
+    found = F.struct("_copy", "_date")
+    plays = few.groupBy(id_).agg(
         F.collect_list(found).alias("_copies"),
         F.max(found).alias("_last"),
-        F.datediff(F.max("play_date"), F.min("play_date")).alias("_days"),
+        F.datediff(F.max("_date"), F.min("_date")).alias("_days"),
     )
     # mostly the last copy supersedes all; only where they lie far apart each is held to each
     against = F.when(F.col("_days") <= correction_days, F.array("_last")).otherwise(F.col("_copies"))
     pairs = plays.select(F.explode("_copies").alias("_one"), against.alias("_against")).select(
         "_one", F.explode("_against").alias("_later")
     )
-    near = F.abs(F.datediff("_later.play_date", "_one.play_date")) <= correction_days
+    near = F.abs(F.datediff("_later._date", "_one._date")) <= correction_days
     gone = pairs.where((F.col("_later._copy") > F.col("_one._copy")) & near).select("_one._copy.*").distinct()
     # the small side stands left, where Sail builds its hash table
     marked = F.broadcast(gone.withColumn("_gone", F.lit(True))).join(raw, list(_OF_FILE), "right")

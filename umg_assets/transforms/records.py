@@ -29,10 +29,10 @@ def type_records(
 
     staged: the columns of the file, `_record` (number in the file), `_file` (INT) and `_delivery_date` (DATE).
     columns: contract column -> Spark SQL expression; a contract column without one is NULL.
-    Out: `_file`, `record`, the contract's columns as tables.SOURCE_COLUMNS types them, for plays `play_date` (local,
-    in time_zone), and `reason`: NULL for a good record, else the first that holds of missing_X (a column that the
-    contract needs), unparsable_X (a text, not empty, of which the expression makes NULL, or an instant or date
-    outside the years 1 to 9999, which not every reader can hold), negative_duration,
+    Out: `_file`, `record`, the contract's columns as tables.SOURCE_COLUMNS types them, for plays `play_date` and for
+    events `event_date` (local, in time_zone), and `reason`: NULL for a good record, else the first that holds of
+    missing_X (a column that the contract needs), unparsable_X (a text, not empty, of which the expression makes NULL,
+    or an instant or date outside the years 1 to 9999, which not every reader can hold), negative_duration,
     duration_over_24h, starts_after_delivery (more than a day after), before_first_day; `filtered` where the
     `where` does not hold. An empty text is NULL.
     """
@@ -50,13 +50,13 @@ def type_records(
         F.coalesce(kept, F.lit(False)).alias("_kept"),
         *(has_text.alias(f"_given_{name}") for name, has_text in given.items()),
     )
-    if kind == "plays":
-        local = F.from_utc_timestamp("started_at", time_zone).cast("date")
-        values = values.withColumn("play_date", local)
+    moment = tables.MOMENTS.get(kind)
+    if moment:
+        values = values.withColumn(moment.date, F.from_utc_timestamp(moment.at, time_zone).cast("date"))
     reason = F.coalesce(
         F.when(~F.col("_kept"), F.lit("filtered")), *_faults(kind, columns, first_day), F.lit(None).cast("string")
     )
-    names = [*typed, *(["play_date"] if kind == "plays" else [])]
+    names = [*typed, *([moment.date] if moment else [])]
     return values.select("_file", "record", *names, reason.alias("reason"))
 
 
@@ -70,10 +70,11 @@ def _faults(kind: Kind, columns: Mapping[str, str], first_day: date) -> list[Col
     for name in tables.DURATIONS[kind]:
         faults.append(F.when(F.col(name) < 0, F.lit("negative_duration")))
         faults.append(F.when(F.col(name) > DAY_MS, F.lit("duration_over_24h")))
-    if kind == "plays":
+    moment = tables.MOMENTS.get(kind)
+    if moment:
         delivered = F.date_add(F.col("_delivery_date"), 1)
-        faults.append(F.when(F.col("started_at").cast("date") > delivered, F.lit("starts_after_delivery")))
-        faults.append(F.when(F.col("play_date") < F.lit(first_day), F.lit("before_first_day")))
+        faults.append(F.when(F.col(moment.at).cast("date") > delivered, F.lit("starts_after_delivery")))
+        faults.append(F.when(F.col(moment.date) < F.lit(first_day), F.lit("before_first_day")))
     return faults
 
 
@@ -107,27 +108,25 @@ def _type_at(schema: StructType, path: list[str]) -> DataType | None:
 
 
 def other_copies(delivered: DataFrame, copies: DataFrame, correction_days: int) -> DataFrame:
-    """Where plays that a delivery brings or replaces lie on other days.
+    """Where records that a delivery brings or replaces lie on other days.
 
-    delivered: `_file`, play_id, play_date; copies: play_id, play_date of raw plays, the delivered ones included.
-    Out, each once: `_file`, play_date, other_date: local dates at most correction_days apart that share a play_id.
+    delivered: `_file`, id, date; copies: id, date of raw rows, the delivered ones included.
+    Out, each once: `_file`, date, other_date: local dates at most correction_days apart that share an id.
     """
-    key = F.xxhash64("play_id").alias("_hash")
+    key = F.xxhash64("id").alias("_hash")
     spread = (
         copies.groupBy(key)
-        .agg(F.min("play_date").alias("_first"), F.max("play_date").alias("_last"))
+        .agg(F.min("date").alias("_first"), F.max("date").alias("_last"))
         .where("_first <> _last")
         .select("_hash")
     )
-    few = copies.select("play_id", F.col("play_date").alias("other_date"), key).join(
-        F.broadcast(spread), "_hash", "left_semi"
-    )
-    mine = delivered.select("_file", "play_id", "play_date", key).join(F.broadcast(spread), "_hash", "left_semi")
-    apart = F.abs(F.datediff("play_date", "other_date"))
+    few = copies.select("id", F.col("date").alias("other_date"), key).join(F.broadcast(spread), "_hash", "left_semi")
+    mine = delivered.select("_file", "id", "date", key).join(F.broadcast(spread), "_hash", "left_semi")
+    apart = F.abs(F.datediff("date", "other_date"))
     return (
         mine.drop("_hash")
-        .join(few.drop("_hash"), "play_id")
+        .join(few.drop("_hash"), "id")
         .where((apart > 0) & (apart <= correction_days))
-        .select("_file", "play_date", "other_date")
+        .select("_file", "date", "other_date")
         .distinct()
     )

@@ -28,9 +28,7 @@ def sessions_of(plays: DataFrame) -> DataFrame:
     cut at the midnight after. Of a play over 22 hours, 22 count before a silence. country and age_group are those of
     its first play; sums are NULL where no play knows.
     """
-    started = F.unix_micros("started_at")
-    ended = started + F.coalesce("played_ms", F.lit(0)) * 1000
-    timed = plays.withColumn("_started", started).withColumn("_ended", ended)
+    timed = _timed(plays)
     by_id = timed.where("session_id is not null").groupBy(*_OF_USER)
     # most ids span less than a day: one session, found without sorting; the others are few, and read once more
     short = reduce(
@@ -45,15 +43,29 @@ def sessions_of(plays: DataFrame) -> DataFrame:
     whole = by_id.agg(*_figures(), *(F.max(name).alias(name) for name in _STAMPS), short.alias("_short"))
     long = by_id.agg(short.alias("_short")).where("not _short").select(*_OF_USER)
     apart = F.broadcast(long).join(timed, list(_OF_USER)).unionByName(timed.where("session_id is null"))
-    found = whole.where("_short").drop("_short").unionByName(_by_silence(apart))
-    parts = F.concat_ws(
-        "|", "user_key", F.coalesce("session_id", F.lit("")), F.unix_micros("started_at").cast("string")
-    )
-    return found.withColumn("session_key", F.sha2(parts, 256)).select(*tables.SESSIONS.names)
+    silent = _by_silence(apart).groupBy(*_OF_USER, "_nth").agg(*_figures(), *map(of_first, _STAMPS)).drop("_nth")
+    found = whole.where("_short").drop("_short").unionByName(silent)
+    return found.withColumn("session_key", key_of_session()).select(*tables.SESSIONS.names)
+
+
+def number_sessions(plays: DataFrame) -> DataFrame:
+    """Plays, each with the session in which it lies: `_nth` of its user_key and session_id.
+
+    `_opens`: whether it is its session's first. `_ended`: its end, in microseconds since 1970. Rows that are no plays
+    may stand among them: they last no time.
+    """
+    return _by_silence(_timed(plays))
+
+
+def _timed(plays: DataFrame) -> DataFrame:
+    """With the start and the end in microseconds since 1970."""
+    started = F.unix_micros("started_at")
+    ended = started + F.coalesce("played_ms", F.lit(0)) * 1000
+    return plays.withColumn("_started", started).withColumn("_ended", ended)
 
 
 def _by_silence(timed: DataFrame) -> DataFrame:
-    """Plays with their start and end in microseconds -> sessions, by the silence between one play and the next."""
+    """Plays with their start and end, numbered by session: by the silence between one play and the next."""
     group = Window.partitionBy(*_OF_USER).orderBy("started_at", "play_id")
     earlier, so_far = (group.rowsBetween(Window.unboundedPreceding, last) for last in (-1, 0))
     held = F.least("_ended", F.col("_started") + _micros(LONGEST))
@@ -67,9 +79,7 @@ def _by_silence(timed: DataFrame) -> DataFrame:
     dated = linked.withColumn("_began", F.max(F.when(~F.col("_linked"), F.col("play_date"))).over(so_far))
     cut = (F.col("_previous") < F.col("play_date")) & (F.datediff("play_date", "_began") >= 2)
     opened = dated.withColumn("_opens", ~F.col("_linked") | cut)
-    numbered = opened.withColumn("_nth", F.sum(F.col("_opens").cast("int")).over(so_far))
-    of_first = (F.max(F.when(F.col("_opens"), F.col(name))).alias(name) for name in _STAMPS)
-    return numbered.groupBy(*_OF_USER, "_nth").agg(*_figures(), *of_first).drop("_nth")
+    return opened.withColumn("_nth", F.sum(F.col("_opens").cast("int")).over(so_far))
 
 
 def _figures() -> list[Column]:
@@ -82,6 +92,19 @@ def _figures() -> list[Column]:
         F.sum(F.col("is_complete").cast("bigint")).alias("completes"),
         F.sum("played_ms").alias("listening_ms"),
     ]
+
+
+def of_first(name: str) -> Column:
+    """Of a session, the value of its first row."""
+    return F.max(F.when(F.col("_opens"), F.col(name))).alias(name)
+
+
+def key_of_session() -> Column:
+    """SHA-256 of user_key, session_id and started_at."""
+    parts = F.concat_ws(
+        "|", "user_key", F.coalesce("session_id", F.lit("")), F.unix_micros("started_at").cast("string")
+    )
+    return F.sha2(parts, 256)
 
 
 def _micros(duration: timedelta) -> int:

@@ -1,0 +1,185 @@
+"""Looking while it runs: Lan and DeMets' error spending on information, intervals by the bound, always-valid ones.
+
+The recursive integration is gsdesign's (Jennison and Turnbull 2000, chapter 19); the spending functions are those of
+Lan and DeMets (1983) and Kim and DeMets (1987). Bounds are two-sided and symmetric: half of alpha on each side.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from gsdesign import h1, hupdate
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+Spending = Literal["obrien_fleming", "pocock", "power"]
+SMALLEST_STEP = 0.01
+"""A look that adds less of the plan's information is skipped, and spends nothing."""
+LARGEST_BOUND = 8.0
+"""Where a step of alpha asks for more (P < 1.3e-15), as in Reboussin et al.'s ld98."""
+
+_Grid = tuple[np.ndarray, np.ndarray, np.ndarray]
+_GRID = 18  # gsdesign's, and gsDesign's, number of grid points: 8 digits
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at one metric and treatment, as it is kept: a row of plain types.
+
+    information: 1 / Var of the relative effect; fraction: of the plan's; alpha_spent: two-sided, up to and with this
+    look; bound: |z| from which the look rejects; decisive: the last one, which spends all that was left.
+    """
+
+    metric: str
+    treatment: str
+    day: date
+    information: float
+    fraction: float
+    alpha_spent: float
+    bound: float
+    z: float
+    decisive: bool
+    definition_hash: str
+
+    @property
+    def crossed(self) -> int:
+        """1 where z is at or above the bound, -1 at or below the lower one, else 0."""
+        return int(math.copysign(1, self.z)) if abs(self.z) >= self.bound else 0
+
+
+def spent(spending: Spending, alpha: float, fraction: float, exponent: float = 2.0) -> float:
+    """Two-sided alpha spent by an information fraction (1 and above: all of it)."""
+    t = min(max(fraction, 0.0), 1.0)
+    if t == 0:
+        return 0.0
+    if spending == "obrien_fleming":
+        return float(4 * norm.sf(norm.isf(alpha / 4) / math.sqrt(t)))
+    if spending == "pocock":
+        return alpha * math.log(1 + (math.e - 1) * t)
+    return alpha * t**exponent
+
+
+@lru_cache(maxsize=256)
+def _density(looks: tuple[tuple[float, float], ...]) -> _Grid:
+    """The density of z at the last of looks (information, bound), of those that never crossed, on gsdesign's grid."""
+    (*before, (information, bound)) = looks
+    if not before:
+        return h1(_GRID, 0.0, information, -bound, bound)
+    previous = tuple(before)
+    return hupdate(_GRID, 0.0, information, -bound, bound, 0.0, previous[-1][0], _density(previous))
+
+
+def bound_for(step: float, information: float, before: Sequence[tuple[float, float]]) -> float:
+    """The bound at which a look spends `step` of two-sided alpha, after looks (information, bound) that did not cross.
+
+    Raises ValueError where information does not exceed the last look's.
+    """
+    if step <= 2 * norm.sf(LARGEST_BOUND):
+        return LARGEST_BOUND
+    if not before:
+        return float(norm.isf(step / 2))
+    last, _ = before[-1]
+    if information <= last:
+        raise ValueError(f"expected more information than the last look's {last:g}, got {information:g}")
+    grid = _density(tuple(before))
+
+    def excess(bound: float) -> float:
+        _, _, h = hupdate(_GRID, 0.0, information, bound, math.inf, 0.0, last, grid)
+        return math.log(max(float(np.sum(h)), 1e-300)) - math.log(step / 2)
+
+    if excess(LARGEST_BOUND) > 0:
+        return LARGEST_BOUND
+    return float(brentq(excess, 0.0, LARGEST_BOUND, xtol=1e-8))  # pyright: ignore[reportArgumentType]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a look may do: its fraction, alpha spent after it, and its bound."""
+
+    fraction: float
+    alpha_spent: float
+    bound: float
+
+
+def next_step(
+    alpha: float,
+    spending: Spending,
+    exponent: float,
+    planned: float,
+    information: float,
+    before: Sequence[Look],
+    *,
+    decisive: bool,
+) -> Step | str:
+    """The bound of the next look, or why it is skipped.
+
+    planned: the plan's information; before: the looks taken, in order. A look before the last that has all of the
+    plan's information is skipped too: what is left of alpha belongs to the last. A decisive look that adds less than
+    SMALLEST_STEP is taken as if it added that much, which only widens its bound.
+    """
+    fraction = information / planned if planned > 0 else 0.0
+    last = before[-1] if before else None
+    reached, used = (last.fraction, last.alpha_spent) if last else (0.0, 0.0)
+    if last and last.decisive:
+        return f"the decisive look was on {last.day}: no alpha is left"
+    if decisive:
+        fraction, total = max(fraction, reached + SMALLEST_STEP), alpha
+    elif fraction - reached < SMALLEST_STEP:
+        return f"it adds {fraction - reached:.1%} of the planned information: less than {SMALLEST_STEP:.0%}"
+    elif fraction > 1 - SMALLEST_STEP:
+        return "the planned information is in: what is left of alpha waits for the last day"
+    else:
+        total = spent(spending, alpha, fraction, exponent)
+    bound = bound_for(total - used, fraction, [(one.fraction, one.bound) for one in before])
+    return Step(fraction, max(total, used), bound)
+
+
+def power_of(drift: float, looks: Sequence[tuple[float, float]]) -> float:
+    """The probability to cross the upper bound at one of looks (fraction, bound), with an expected z of drift at 1."""
+    total, grid, last = 0.0, None, 0.0
+    for fraction, bound in looks:
+        if grid is None:
+            total += float(np.sum(h1(_GRID, drift, fraction, bound, math.inf)[2]))
+            grid = h1(_GRID, drift, fraction, -bound, bound)
+        else:
+            total += float(np.sum(hupdate(_GRID, drift, fraction, bound, math.inf, drift, last, grid)[2]))
+            grid = hupdate(_GRID, drift, fraction, -bound, bound, drift, last, grid)
+        last = fraction
+    return total
+
+
+@lru_cache
+def design(alpha: float, spending: Spending, exponent: float, looks: int) -> tuple[tuple[float, float], ...]:
+    """(fraction, bound) of looks after equal steps of information, the last of them decisive."""
+    steps: list[tuple[float, float]] = []
+    used = 0.0
+    for fraction in np.arange(1, looks + 1) / looks:
+        total = spent(spending, alpha, float(fraction), exponent)
+        steps.append((float(fraction), bound_for(total - used, float(fraction), steps)))
+        used = total
+    return tuple(steps)
+
+
+@lru_cache
+def needed_drift(alpha: float, power: float, spending: Spending, exponent: float, looks: int) -> float:
+    """The expected z at the planned end with which so many looks have this power: z(alpha / 2) + z(power), and more."""
+    plan = design(alpha, spending, exponent, looks)
+    single = float(norm.isf(alpha / 2) + norm.ppf(power))
+    return float(brentq(lambda drift: power_of(drift, plan) - power, 0.5 * single, 3 * single, xtol=1e-6))  # pyright: ignore
+
+
+def always_valid(relative: float, standard_error: float, alpha: float, scale: float) -> tuple[float, float, float]:
+    """(p, lower, upper) of a relative effect, valid at every look without a plan (mixture sequential ratio test).
+
+    scale: standard deviation of the normal mixture over the ratio's logarithm. Johari, Pekelis, Walsh (2022), Always
+    Valid Inference, Operations Research 70(3), equations 10 and 11.
+    """
+    effect, variance, mixture = math.log1p(relative), standard_error**2, scale**2
+    both = variance + mixture
+    half = math.sqrt(variance * both / mixture * (2 * math.log(1 / alpha) + math.log(both / variance)))
+    log_p = 0.5 * math.log(both / variance) - mixture * effect**2 / (2 * variance * both)
+    return math.exp(min(log_p, 0.0)), math.expm1(effect - half), math.expm1(effect + half)
