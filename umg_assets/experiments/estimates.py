@@ -167,6 +167,16 @@ def effect_of(
     )
 
 
+def normal_p(control: UserMoments, treatment: UserMoments) -> float:
+    """p of the difference by the delta method and a normal distribution, unadjusted: no larger than effect_of's."""
+    if _problem(control, treatment):
+        return math.nan
+    sides = [aggregates(one) for one in (control, treatment)]
+    variance = sum(one.ratio_var("n", "d") / one.count() for one in sides)
+    difference = treatment.n / treatment.d - control.n / control.d
+    return float(2 * norm.sf(abs(difference) / math.sqrt(variance))) if variance > 0 else math.nan
+
+
 def denominator_effect(control: UserMoments, treatment: UserMoments) -> Effect:
     """What the treatment did to the denominator per user (sessions, plays): a mean metric of its own."""
     count = Metric(numerator="sessions")

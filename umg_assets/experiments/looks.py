@@ -73,8 +73,10 @@ def _density(looks: tuple[tuple[float, float], ...]) -> _Grid:
     return hupdate(_GRID, 0.0, information, -bound, bound, 0.0, previous[-1][0], _density(previous))
 
 
-def bound_for(step: float, information: float, before: Sequence[tuple[float, float]]) -> float:
+def bound_for(step: float, used: float, information: float, before: Sequence[tuple[float, float]]) -> float:
     """The bound at which a look spends `step` of two-sided alpha, after looks (information, bound) that did not cross.
+
+    used: what those spent.
 
     Raises ValueError where information does not exceed the last look's.
     """
@@ -91,9 +93,10 @@ def bound_for(step: float, information: float, before: Sequence[tuple[float, flo
         _, _, h = hupdate(_GRID, 0.0, information, bound, math.inf, 0.0, last, grid)
         return math.log(max(float(np.sum(h)), 1e-300)) - math.log(step / 2)
 
-    if excess(LARGEST_BOUND) > 0:
-        return LARGEST_BOUND
-    return float(brentq(excess, 0.0, LARGEST_BOUND, xtol=1e-8))  # pyright: ignore[reportArgumentType]
+    # Crossing now and not before is likelier than crossing now less having crossed before, and less than crossing now.
+    lowest, highest = (float(norm.isf(both / 2)) for both in (min(step + used, 1.0), step))
+    lowest, highest = max(lowest - 0.05, 0.0), highest + 0.05
+    return min(float(brentq(excess, lowest, highest, xtol=1e-7)), LARGEST_BOUND)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def next_step(
         return "the planned information is in: what is left of alpha waits for the last day"
     else:
         total = spent(spending, alpha, fraction, exponent)
-    bound = bound_for(total - used, fraction, [(one.fraction, one.bound) for one in before])
+    bound = bound_for(total - used, used, fraction, [(one.fraction, one.bound) for one in before])
     return Step(fraction, max(total, used), bound)
 
 
@@ -159,7 +162,7 @@ def design(alpha: float, spending: Spending, exponent: float, looks: int) -> tup
     used = 0.0
     for fraction in np.arange(1, looks + 1) / looks:
         total = spent(spending, alpha, float(fraction), exponent)
-        steps.append((float(fraction), bound_for(total - used, float(fraction), steps)))
+        steps.append((float(fraction), bound_for(total - used, used, float(fraction), steps)))
         used = total
     return tuple(steps)
 
