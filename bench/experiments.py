@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -94,22 +95,31 @@ def run_one(experiment: Experiment, plan: Plan | None, world: World, lift: float
 
 def run_chunk(experiment: Experiment, plan: Plan | None, world: World, lift: float, seeds: Sequence[Any]) -> np.ndarray:
     """Outcomes of a chunk, a row an experiment, columns as Outcome's fields."""
-    _share_scipys_distributions()
-    return np.array(
-        [list(asdict(run_one(experiment, plan, world, lift, np.random.default_rng(seed))).values()) for seed in seeds],
-        dtype=float,
-    )
+    with _shared_distributions():
+        return np.array([list(asdict(run_one(experiment, plan, world, lift, np.random.default_rng(seed))).values())
+                         for seed in seeds], dtype=float)  # fmt: skip
 
 
-def _share_scipys_distributions() -> None:
-    """Freezing a scipy distribution copies it with its documentation, 0.7 ms each: here the original is shared."""
+@contextmanager
+def _shared_distributions() -> Iterator[None]:
+    """Freezing a scipy distribution copies it with its documentation, 0.7 ms each: in here the original is shared."""
 
     def share(self: Any, dist: Any, *args: Any, **kwds: Any) -> None:
         self.args, self.kwds, self.dist = args, kwds, dist
         self.a, self.b = dist._get_support(*dist._parse_args(*args, **kwds)[0])
 
-    scipy_frozen.rv_frozen.__init__ = share
-    scipy_frozen.rv_continuous_frozen.__init__ = share
+    kinds = scipy_frozen.rv_frozen, scipy_frozen.rv_continuous_frozen
+    before = [kind.__dict__.get("__init__") for kind in kinds]
+    for kind in kinds:
+        kind.__init__ = share
+    try:
+        yield
+    finally:
+        for kind, init in zip(kinds, before, strict=True):
+            if init is None:
+                del kind.__init__
+            else:
+                kind.__init__ = init
 
 
 def run_many(

@@ -9,6 +9,7 @@ import typer
 
 from umg_assets.chart_commands import chart_app
 from umg_assets.console import Format, err, out, show
+from umg_assets.experiment_commands import experiment_app
 from umg_assets.home import home_of
 from umg_assets.options import FormatOption, RangeOption, day_of, parsed
 from umg_assets.partitions import parse_range
@@ -20,6 +21,7 @@ app = typer.Typer(
     help="The lakehouse that a music-streaming company's product analysts run.",
 )
 app.add_typer(chart_app, name="chart")
+app.add_typer(experiment_app, name="experiment")
 
 _state = {"debug": False}
 

@@ -99,6 +99,12 @@ def _problem(control: UserMoments, treatment: UserMoments) -> str:
     return ""
 
 
+def _constant(moments: UserMoments) -> bool:
+    """Whether every user's numerator is the same multiple of the denominator."""
+    ratio = moments.n / moments.d
+    return moments.nn - 2 * ratio * moments.nd + ratio * ratio * moments.dd <= 1e-12 * moments.nn
+
+
 def _has_covariate(control: UserMoments, treatment: UserMoments) -> bool:
     """Whether both covariates' sums are there and their ratio varies over users: else CUPED would be 0 / 0."""
     if not (control.cd and treatment.cd):
@@ -144,6 +150,8 @@ def effect_of(
     )
     if problem := _problem(control, treatment):
         return replace(known, problem=problem)
+    if _constant(control) and _constant(treatment):
+        return replace(known, problem="the metric does not vary over users")
     adjusted = _has_covariate(control, treatment)
     left, right = aggregates(control), aggregates(treatment)
     exact = _metric(adjusted).analyze_aggregates(left, right)

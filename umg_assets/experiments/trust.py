@@ -123,7 +123,9 @@ def _two_arms(experiment: Experiment, evidence: Evidence) -> Finding:
 
 def _recomputed(experiment: Experiment, evidence: Evidence) -> Finding:
     checked, off = evidence.trust.checked, evidence.trust.mismatched
-    share = off / checked if checked else 0.0
+    if not checked:
+        return Finding("logged variant", "fine", "Not compared: there is nothing to compute it again from.")
+    share = off / checked
     text = f"{off:,} of {checked:,} users ({share:.2%}) have a logged variant that the hash does not give."
     if share <= MISMATCHED_SHARE:
         return Finding("logged variant", "fine", text)
@@ -200,6 +202,8 @@ def _by_segment(experiment: Experiment, evidence: Evidence) -> Finding:
 
 def _parts(experiment: Experiment, check: str, groups: Mapping[str, Mapping[str, int]]) -> Finding:
     off = _off(experiment, groups)
+    if not groups:
+        return Finding(check, "fine", "Not counted.")
     if not off:
         return Finding(check, "fine", f"The split is as planned in each of {len(groups)} parts.")
     named = ", ".join(f"{name} (Holm p = {p:.2g})" for name, p in list(off.items())[:5])
@@ -214,6 +218,8 @@ def _events(experiment: Experiment, evidence: Evidence) -> Finding:
             expected = event in shared or bool(users.get(experiment.control))
             if expected and not users.get(name) and any(users.values()):
                 missing.append(f"{event} in {name}")
+    if not evidence.trust.events:
+        return Finding("events", "fine", "Not counted.")
     if not missing:
         return Finding("events", "fine", "Every event that both should log is there in every variant.")
     return Finding("events", "warning", f"Events that other variants log are missing: {', '.join(missing)}.")
@@ -261,4 +267,5 @@ def _novelty(experiment: Experiment, evidence: Evidence) -> Finding:
                 f"{treatment}'s effect on {primary} {way} by {abs(slope):.1%} a day over the fixed cohort (p = {p:.2g})"
             )
             return Finding(check, "warning", f"{text}: the average over the experiment is not what stays.", p)
-    return Finding(check, "fine", "The effect on the fixed cohort shows no trend over the days after exposure.")
+    text = "shows no trend over the days after exposure" if by_day else "was not followed"
+    return Finding(check, "fine", f"The effect on the fixed cohort {text}.")
