@@ -8,9 +8,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import deltalake
-import pyarrow as pa
-
 from umg_assets import tables
 from umg_assets.experiments.days import settles_on
 from umg_assets.experiments.definition import Experiment
@@ -20,8 +17,6 @@ from umg_assets.experiments.power import Plan, WindowPlan
 from umg_assets.experiments.readout import Readout, make_readout
 from umg_assets.experiments.report import to_html
 from umg_assets.resources.reading import read_table
-
-_ARROW = {"string": pa.string(), "date": pa.date32(), "timestamp": pa.timestamp("us", tz="UTC")}
 
 
 class NoReadoutError(RuntimeError):
@@ -151,9 +146,9 @@ class Readouts:
     def _append(self, table: tables.Table, rows: Iterable[Mapping[str, Any]]) -> None:
         found = list(rows)
         if found:
-            schema = pa.schema([pa.field(column.name, _ARROW[column.type]) for column in table.columns])
-            path = self._home / "tables" / table.name
-            deltalake.write_deltalake(path, pa.Table.from_pylist(found, schema=schema), mode="append")
+            from umg_assets.resources.lakehouse import Lakehouse  # imports the engines' client: only for news
+
+            Lakehouse.append(self._home, table, found)
 
 
 def _decided(decisions: Iterable[Mapping[str, Any]]) -> str:
