@@ -5,6 +5,7 @@ local day on which it was made, because plays of a day that has not begun wait. 
 that touches it came after its stamp, or touches it by a day that began after its stamp.
 """
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -76,9 +77,9 @@ class Scope:
 
     first_day: date
     markets: tuple[str, ...]
-    windows: Mapping[str, int]
+    windows: Mapping[str, int] = field(hash=False)
     event_plays: bool = False
-    experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    experiments: Mapping[str, Experiment] = field(default_factory=dict, hash=False)
 
     @classmethod
     def of(cls, settings: Settings) -> "Scope":
@@ -125,8 +126,12 @@ class Plan:
         return any(self.partitions.values())
 
 
-def needed(history: History, scope: Scope, today: date) -> dict[str, dict[str, Stamp]]:
-    """By asset and partition key, the last ledger sequence and the last day that touch it; none after today."""
+@functools.lru_cache(maxsize=2)
+def needed(history: History, scope: Scope, today: date) -> Mapping[str, Mapping[str, Stamp]]:
+    """By asset and partition key, the last ledger sequence and the last day that touch it; none after today.
+
+    Computed once for a ledger as read: each stage and each run asks for it.
+    """
     need: dict[str, dict[str, Stamp]] = {name: {} for name in scope.planned}
 
     def touch(asset: str, key: str, stamp: Stamp) -> None:

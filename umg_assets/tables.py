@@ -34,8 +34,9 @@ class Table:
     """A table's contract.
 
     key: the columns that identify a row; unknown: those of them in which NULL is a value (not known, or overall);
-    filled: other columns that hold no NULL. A write that breaks this is refused. personal: whether it holds user_id or
-    another direct identifier, so that its directory is readable by its owner alone.
+    filled: other columns that hold no NULL. A write that breaks this is refused. pruned_by: columns that a read or a
+    write names beside the partition, of which the log keeps each file's least and greatest value. personal: whether it
+    holds user_id or another direct identifier, so that its directory is readable by its owner alone.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Table:
     key: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
+    pruned_by: tuple[str, ...] = ()
     personal: bool = False
 
     @property
@@ -128,6 +130,7 @@ RAW_PLAYS = Table(
         *_DELIVERED,
     ),
     partitioned_by=("delivery_date",),
+    pruned_by=("play_date", "source_file"),
     personal=True,
     filled=("play_id", "user_id", "user_key", "track_id", "started_at", "play_date", "source_file", "record"),
 )
@@ -144,6 +147,7 @@ RAW_USERS = Table(
         *_DELIVERED,
     ),
     partitioned_by=("delivery_date",),
+    pruned_by=("source_file",),
     personal=True,
     filled=("user_id", "user_key", "source_file", "record"),
 )
@@ -161,6 +165,7 @@ RAW_TRACKS = Table(
     ),
     partitioned_by=("delivery_date",),
     filled=("track_id", "source_file", "record"),
+    pruned_by=("source_file",),
 )
 RAW_APP_EVENTS = Table(
     "raw_app_events",
@@ -194,6 +199,7 @@ QUARANTINE = Table(
         "text | string | the record as it came (personal)",
     ),
     partitioned_by=("delivery_date",),
+    pruned_by=("source_file",),
     personal=True,
     filled=("source", "source_file", "record", "reason"),
 )

@@ -1,11 +1,12 @@
 """Backfills as the UI asks for them: over GraphQL, by a real webserver, carried out by a real daemon."""
 
+import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from dagster import DagsterRun
+from dagster import DagsterRun, DagsterRunStatus
 
 from umg_assets_tests.daemon import Daemon
 from umg_assets_tests.lake import Lake
@@ -118,27 +119,83 @@ def test_a_rectangle_of_months_and_markets_writes_its_charts_and_no_others(ui: U
     content, version = ui.lake.content(), ui.lake.version("top_tracks_by_country")
     backfill = ui.launch({"top_tracks_by_country": ("AT|2026-10-01", "AT|2026-11-01")})
     assert ui.wait_for(backfill) == "COMPLETED_SUCCESS"
-    print(len(ui.runs(backfill)), [run.tags for run in ui.runs(backfill)])
     ui.daemon.settle()
     assert ui.lake.content() == content
-    assert ui.lake.version("top_tracks_by_country") - version == len(ui.runs(backfill))
+    assert len(ui.runs(backfill)) == 1
+    assert written(ui.lake, "top_tracks_by_country", version) == {("AT", "2026-10-01"), ("AT", "2026-11-01")}
 
 
-def test_the_whole_graph_for_a_range_ends_as_it_was_and_movements_and_exports_run_after_it(ui: Ui):
+def test_the_whole_graph_for_a_range_is_a_run_a_partitioning_and_one_a_month_of_charts(ui: Ui):
     content = ui.lake.content()
     backfill = ui.launch(WHOLE_GRAPH)
     assert ui.wait_for(backfill) == "COMPLETED_SUCCESS"
-    runs = ui.runs(backfill)
-    print(
-        len(runs),
-        [
-            (
-                run.job_name,
-                [k.path[-1] for k in run.asset_selection or ()],
-                {n: v for n, v in run.tags.items() if "range" in n or "partition" in n},
-            )
-            for run in runs
-        ],
+    made = [sorted(key.path[-1] for key in run.asset_selection or ()) for run in ui.runs(backfill)]
+    assert sorted(made) == sorted(
+        [sorted(DAILY), ["monthly_track_plays"], ["top_tracks_by_country"], ["top_tracks_by_country"]]
     )
     ui.daemon.settle()
     assert ui.lake.content() == content
+
+
+def test_movements_and_exports_wait_for_a_backfill_of_what_they_are_made_of(ui: Ui):
+    """And a file that lands in the middle of it is counted: a sensor and a backfill write one table."""
+    (ui.lake.home / "stop_before_monthly_track_plays").touch()
+    before = len(ui.daemon.runs())
+    backfill = ui.launch(WHOLE_GRAPH)
+    ui.daemon.wait_for(lambda: [run for run in ui.runs(backfill) if "monthly" in str(run.asset_selection)], "months")
+    day = DAYS[3].isoformat()
+    ui.lake.drop_plays(f"{day}-late", [("late", "u1", "", "t1", f"{day}T15:00:00Z", 190_000)])
+    ui.daemon.wait_for(lambda: "late.csv" in str(ui.lake.history().latest().keys()), "the late file has landed")
+    ui.daemon.wait_for(lambda: "under way" in ui.daemon.skips("ledger_sensor")[0], "the sensor waits")
+    (ui.lake.home / "stop_before_monthly_track_plays").unlink()
+    assert ui.wait_for(backfill) == "COMPLETED_SUCCESS"
+    ui.daemon.settle()
+    ended = max(index for index, run in enumerate(ui.daemon.runs()) if run.tags.get("dagster/backfill") == backfill)
+    publishing = [
+        index
+        for index, run in enumerate(ui.daemon.runs())
+        if index >= before and "chart_movements" in str(run.asset_selection)
+    ]
+    assert publishing
+    assert min(publishing) > ended
+    assert ("late",) in ui.lake.values("plays", "play_id")
+    same_as_fresh(ui.lake)
+
+
+def test_a_backfill_cancelled_midway_and_one_that_failed_in_part_are_made_up_for_by_another(ui: Ui):
+    content = ui.lake.content()
+    (ui.lake.home / "stop_before_sessions").touch()
+    cancelled = ui.launch({"plays": (FIRST, LAST), "sessions": (FIRST, LAST)})
+    ui.daemon.wait_for(lambda: [run for run in ui.runs(cancelled) if run.status is DagsterRunStatus.STARTED], "a run")
+    ui.cancel(cancelled)
+    (ui.lake.home / "stop_before_sessions").unlink()
+    assert ui.wait_for(cancelled) == "CANCELED"
+    (ui.lake.home / "fail_before_daily_track_plays").touch()
+    failed = ui.launch({"daily_track_plays": (FIRST, LAST)})
+    assert ui.wait_for(failed) == "COMPLETED_FAILED"
+    [run] = ui.runs(failed)
+    assert run.status is DagsterRunStatus.FAILURE
+    assert ui.lake.content() == content, "a step that fails leaves its table as it was"
+    resumed = ui.resume(failed)
+    assert ui.wait_for(resumed) == "COMPLETED_SUCCESS"
+    again = ui.launch({"plays": (FIRST, LAST), "sessions": (FIRST, LAST)})
+    assert ui.wait_for(again) == "COMPLETED_SUCCESS"
+    ui.daemon.settle()
+    assert ui.lake.content() == content
+
+
+def written(lake: Lake, table: str, version: int) -> set[tuple[str, ...]]:
+    """The partition values of the files that commits after a version added or removed."""
+    found = set()
+    for number in range(version + 1, lake.version(table) + 1):
+        log = lake.home / "tables" / table / "_delta_log" / f"{number:020d}.json"
+        for action in map(json.loads, log.read_text().splitlines()):
+            for file in (action.get("add"), action.get("remove")):
+                if file:
+                    found.add(tuple(value for _, value in sorted(file["partitionValues"].items())))
+    return found
+
+
+def same_as_fresh(lake: Lake) -> None:
+    """The lake's tables are what one run over the same landing files makes of them."""
+    assert lake.content() == lake.built_afresh(lake.home.parent / "fresh").content()

@@ -34,7 +34,7 @@ def test_each_column_has_a_name_a_type_and_a_comment_of_its_own(table: Table):
 
 @EVERY
 def test_partition_columns_and_key_are_columns_and_no_partition_holds_a_double(table: Table):
-    assert {*table.partitioned_by, *table.key} <= set(table.names)
+    assert {*table.partitioned_by, *table.key, *table.pruned_by} <= set(table.names)
     assert not {column.type for column in table.columns} & {"double", "float"}
 
 

@@ -32,6 +32,7 @@ def test_a_play_makes_its_way_from_landing_to_the_chart_of_its_users_market(lake
         ],
     )
     lake.run()
+    assert len(lake.rows("raw_plays", "play_id")) == 4, "a key a user, not one a play: the join would double rows"
     assert chart(lake) == [(1, "t2", 2, 1), (2, "t1", 1, 1)]
     assert chart(lake, criterion="streams") == [(1, "t2", 2, 1), (2, "t1", 1, 1)]
     assert chart(lake, country="DE") == [(1, "t2", 1, 1)]

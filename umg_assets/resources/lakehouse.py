@@ -23,6 +23,7 @@ from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from umg_assets import tables
+from umg_assets.resources.delta_log import newest_version
 from umg_assets.resources.proofs import proved
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import DELETED, Table
@@ -120,6 +121,10 @@ class Lakehouse:
                 partition_by=list(table.partitioned_by),
                 name=table.name,
                 description=table.comment,
+                # every file's statistics are in the log, which every read of the table begins with
+                configuration={"delta.dataSkippingStatsColumns": ",".join(table.pruned_by)}
+                if table.pruned_by
+                else {"delta.dataSkippingNumIndexedCols": "0"},
                 mode="ignore",
             )
 
@@ -131,7 +136,7 @@ class Lakehouse:
 
     def version(self, table: Table) -> int:
         """The table's latest Delta version."""
-        return deltalake.DeltaTable(self.path(table)).version()
+        return newest_version(self.path(table))
 
     def write_slice(self, table: Table, rows: DataFrame, replaced: Slice) -> Commit:
         """Replaces one slice by the rows, in one transaction; an empty DataFrame empties the slice.

@@ -16,6 +16,7 @@ import deltalake
 import pyarrow as pa
 
 from umg_assets import tables
+from umg_assets.resources.delta_log import newest_version
 from umg_assets.resources.parsing_files import FILE_REASONS
 
 
@@ -54,9 +55,9 @@ class Entry:
         return any(reason in FILE_REASONS for reason in self.quarantined)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class History:
-    """The ledger as read at one moment.
+    """The ledger as read at one moment. Two are the same only when read once: what follows from one is kept by it.
 
     entries: staged and landed deliveries. accepted: what somebody said may land though it has shrunk.
     """
@@ -136,17 +137,19 @@ class Ledger:
 
     def __init__(self, home: Path) -> None:
         self._path = home / "tables" / tables.DELIVERIES.name
+        self._read: tuple[int, History] = (-1, History(()))
 
     def read(self) -> History:
-        """Every entry, in order; empty before the first run."""
-        if not (self._path / "_delta_log").exists():
-            return History(())
-        rows = deltalake.DeltaTable(self._path).to_pyarrow_table().select(_SCHEMA.names).to_pylist()
-        entries = sorted((_entry(row) for row in rows), key=lambda entry: entry.sequence)
-        return History(
-            tuple(entry for entry in entries if entry.state != "accepted"),
-            tuple(entry for entry in entries if entry.state == "accepted"),
-        )
+        """Every entry, in order; empty before the first run. Read again only when the table has a new version."""
+        newest = newest_version(self._path)
+        if newest != self._read[0]:
+            table = deltalake.DeltaTable(self._path)
+            rows = table.to_pyarrow_table().select(_SCHEMA.names).to_pylist()
+            entries = sorted((_entry(row) for row in rows), key=lambda entry: entry.sequence)
+            deliveries = tuple(entry for entry in entries if entry.state != "accepted")
+            accepted = tuple(entry for entry in entries if entry.state == "accepted")
+            self._read = (table.version(), History(deliveries, accepted))
+        return self._read[1]
 
     def append(self, entries: Iterable[Entry]) -> list[Entry]:
         """Appends entries in one commit and returns them with their sequence; one writer at a time."""
@@ -174,7 +177,7 @@ class Ledger:
 
     def version(self) -> int:
         """Its Delta version, which each append raises; -1 before the first run."""
-        return deltalake.DeltaTable(self._path).version() if (self._path / "_delta_log").exists() else -1
+        return newest_version(self._path)
 
     @contextmanager
     def change(self, entries: Sequence[Entry]) -> Iterator[None]:

@@ -136,7 +136,10 @@ class Staging:
         self._staged = staged
         self._partial = staged.with_name(staged.name + ".partial")
         self._schema = schema.append(pa.field(RECORD, pa.int64()))
-        self._writer = pq.ParquetWriter(self._partial, self._schema, compression="snappy")
+        # read once and thrown away: dictionaries and statistics cost more than they save
+        self._writer = pq.ParquetWriter(
+            self._partial, self._schema, compression="snappy", use_dictionary=False, write_statistics=False
+        )
 
     def __enter__(self) -> "Staging":
         return self

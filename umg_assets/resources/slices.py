@@ -1,6 +1,6 @@
 """A slice: the part of a table that one write replaces, stated from partition keys."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,6 +15,14 @@ def literal(value: str | date) -> str:
 
 def _one_of(column: str, values: Iterable[str | date]) -> str:
     return f"{column} in ({', '.join(literal(value) for value in sorted(set(values)))})"
+
+
+def _any_of(conditions: Sequence[str]) -> str:
+    """The conditions, of which one has to hold, as a balanced tree: in a chain of 480 Sail runs out of stack."""
+    if len(conditions) == 1:
+        return conditions[0]
+    half = len(conditions) // 2
+    return f"({_any_of(conditions[:half])} or {_any_of(conditions[half:])})"
 
 
 @dataclass(frozen=True)
@@ -85,13 +93,11 @@ class Slice:
         if not by_day:
             raise ValueError("a slice of files without a single file: nothing may be replaced")
         of_source = f"source = {literal(source)} and " if source else ""
-        return cls(
-            " or ".join(
-                f"({of_source}delivery_date = {literal(day)} and {_one_of('source_file', paths)})"
-                for day, paths in by_day.items()
-            ),
-            tuple((day.isoformat(),) for day in by_day),
-        )
+        of_days = [
+            f"({of_source}delivery_date = {literal(day)} and {_one_of('source_file', paths)})"
+            for day, paths in by_day.items()
+        ]
+        return cls(_any_of(of_days), tuple((day.isoformat(),) for day in by_day))
 
     def __or__(self, other: "Slice") -> "Slice":
         return Slice(

@@ -228,7 +228,7 @@ class _Typing:
         """
         source, target = self._source, self._folder / piece.name
         try:
-            self._typed(self._rows(piece)).write.parquet(str(target))
+            self._typed(self._rows(piece)).write.parquet(str(target), compression="snappy")
         except Exception as error:
             self._lakehouse.discard(target)
             said = str(error).splitlines()[0]

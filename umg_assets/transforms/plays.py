@@ -1,10 +1,12 @@
 """From raw copies to plays, and from plays to sums by day and by month."""
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from umg_assets import tables
 from umg_assets.tables import Kind
+
+_OF_FILE = ("delivery_date", "source_file", "record")
 
 
 def latest_copies(raw: DataFrame, correction_days: int, kind: Kind = "plays") -> DataFrame:
@@ -13,21 +15,27 @@ def latest_copies(raw: DataFrame, correction_days: int, kind: Kind = "plays") ->
     raw: columns of the kind's raw table. A copy gives way to a later one of the same id (by delivery_date, then
     source_file, then record) whose local date lies at most correction_days away; beyond that both stand.
     """
-    key, day = tables.MOMENTS[kind].id, tables.MOMENTS[kind].date
-    hashed = raw.withColumn("_hash", F.xxhash64(key))
-    repeated = hashed.groupBy("_hash").agg(F.count(F.lit(1)).alias("_copies")).where("_copies > 1").select("_hash")
-    alone = hashed.join(F.broadcast(repeated), "_hash", "left_anti")
-    order = Window.partitionBy(key).orderBy("delivery_date", "source_file", "record")
-    ranked = hashed.join(F.broadcast(repeated), "_hash", "left_semi").withColumn("_nth", F.row_number().over(order))
-    later = ranked.select(
-        F.col(key).alias("_later_id"), F.col(day).alias("_later_date"), F.col("_nth").alias("_later_nth")
+    id_, day = tables.MOMENTS[kind].id, tables.MOMENTS[kind].date
+    key = F.xxhash64(id_).alias("_hash")
+    repeated = raw.groupBy(key).agg(F.count(F.lit(1)).alias("_copies")).where("_copies > 1").select("_hash")
+    narrow = raw.select(id_, day, F.struct(*_OF_FILE).alias("_copy"), key)
+    few = F.broadcast(repeated).join(narrow, "_hash")
+    found = F.struct("_copy", F.col(day).alias("_date"))
+    copies = few.groupBy(id_).agg(
+        F.collect_list(found).alias("_copies"),
+        F.max(found).alias("_last"),
+        F.datediff(F.max(day), F.min(day)).alias("_days"),
     )
-    superseded = (
-        (F.col(key) == F.col("_later_id"))
-        & (F.col("_later_nth") > F.col("_nth"))
-        & (F.abs(F.datediff(day, "_later_date")) <= correction_days)
+    # mostly the last copy supersedes all; only where they lie far apart each is held to each
+    against = F.when(F.col("_days") <= correction_days, F.array("_last")).otherwise(F.col("_copies"))
+    pairs = copies.select(F.explode("_copies").alias("_one"), against.alias("_against")).select(
+        "_one", F.explode("_against").alias("_later")
     )
-    return alone.unionByName(ranked.join(later, superseded, "left_anti").drop("_nth")).drop("_hash")
+    near = F.abs(F.datediff("_later._date", "_one._date")) <= correction_days
+    gone = pairs.where((F.col("_later._copy") > F.col("_one._copy")) & near).select("_one._copy.*").distinct()
+    # the small side stands left, where Sail builds its hash table
+    marked = F.broadcast(gone.withColumn("_gone", F.lit(True))).join(raw, list(_OF_FILE), "right")
+    return marked.where("_gone is null").select(*raw.columns)
 
 
 def repeated_plays(plays: DataFrame) -> DataFrame:
@@ -65,7 +73,8 @@ def with_user_of_day(days: DataFrame, users: DataFrame) -> DataFrame:
         & (F.col("play_date") >= F.col("valid_from"))
         & (F.col("play_date") < F.col("valid_to"))
     )
-    return days.join(history, on_that_day, "left").drop("_user", "valid_from", "valid_to")
+    # the small side stands left, where Sail builds its hash table
+    return F.broadcast(history).join(days, on_that_day, "right").drop("_user", "valid_from", "valid_to")
 
 
 def stamp_plays(

@@ -1,6 +1,7 @@
 """Sessions: what a user played in one go."""
 
 from datetime import timedelta
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -14,6 +15,8 @@ LONG_SILENCE = timedelta(hours=24)
 LONGEST = timedelta(hours=22)
 """How much of a play counts before a silence. With it no play is linked over two whole local days (47 hours where the
 clocks change), and plays of partitions.SESSION_DAYS_BEFORE days before a day decide its sessions exactly."""
+_OF_USER = ("user_key", "session_id")
+_STAMPS = ("country", "age_group")
 
 
 def sessions_of(plays: DataFrame) -> DataFrame:
@@ -25,17 +28,22 @@ def sessions_of(plays: DataFrame) -> DataFrame:
     cut at the midnight after. Of a play over 22 hours, 22 count before a silence. country and age_group are those of
     its first play; sums are NULL where no play knows.
     """
-    numbered = number_sessions(plays)
-    found = numbered.groupBy("user_key", "session_id", "_nth").agg(
-        F.min("play_date").alias("session_date"),
-        F.min("started_at").alias("started_at"),
-        F.timestamp_micros(F.max("_ended")).alias("ended_at"),
-        F.count(F.lit(1)).alias("plays"),
-        F.sum(F.col("is_skip").cast("bigint")).alias("skips"),
-        F.sum(F.col("is_complete").cast("bigint")).alias("completes"),
-        F.sum("played_ms").alias("listening_ms"),
-        *(of_first(name) for name in ("country", "age_group")),
+    timed = _timed(plays)
+    by_id = timed.where("session_id is not null").groupBy(*_OF_USER)
+    # most ids span less than a day: one session, found without sorting; the others are few, and read once more
+    short = reduce(
+        Column.__and__,
+        (
+            F.min(name).eqNullSafe(F.max(name)) & ((F.count(name) == 0) | (F.count(name) == F.count(F.lit(1))))
+            for name in _STAMPS
+        ),
+        (F.max("_started") - F.min("_started") <= _micros(LONG_SILENCE))
+        & (F.datediff(F.max("play_date"), F.min("play_date")) <= 1),
     )
+    whole = by_id.agg(*_figures(), *(F.max(name).alias(name) for name in _STAMPS), short.alias("_short"))
+    long = by_id.agg(short.alias("_short")).where("not _short").select(*_OF_USER)
+    apart = F.broadcast(long).join(timed, list(_OF_USER)).unionByName(timed.where("session_id is null"))
+    found = whole.where("_short").drop("_short").unionByName(_by_silence(apart))
     return found.withColumn("session_key", key_of_session()).select(*tables.SESSIONS.names)
 
 
@@ -45,11 +53,38 @@ def number_sessions(plays: DataFrame) -> DataFrame:
     `_opens`: whether it is its session's first. `_ended`: its end, in microseconds since 1970. Rows that are no plays
     may stand among them: they last no time.
     """
-    group = Window.partitionBy("user_key", "session_id").orderBy("started_at", "play_id")
-    earlier, so_far = (group.rowsBetween(Window.unboundedPreceding, last) for last in (-1, 0))
+    return _numbered(_timed(plays))
+
+
+def of_first(name: str) -> Column:
+    """Of a session, the value of its first row."""
+    return F.max(F.when(F.col("_opens"), F.col(name))).alias(name)
+
+
+def key_of_session() -> Column:
+    """SHA-256 of user_key, session_id and started_at."""
+    parts = F.concat_ws(
+        "|", "user_key", F.coalesce("session_id", F.lit("")), F.unix_micros("started_at").cast("string")
+    )
+    return F.sha2(parts, 256)
+
+
+def _timed(plays: DataFrame) -> DataFrame:
+    """Plays with their start and end in microseconds."""
     started = F.unix_micros("started_at")
     ended = started + F.coalesce("played_ms", F.lit(0)) * 1000
-    timed = plays.withColumn("_started", started).withColumn("_ended", ended)
+    return plays.withColumn("_started", started).withColumn("_ended", ended)
+
+
+def _by_silence(timed: DataFrame) -> DataFrame:
+    """Plays with their start and end in microseconds -> sessions, by the silence between one play and the next."""
+    stamps = (of_first(name) for name in _STAMPS)
+    return _numbered(timed).groupBy(*_OF_USER, "_nth").agg(*_figures(), *stamps).drop("_nth")
+
+
+def _numbered(timed: DataFrame) -> DataFrame:
+    group = Window.partitionBy(*_OF_USER).orderBy("started_at", "play_id")
+    earlier, so_far = (group.rowsBetween(Window.unboundedPreceding, last) for last in (-1, 0))
     held = F.least("_ended", F.col("_started") + _micros(LONGEST))
     silence = F.col("_started") - F.max(held).over(earlier)
     allowed = F.when(F.col("session_id").isNull(), _micros(SILENCE)).otherwise(_micros(LONG_SILENCE))
@@ -64,17 +99,16 @@ def number_sessions(plays: DataFrame) -> DataFrame:
     return opened.withColumn("_nth", F.sum(F.col("_opens").cast("int")).over(so_far))
 
 
-def of_first(name: str) -> Column:
-    """Of a session, the value of its first row."""
-    return F.max(F.when(F.col("_opens"), F.col(name))).alias(name)
-
-
-def key_of_session() -> Column:
-    """SHA-256 of user_key, session_id and started_at."""
-    parts = F.concat_ws(
-        "|", "user_key", F.coalesce("session_id", F.lit("")), F.unix_micros("started_at").cast("string")
-    )
-    return F.sha2(parts, 256)
+def _figures() -> list[Column]:
+    return [
+        F.min("play_date").alias("session_date"),
+        F.min("started_at").alias("started_at"),
+        F.timestamp_micros(F.max("_ended")).alias("ended_at"),
+        F.count(F.lit(1)).alias("plays"),
+        F.sum(F.col("is_skip").cast("bigint")).alias("skips"),
+        F.sum(F.col("is_complete").cast("bigint")).alias("completes"),
+        F.sum("played_ms").alias("listening_ms"),
+    ]
 
 
 def _micros(duration: timedelta) -> int:

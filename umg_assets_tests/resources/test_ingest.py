@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from umg_assets import partitions, tables
+from umg_assets.definitions import build_definitions
 from umg_assets.resources.engine import session
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.running import RunFailedError
@@ -45,6 +46,16 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock, to be set."""
     return Clock(monkeypatch)
+
+
+def test_files_land_in_chunks_of_so_many_that_their_slices_stay_small(sail_lake: Lake, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("umg_assets.resources.ingest._FILES", 2)
+    for day in ("03-02", "03-03", "03-04"):
+        sail_lake.drop_plays(f"2026-{day}", [play(day, day)])
+    sail_lake.run()
+    assert [len(sail_lake.values(table, "play_id")) for table in ("raw_plays", "plays")] == [3, 3]
+    assert sail_lake.version("raw_plays") == 2
+    assert sail_lake.version("deliveries") == 4, "an entry before and one after each chunk"
 
 
 def test_a_delivery_dated_tomorrow_waits_and_lands_when_its_day_has_come(sail_lake: Lake, clock: Clock):
@@ -113,6 +124,23 @@ def test_dying_at_any_table_costs_a_recomputation_and_never_a_wrong_table(
     assert sail_lake.content() == fresh.content()
     assert sail_lake.rows("quarantine") == fresh.rows("quarantine")
     assert sail_lake.run().runs == 0
+
+
+def test_a_day_that_a_run_that_died_was_to_empty_is_made_again_though_it_was_made_meanwhile(
+    sail_lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    sail_lake.drop_plays("2026-03-04", [play("p1", "03-02"), play("p2", "03-04")])
+    sail_lake.run()
+    sail_lake.drop_plays("2026-03-04", [play("p2", "03-04")])
+    heal = dying(monkeypatch, "raw_plays", after=False)
+    with pytest.raises(RunFailedError, match="the power went"):
+        sail_lake.run()
+    heal()
+    job = build_definitions(sail_lake.settings).resolve_job_def("build_plays")
+    assert job.execute_in_process(instance=sail_lake.instance, tags={"dagster/partition": "2026-03-02"}).success
+    assert sail_lake.values("plays", "play_id") == [("p1",), ("p2",)]
+    sail_lake.run()
+    assert sail_lake.values("plays", "play_id") == [("p2",)]
 
 
 def test_tracks_that_change_after_a_run_died_between_plays_and_their_sums_still_reach_those_plays(

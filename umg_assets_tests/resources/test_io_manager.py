@@ -65,6 +65,10 @@ def _size(uri: str) -> int:
 
 
 def test_a_days_run_reads_its_day_its_month_and_its_windows_and_a_stale_upstream_lowers_the_stamp(lake: Lake):
+    lake.drop_tracks("2026-02-10", [("t1", "One", "a1", "Ann", "Pop", 200_000)])
+    lake.drop_users(
+        "2026-02-10", [(f"user of {name}", "AT", "18-24") for name in ("p2026-02-10", "p2026-03-02", "late")]
+    )
     for day in ("2026-02-10", "2026-03-02", "2026-03-10"):
         lake.drop_plays(day, [play(f"p{day}", day)])
     lake.drop_plays("2026-03-11", [play("before", "2026-02-10"), play("after", "2026-03-10")])

@@ -118,6 +118,17 @@ STRANGE = [
 ]
 
 
+def test_the_log_tells_rows_of_every_file_and_bounds_of_no_column_but_those_that_prune(lakehouse: Lakehouse):
+    row = {"track_id": "t", "delivery_date": MONDAY, "source_file": "a.csv", "record": 1}
+    lakehouse.write_slice(RAW_TRACKS, frame(lakehouse, RAW_TRACKS, [row]), Slice.files([(MONDAY, "a.csv")]))
+    write_sums(lakehouse, [MONDAY], (MONDAY, "t", 1))
+    for table, bounded in ((RAW_TRACKS, ["source_file"]), (DAILY_TRACK_PLAYS, [])):
+        log = (lakehouse.path(table) / "_delta_log" / f"{1:020d}.json").read_text()
+        (added,) = [json.loads(line)["add"] for line in log.splitlines() if '"add"' in line]
+        stats = json.loads(added["stats"])
+        assert (stats["numRecords"], list(stats.get("minValues", {}))) == (1, bounded)
+
+
 def test_a_file_is_replaced_whatever_its_path_and_no_sibling_goes_with_it(lakehouse: Lakehouse):
     def of(path: str, title: str) -> dict:
         return {"track_id": path, "title": title, "delivery_date": MONDAY, "source_file": path, "record": 1}

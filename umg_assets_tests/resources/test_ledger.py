@@ -36,6 +36,14 @@ def test_an_empty_or_missing_ledger_reads_as_no_entries(tmp_path: Path, ledger: 
     assert (ledger.read().entries, ledger.read().sequence) == ((), 0)
 
 
+def test_the_ledger_is_read_again_only_when_someone_has_appended(tmp_path: Path, ledger: Ledger):
+    assert ledger.read() is ledger.read()
+    Ledger(tmp_path).append([entry("plays/b.csv")])
+    seen = ledger.read()
+    assert [one.path for one in seen.entries] == ["plays/b.csv"]
+    assert ledger.read() is seen
+
+
 def test_an_entry_comes_back_as_it_was_appended_with_its_sequence_and_time(ledger: Ledger):
     whole = entry(
         "spiel's/Übung\\1.csv",

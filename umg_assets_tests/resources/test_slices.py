@@ -50,9 +50,16 @@ def test_a_rectangle_covers_each_month_of_each_market():
 def test_files_of_a_day_stand_together_and_of_one_source_if_given():
     found = Slice.files([(MARCH, "b"), (APRIL, "a"), (MARCH, "a")], "plays")
     assert found.predicate == (
-        "(source = 'plays' and delivery_date = date'2026-03-01' and source_file in ('a', 'b')) or "
-        "(source = 'plays' and delivery_date = date'2026-04-01' and source_file in ('a'))"
+        "((source = 'plays' and delivery_date = date'2026-03-01' and source_file in ('a', 'b')) or "
+        "(source = 'plays' and delivery_date = date'2026-04-01' and source_file in ('a')))"
     )
+
+
+def test_files_of_a_thousand_days_nest_by_halves_for_a_chain_of_480_overruns_sails_stack():
+    found = Slice.files((date.fromordinal(738_000 + day), "a") for day in range(1_000)).predicate
+    depth = [found[:at].count("(") - found[:at].count(")") for at in range(0, len(found), 20)]
+    assert found.count("delivery_date") == 1_000
+    assert max(depth) < 14
 
 
 def test_a_union_of_slices_names_each_partition_once():

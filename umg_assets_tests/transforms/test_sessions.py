@@ -15,16 +15,28 @@ VIENNA = ZoneInfo("Europe/Vienna")
 
 
 def sessions(spark: SparkSession, plays: Sequence[tuple[str, str | None, str, int | None]]) -> list[tuple]:
-    """(user, session_id, UTC start, played_ms) -> (user, session_date, plays, listening_ms, hours it lasted)."""
+    """(user, session_id, UTC start, played_ms) -> (user, session_date, plays, listening_ms, hours it lasted).
+
+    Found twice, as sessions of one market (aggregated where their id is short) and of many (sorted): the same.
+    """
+    one, many = (_found(spark, plays, countries) for countries in (["AT"] * len(plays), range(len(plays))))
+    assert [row[:-1] for row in one] == [row[:-1] for row in many]
+    return [row[:-1] for row in one]
+
+
+def _found(
+    spark: SparkSession, plays: Sequence[tuple[str, str | None, str, int | None]], countries: Sequence
+) -> list[tuple]:
+    """As `sessions`, of plays in these countries, and the session's country."""
     rows = []
-    for number, (user, session_id, start, played_ms) in enumerate(plays):
+    for number, ((user, session_id, start, played_ms), country) in enumerate(zip(plays, countries, strict=True)):
         at = datetime.fromisoformat(start).replace(tzinfo=UTC)
         skip = None if played_ms is None else played_ms < 30_000
         row = {
             "play_date": at.astimezone(VIENNA).date(), "play_id": f"p{number:03}", "user_key": user,
             "session_id": session_id, "track_id": "t", "started_at": at, "played_ms": played_ms,
             "is_stream": None if skip is None else not skip, "is_skip": skip, "is_complete": None,
-            "country": f"C{number}", "age_group": None,
+            "country": None if country is None else str(country), "age_group": None,
         }  # fmt: skip
         rows.append(tuple(row[name] for name in tables.PLAYS.names))
     schema = ", ".join(f"{column.name} {column.type}" for column in tables.PLAYS.columns)
@@ -36,6 +48,7 @@ def sessions(spark: SparkSession, plays: Sequence[tuple[str, str | None, str, in
             row.plays,
             row.listening_ms,
             (row.ended_at - row.started_at) / timedelta(hours=1),
+            row.country,
         )
         for row in found
     )
@@ -102,6 +115,12 @@ def test_the_market_and_the_age_group_are_those_of_the_first_play(spark: SparkSe
     schema = ", ".join(f"{column.name} {column.type}" for column in tables.PLAYS.columns)
     (found,) = sessions_of(spark.createDataFrame(plays, schema)).collect()
     assert (found.plays, found.country, found.age_group) == (3, "CH", "25-34")
+
+
+@pytest.mark.parametrize("countries", [("DE", "AT"), (None, "AT"), ("DE", None), ("AT", "AT"), (None, None)])
+def test_the_market_is_the_first_plays(spark: SparkSession, countries: tuple[str | None, str | None]):
+    plays = [("u", "1", "2026-03-02T10:00", 60_000), ("u", "1", "2026-03-02T10:05", 60_000)]
+    assert [row[-1] for row in _found(spark, plays, countries)] == [countries[0]]
 
 
 def test_a_sum_of_which_no_play_knows_is_null(spark: SparkSession):

@@ -1,0 +1,94 @@
+"""Many machines: runs, events and pools in PostgreSQL, as deployment/dagster-postgres.yaml says."""
+
+import getpass
+import importlib.resources
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance
+
+from umg_assets.resources.instance import open_instance
+from umg_assets_tests.daemon import Daemon, free_port
+from umg_assets_tests.lake import Lake
+
+pytestmark = [pytest.mark.sail_enough, pytest.mark.daemon]
+
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+@pytest.fixture
+def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A PostgreSQL server on the loopback in a directory of its own, and the variables that name it."""
+    if not BINARIES:
+        message = "PostgreSQL is missing: apt-get install postgresql"
+        if os.environ.get("REQUIRE_POSTGRES") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    root = getpass.getuser() == "root"
+    as_owner = ["runuser", "-u", "postgres", "--"] if root else []
+    folder = Path(tempfile.mkdtemp(prefix="umg-pg-"))
+    if root:
+        shutil.chown(folder, "postgres")
+    port, data = str(free_port()), str(folder / "data")
+
+    def run(command: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [*as_owner, str(BINARIES[-1] / command), *arguments], capture_output=True, text=True, cwd="/", check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    run("initdb", "-D", data, "-U", "umg", "--auth=trust", "-E", "UTF8")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+    run("pg_ctl", "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
+    try:
+        run("createdb", "-h", "127.0.0.1", "-p", port, "-U", "umg", "dagster")
+        monkeypatch.setenv("DAGSTER_PG_URL", f"postgresql+psycopg2://umg:none@127.0.0.1:{port}/dagster")
+        yield
+    finally:
+        run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+        shutil.rmtree(folder)
+
+
+def test_umg_run_and_the_daemon_work_over_postgresql(postgres: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("UMG_ENGINE", "sail")
+    lake = Lake(tmp_path / "home", on_disk=True)
+    lake.configure("[automation]\nsensor_seconds = 1\nquiet_seconds = 1\n")
+    made = importlib.resources.files("umg_assets.deployment") / "dagster-postgres.yaml"
+    (lake.home / "dagster").mkdir()
+    (lake.home / "dagster" / "dagster.yaml").write_text(made.read_text())
+    play = ("u1", "", "t1", "2026-03-02T10:00:00Z", 90_000, "AT")
+    lake.drop_plays("2026-03-02", [("p1", *play)])
+    lake.run()
+    assert lake.run().runs == 0, "what was built is read back from PostgreSQL"
+    lake.drop_plays("2026-03-03", [("p2", *play)])
+    daemon = Daemon(lake)
+    daemon.start()
+    try:
+        daemon.settle()
+    finally:
+        daemon.kill()
+    assert lake.values("plays", "play_id") == [("p1",), ("p2",)]
+    with open_instance(lake.home) as instance:
+        assert _storage(instance) == "PostgresEventLogStorage"
+        assert {run.tags["umg/asked_by"] for run in instance.get_runs()} == {
+            "umg run",
+            "landing_sensor",
+            "ledger_sensor",
+        }
+    assert not list((lake.home / "dagster").rglob("*.db"))
+    assert lake.content() == lake.built_afresh(tmp_path / "fresh").content()
+
+
+def _storage(instance: DagsterInstance) -> str:
+    return (
+        type(instance.event_log_storage._storage.event_log_storage).__name__
+        if hasattr(  # pyright: ignore
+            instance.event_log_storage, "_storage"
+        )
+        else type(instance.event_log_storage).__name__
+    )
