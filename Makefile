@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UMG_HOME ?= $(CURDIR)/umg_home
 export UMG_HOME
 
-.PHONY: demo test dev lint bench clean
+.PHONY: demo test dev lint bench bench-experiments clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/.made: pyproject.toml constraints.txt
@@ -35,6 +35,9 @@ lint: $(VENV)/.made
 
 bench: $(VENV)/.made
 	@$(BIN)/python -m bench
+
+bench-experiments: $(VENV)/.made
+	@$(BIN)/python -m bench.experiments
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis

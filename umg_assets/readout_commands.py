@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from umg_assets.console import Format, out, show
-from umg_assets.experiment_commands import experiment_app, experiment_named
+from umg_assets.experiment_commands import experiment_app, experiment_named, print_readout
 from umg_assets.home import home_of
 from umg_assets.options import FormatOption
 
@@ -52,28 +52,13 @@ def readout(name: NameArgument, form: FormatOption = Format.TABLE) -> None:
 
     settings, experiment = read_settings(home_of()), experiment_named(name)
     taken = Readouts(settings.home).publish(name, experiment, local_today(settings.time_zone))
-    found = taken.readout
-    rows = [
-        {
-            "role": row.role,
-            "metric": row.effect.metric,
-            "treatment": row.effect.treatment_name,
-            "effect": f"{row.effect.relative:+.1%}",
-            "p": f"{row.effect.p:.4f}",
-        }
-        for row in found.rows
-    ]
-    title = f"{name} through {found.through}{'' if found.settled else ' (provisional)'}"
-    show(rows, ("role", "metric", "treatment", "effect", "p"), form, title)
+    if form is Format.JSON:
+        typer.echo(taken.readout.to_json())
+    else:
+        print_readout(experiment, taken.readout, form)
     if form is not Format.TABLE:
         return
-    for verdict in found.verdicts:
-        out.print(f"{verdict.treatment}: {verdict.decision}")
-        for reason in verdict.reasons:
-            out.print(f"  {reason}", soft_wrap=True)
-    for finding in (one for one in found.findings if one.level != "fine"):
-        out.print(f"{finding.level}: {finding.text}", soft_wrap=True)
-    for one in found.restated:
+    for one in taken.readout.restated:
         out.print(f"restated: {one}", soft_wrap=True)
     for one in taken.decisions:
         said = f"{one['decided_at']:%Y-%m-%d}: {one['verdict']} ({one['decided_by']}): {one['reason']}"

@@ -5,6 +5,7 @@ the readout is made of it. Each experiment is a group of its own, with its own d
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
@@ -18,6 +19,8 @@ from umg_assets.experiments.days import days_asset, readout_asset, settles_on
 from umg_assets.experiments.definition import Experiment
 from umg_assets.experiments.evidence_text import to_text
 from umg_assets.experiments.moments import Evidence
+from umg_assets.experiments.plots import plots
+from umg_assets.experiments.report import to_markdown
 from umg_assets.partitions import experiment_days, local_today
 from umg_assets.planning import Scope, Stamp, built_from, needed
 from umg_assets.resources.evidence import EvidenceReader
@@ -84,7 +87,7 @@ def _assets_of(name: str, experiment: Experiment, time_zone: str) -> list[dg.Ass
         history, today = ledger.read(), local_today(settings.time_zone)
         taken = Readouts(settings.home).publish(name, experiment, today)
         stamp = _stamp(context, settings, history, today, (days_asset(name),))
-        return dg.MaterializeResult(metadata=_of_readout(taken), data_version=data_version(stamp))
+        return dg.MaterializeResult(metadata=_of_readout(experiment, taken), data_version=data_version(stamp))
 
     return [days, readout]
 
@@ -119,18 +122,18 @@ def _of_day(experiment: Experiment, evidence: Evidence, today: date) -> dict[str
     }
 
 
-def _of_readout(taken: Taken) -> dict[str, Any]:
-    """The page of a readout."""
+def _of_readout(experiment: Experiment, taken: Taken) -> dict[str, Any]:
+    """The page of a readout: its tables and plots."""
     readout = taken.readout
+    pictures = {
+        title: f"![{title}](data:image/png;base64,{b64encode(picture).decode()})"
+        for title, picture in plots(experiment, readout, "png").items()
+    }
+    shown = {**to_markdown(experiment, readout), **pictures}
     return {
+        **{title: dg.MetadataValue.md(text) for title, text in shown.items()},
         "through": readout.through.isoformat(),
         "settled": readout.settled,
-        "verdict": dg.MetadataValue.md(
-            "\n\n".join(
-                f"**{one.treatment}: {one.decision}**\n\n" + "\n".join(f"- {why}" for why in one.reasons)
-                for one in readout.verdicts
-            )
-        ),
         "looks_taken": len(taken.new),
         "restated": len(readout.restated),
         "decisions": len(taken.decisions),

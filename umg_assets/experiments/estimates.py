@@ -99,6 +99,12 @@ def _problem(control: UserMoments, treatment: UserMoments) -> str:
     return ""
 
 
+def _constant(moments: UserMoments) -> bool:
+    """Whether every user's numerator is the same multiple of the denominator."""
+    ratio = moments.n / moments.d
+    return moments.nn - 2 * ratio * moments.nd + ratio * ratio * moments.dd <= 1e-12 * moments.nn
+
+
 def _has_covariate(control: UserMoments, treatment: UserMoments) -> bool:
     """Whether both covariates' sums are there and their ratio varies over users: else CUPED would be 0 / 0."""
     if not (control.cd and treatment.cd):
@@ -144,6 +150,8 @@ def effect_of(
     )
     if problem := _problem(control, treatment):
         return replace(known, problem=problem)
+    if _constant(control) and _constant(treatment):
+        return replace(known, problem="the metric does not vary over users")
     adjusted = _has_covariate(control, treatment)
     left, right = aggregates(control), aggregates(treatment)
     exact = _metric(adjusted).analyze_aggregates(left, right)
@@ -165,6 +173,16 @@ def effect_of(
         adjusted=adjusted,
         saved=_saved(left, right, exact) if adjusted and not brief else 0.0,
     )
+
+
+def normal_p(control: UserMoments, treatment: UserMoments) -> float:
+    """p of the difference by the delta method and a normal distribution, unadjusted: no larger than effect_of's."""
+    if _problem(control, treatment):
+        return math.nan
+    sides = [aggregates(one) for one in (control, treatment)]
+    variance = sum(one.ratio_var("n", "d") / one.count() for one in sides)
+    difference = treatment.n / treatment.d - control.n / control.d
+    return float(2 * norm.sf(abs(difference) / math.sqrt(variance))) if variance > 0 else math.nan
 
 
 def denominator_effect(control: UserMoments, treatment: UserMoments) -> Effect:

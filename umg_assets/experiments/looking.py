@@ -47,6 +47,9 @@ class Looking:
         """Every look at a metric of a treatment so far, in order; a guardrail's metric ends in GUARDRAIL."""
         return [one for one in (*self.earlier, *self.taken) if (one.metric, one.treatment) == (metric, treatment)]
 
+    def _elapsed(self) -> float:
+        return ((self.evidence.through - self.experiment.first_day).days + 1) / (7 * self.experiment.weeks)
+
     def look(self, effect: Effect, metric: str, alpha: float, z: float) -> None:
         """Looks at a metric under the definition's spending function, unless there is a reason to skip it."""
         treatment = effect.treatment_name
@@ -60,6 +63,7 @@ class Looking:
             planned,
             effect.information,
             self.of(metric, treatment),
+            elapsed=min(self._elapsed(), 1.0),
             decisive=self.evidence.complete,
         )
         if isinstance(step, str):
@@ -96,7 +100,8 @@ def success_of(experiment: Experiment, table: Table, effect: Effect, looking: Lo
         below = denominator_effect(table[metric, experiment.control], table[metric, treatment])
         denominator = below if abs(below.z) >= taken[-1].bound else None
     outcome = better * crossing.crossed if crossing else 0
-    return Success(effect, outcome, crossing.day if crossing else None, interval, denominator)
+    since = crossing.day if crossing and len(taken) > 1 else None
+    return Success(effect, outcome, since, interval, denominator)
 
 
 def guardrail_of(experiment: Experiment, effect: Effect, margin: float, looking: Looking) -> Guardrail:

@@ -18,7 +18,9 @@ from scipy.stats import norm
 
 Spending = Literal["obrien_fleming", "pocock", "power"]
 SMALLEST_STEP = 0.01
-"""A look that adds less of the plan's information is skipped, and spends nothing."""
+"""A look that adds less, of the plan's information and of what is in, is skipped, and spends nothing."""
+RESERVED = 0.1
+"""Where information runs ahead of the plan, this part of the spending function is spread over the planned days."""
 LARGEST_BOUND = 8.0
 """Where a step of alpha asks for more (P < 1.3e-15), as in Reboussin et al.'s ld98."""
 
@@ -30,8 +32,9 @@ _GRID = 18  # gsdesign's, and gsDesign's, number of grid points: 8 digits
 class Look:
     """One look at one metric and treatment, as it is kept: a row of plain types.
 
-    information: 1 / Var of the relative effect; fraction: of the plan's; alpha_spent: two-sided, up to and with this
-    look; bound: |z| from which the look rejects; decisive: the last one, which spends all that was left.
+    information: 1 / Var of the relative effect; fraction: of the plan's, above 1 where more came; alpha_spent:
+    two-sided, up to and with this look; bound: |z| from which the look rejects; decisive: the last one, which spends
+    all that was left.
     """
 
     metric: str
@@ -73,8 +76,10 @@ def _density(looks: tuple[tuple[float, float], ...]) -> _Grid:
     return hupdate(_GRID, 0.0, information, -bound, bound, 0.0, previous[-1][0], _density(previous))
 
 
-def bound_for(step: float, information: float, before: Sequence[tuple[float, float]]) -> float:
+def bound_for(step: float, used: float, information: float, before: Sequence[tuple[float, float]]) -> float:
     """The bound at which a look spends `step` of two-sided alpha, after looks (information, bound) that did not cross.
+
+    used: what those spent.
 
     Raises ValueError where information does not exceed the last look's.
     """
@@ -91,9 +96,10 @@ def bound_for(step: float, information: float, before: Sequence[tuple[float, flo
         _, _, h = hupdate(_GRID, 0.0, information, bound, math.inf, 0.0, last, grid)
         return math.log(max(float(np.sum(h)), 1e-300)) - math.log(step / 2)
 
-    if excess(LARGEST_BOUND) > 0:
-        return LARGEST_BOUND
-    return float(brentq(excess, 0.0, LARGEST_BOUND, xtol=1e-8))  # pyright: ignore[reportArgumentType]
+    # Crossing now and not before is likelier than crossing now less having crossed before, and less than crossing now.
+    lowest, highest = (float(norm.isf(both / 2)) for both in (min(step + used, 1.0), step))
+    lowest, highest = max(lowest - 0.05, 0.0), highest + 0.05
+    return min(float(brentq(excess, lowest, highest, xtol=1e-7)), LARGEST_BOUND)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True)
@@ -113,29 +119,31 @@ def next_step(
     information: float,
     before: Sequence[Look],
     *,
+    elapsed: float,
     decisive: bool,
 ) -> Step | str:
     """The bound of the next look, or why it is skipped.
 
-    planned: the plan's information; before: the looks taken, in order. A look before the last that has all of the
-    plan's information is skipped too: what is left of alpha belongs to the last. A decisive look that adds less than
-    SMALLEST_STEP is taken as if it added that much, which only widens its bound.
+    planned: the plan's information; before: the looks taken, in order; elapsed: the share of the planned days.
+    Alpha is spent on the fraction of the planned information. Where more is in than was planned, days bound it from
+    above, so that something is left for each day and most of it was spent as planned: neither depends on the effect.
+    A decisive look that adds less than SMALLEST_STEP is taken as if it added that much, which only widens its bound.
     """
     fraction = information / planned if planned > 0 else 0.0
     last = before[-1] if before else None
-    reached, used = (last.fraction, last.alpha_spent) if last else (0.0, 0.0)
     if last and last.decisive:
         return f"the decisive look was on {last.day}: no alpha is left"
+    used = last.alpha_spent if last else 0.0
+    smallest = (last.information if last else 0.0) + SMALLEST_STEP * max(planned, last.information if last else 0.0)
     if decisive:
-        fraction, total = max(fraction, reached + SMALLEST_STEP), alpha
-    elif fraction - reached < SMALLEST_STEP:
-        return f"it adds {fraction - reached:.1%} of the planned information: less than {SMALLEST_STEP:.0%}"
-    elif fraction > 1 - SMALLEST_STEP:
-        return "the planned information is in: what is left of alpha waits for the last day"
+        information, total = max(information, smallest), alpha
+    elif information < smallest:
+        added = fraction - (last.fraction if last else 0.0)
+        return f"it adds {added:.1%} of the planned information: under {SMALLEST_STEP:.0%} of that, or of what was in"
     else:
-        total = spent(spending, alpha, fraction, exponent)
-    bound = bound_for(total - used, fraction, [(one.fraction, one.bound) for one in before])
-    return Step(fraction, max(total, used), bound)
+        total = max(spent(spending, alpha, min(fraction, 1 - RESERVED * (1 - elapsed)), exponent), used)
+    bound = bound_for(total - used, used, information, [(one.information, one.bound) for one in before])
+    return Step(fraction, total, bound)
 
 
 def power_of(drift: float, looks: Sequence[tuple[float, float]]) -> float:
@@ -159,7 +167,7 @@ def design(alpha: float, spending: Spending, exponent: float, looks: int) -> tup
     used = 0.0
     for fraction in np.arange(1, looks + 1) / looks:
         total = spent(spending, alpha, float(fraction), exponent)
-        steps.append((float(fraction), bound_for(total - used, float(fraction), steps)))
+        steps.append((float(fraction), bound_for(total - used, used, float(fraction), steps)))
         used = total
     return tuple(steps)
 

@@ -137,7 +137,7 @@ def make_readout(
         definition_hash=experiment.definition_hash,
         verdicts=verdicts,
         findings=findings,
-        rows=_rows(experiment, effects, looking) if full else (),
+        rows=_rows(experiment, effects, looking),
         segments=_segments(experiment, evidence) if full else (),
         looks=tuple(looking.taken),
         earlier=tuple(looking.earlier),

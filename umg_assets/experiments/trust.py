@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import chisquare, norm
 
 from umg_assets.experiments.definition import Experiment
-from umg_assets.experiments.estimates import covariate_as_metric, effect_of, holm
+from umg_assets.experiments.estimates import covariate_as_metric, effect_of, holm, normal_p
 from umg_assets.experiments.moments import ALL, Evidence, UserMoments
 
 ALARM = 0.001
@@ -32,6 +32,9 @@ class Finding:
     causes: tuple[str, ...] = ()
 
 
+Check = Callable[[Experiment, Evidence], Finding]
+
+
 def sample_ratio_p(observed: Mapping[str, int], shares: Mapping[str, float]) -> float:
     """p of the users by variant against their shares: Pearson's chi-square, no continuity correction; NaN if nobody.
 
@@ -45,13 +48,8 @@ def sample_ratio_p(observed: Mapping[str, int], shares: Mapping[str, float]) -> 
 
 def examine(experiment: Experiment, evidence: Evidence, *, brief: bool = False) -> tuple[Finding, ...]:
     """Every check on an experiment's evidence; `brief` leaves out those that only warn."""
-    checks: Sequence[Callable[[Experiment, Evidence], Finding]] = (
-        _definition,
-        _sample_ratio,
-        _two_arms,
-        _recomputed,
-        _before,
-    )
+    before = _before_in_brief if brief else _before
+    checks: Sequence[Check] = (_definition, _sample_ratio, _two_arms, _recomputed, before)
     warnings = (_by_day, _by_segment, _events, _top_users, _novelty)
     return tuple(check(experiment, evidence) for check in (checks if brief else (*checks, *warnings)))
 
@@ -125,7 +123,9 @@ def _two_arms(experiment: Experiment, evidence: Evidence) -> Finding:
 
 def _recomputed(experiment: Experiment, evidence: Evidence) -> Finding:
     checked, off = evidence.trust.checked, evidence.trust.mismatched
-    share = off / checked if checked else 0.0
+    if not checked:
+        return Finding("logged variant", "fine", "Not compared: there is nothing to compute it again from.")
+    share = off / checked
     text = f"{off:,} of {checked:,} users ({share:.2%}) have a logged variant that the hash does not give."
     if share <= MISMATCHED_SHARE:
         return Finding("logged variant", "fine", text)
@@ -140,18 +140,36 @@ def _recomputed(experiment: Experiment, evidence: Evidence) -> Finding:
     )
 
 
-def _before(experiment: Experiment, evidence: Evidence) -> Finding:
-    """The same metrics over the pre-period: no variant can have moved what came before it."""
+Pair = tuple[UserMoments, UserMoments]
+
+
+def _pairs_before(experiment: Experiment, evidence: Evidence) -> dict[tuple[str, str], Pair]:
+    """(metric, treatment) -> the pre-period's moments of control and treatment, where there are any."""
     table = {(row.metric, row.variant): row for row in evidence.moments if row.slice == ALL}
-    pvalues: dict[tuple[str, str], float] = {}
+    pairs = {}
     for name in experiment.metric_names:
         control = table.get((name, experiment.control))
         for treatment in experiment.treatments:
             treated = table.get((name, treatment))
-            if control is None or treated is None or not (control.cn or treated.cn):
-                continue
-            sides = covariate_as_metric(control), covariate_as_metric(treated)
-            pvalues[name, treatment] = effect_of(name, experiment.metric(name), *sides, brief=True).p
+            if control is not None and treated is not None and (control.cn or treated.cn):
+                pairs[name, treatment] = covariate_as_metric(control), covariate_as_metric(treated)
+    return pairs
+
+
+def _before_in_brief(experiment: Experiment, evidence: Evidence) -> Finding:
+    """_before where the normal approximation, whose p is never the larger one, is near an alarm; else fine."""
+    pairs = _pairs_before(experiment, evidence)
+    if any(normal_p(*pair) < ALARM for pair in pairs.values()):
+        return _before(experiment, evidence)
+    return Finding("before the experiment", "fine", "The variants were alike in the pre-period.")
+
+
+def _before(experiment: Experiment, evidence: Evidence) -> Finding:
+    """The same metrics over the pre-period: no variant can have moved what came before it."""
+    pvalues = {
+        (name, treatment): effect_of(name, experiment.metric(name), *pair, brief=True).p
+        for (name, treatment), pair in _pairs_before(experiment, evidence).items()
+    }
     adjusted = holm(pvalues, ALARM)
     if not adjusted:
         return Finding("before the experiment", "fine", "No pre-period to compare: its users are new.")
@@ -184,6 +202,8 @@ def _by_segment(experiment: Experiment, evidence: Evidence) -> Finding:
 
 def _parts(experiment: Experiment, check: str, groups: Mapping[str, Mapping[str, int]]) -> Finding:
     off = _off(experiment, groups)
+    if not groups:
+        return Finding(check, "fine", "Not counted.")
     if not off:
         return Finding(check, "fine", f"The split is as planned in each of {len(groups)} parts.")
     named = ", ".join(f"{name} (Holm p = {p:.2g})" for name, p in list(off.items())[:5])
@@ -198,6 +218,8 @@ def _events(experiment: Experiment, evidence: Evidence) -> Finding:
             expected = event in shared or bool(users.get(experiment.control))
             if expected and not users.get(name) and any(users.values()):
                 missing.append(f"{event} in {name}")
+    if not evidence.trust.events:
+        return Finding("events", "fine", "Not counted.")
     if not missing:
         return Finding("events", "fine", "Every event that both should log is there in every variant.")
     return Finding("events", "warning", f"Events that other variants log are missing: {', '.join(missing)}.")
@@ -245,4 +267,5 @@ def _novelty(experiment: Experiment, evidence: Evidence) -> Finding:
                 f"{treatment}'s effect on {primary} {way} by {abs(slope):.1%} a day over the fixed cohort (p = {p:.2g})"
             )
             return Finding(check, "warning", f"{text}: the average over the experiment is not what stays.", p)
-    return Finding(check, "fine", "The effect on the fixed cohort shows no trend over the days after exposure.")
+    text = "shows no trend over the days after exposure" if by_day else "was not followed"
+    return Finding(check, "fine", f"The effect on the fixed cohort {text}.")

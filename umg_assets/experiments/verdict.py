@@ -19,8 +19,9 @@ Decision = Literal["ship", "do not ship", "mixed", "keep running", "on hold"]
 
 @dataclass(frozen=True)
 class Success:
-    """A success metric of one treatment: won 1, lost -1, open 0, since which look; its interval by the bound.
+    """A success metric of one treatment: won 1, lost -1, open 0; since: which of several looks.
 
+    interval: of the relative effect, by the bound of the last look.
     denominator: the effect on the denominator per user, where it moved beyond the bound as well.
     """
 
@@ -104,7 +105,7 @@ def _success_said(experiment: Experiment, one: Success, complete: bool) -> str:
     seen = f"{name} went from {shown(experiment, effect)} ({effect.relative:+.1%}, {between})"
     if one.outcome:
         word = "better" if one.outcome > 0 else "worse"
-        return f"{seen}: shown to be {word}, first on {one.since}."
+        return f"{seen}: shown to be {word}" + (f", first on {one.since}." if one.since else ".")
     if not complete:
         return f"{seen}: not decided."
     better = max(one.interval) if experiment.metric(name).direction == "increase" else -min(one.interval)

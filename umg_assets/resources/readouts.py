@@ -4,11 +4,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
+from html import escape
 from pathlib import Path
 from typing import Any
-
-import deltalake
-import pyarrow as pa
 
 from umg_assets import tables
 from umg_assets.experiments.days import settles_on
@@ -17,9 +15,8 @@ from umg_assets.experiments.evidence_text import from_text
 from umg_assets.experiments.looks import Look
 from umg_assets.experiments.power import Plan, WindowPlan
 from umg_assets.experiments.readout import Readout, make_readout
+from umg_assets.experiments.report import to_html
 from umg_assets.resources.reading import read_table
-
-_ARROW = {"string": pa.string(), "date": pa.date32(), "timestamp": pa.timestamp("us", tz="UTC")}
 
 
 class NoReadoutError(RuntimeError):
@@ -77,11 +74,13 @@ class Readouts:
         return Taken(last, tuple(new), tuple(self.decisions(name)))
 
     def publish(self, name: str, experiment: Experiment, today: date) -> Taken:
-        """Takes the readout and writes readout.json, with the decisions, into the experiment's folder."""
+        """Takes the readout; writes readout.html and readout.json, with the decisions, into the experiment's folder."""
         taken = self.take(name, experiment, today)
+        page = to_html(experiment, taken.readout, self.plan(name))
         plain = json.loads(taken.readout.to_json())
         plain["decisions"] = [{**one, "decided_at": str(one["decided_at"])} for one in taken.decisions]
-        self.write(name, {"readout.json": json.dumps(plain, indent=2, default=str)})
+        page = page.replace("</body>", f"{_decided(taken.decisions)}</body>")
+        self.write(name, {"readout.json": json.dumps(plain, indent=2, default=str), "readout.html": page})
         return taken
 
     def written(self, name: str) -> dict[str, Any] | None:
@@ -147,9 +146,19 @@ class Readouts:
     def _append(self, table: tables.Table, rows: Iterable[Mapping[str, Any]]) -> None:
         found = list(rows)
         if found:
-            schema = pa.schema([pa.field(column.name, _ARROW[column.type]) for column in table.columns])
-            path = self._home / "tables" / table.name
-            deltalake.write_deltalake(path, pa.Table.from_pylist(found, schema=schema), mode="append")
+            from umg_assets.resources.lakehouse import Lakehouse  # imports the engines' client: only for news
+
+            Lakehouse.append(self._home, table, found)
+
+
+def _decided(decisions: Iterable[Mapping[str, Any]]) -> str:
+    """The decision log as HTML; nothing without a decision."""
+    lines = "".join(
+        f"<li>{one['decided_at']:%Y-%m-%d}: <b>{escape(one['verdict'])}</b>, by {escape(one['decided_by'])}: "
+        f"{escape(one['reason'])} (on the readout through {one['through_date']}: {escape(one['readout_verdict'])})</li>"
+        for one in decisions
+    )
+    return f"<h2>Decisions</h2><ul>{lines}</ul>" if lines else ""
 
 
 def _comes_after(look: Look, taken: Iterable[Look]) -> bool:

@@ -18,17 +18,17 @@ def latest_copies(raw: DataFrame, correction_days: int, kind: Kind = "plays") ->
     id_, day = tables.MOMENTS[kind].id, tables.MOMENTS[kind].date
     key = F.xxhash64(id_).alias("_hash")
     repeated = raw.groupBy(key).agg(F.count(F.lit(1)).alias("_copies")).where("_copies > 1").select("_hash")
-    narrow = raw.select(id_, F.col(day).alias("_date"), F.struct(*_OF_FILE).alias("_copy"), key)
+    narrow = raw.select(id_, day, F.struct(*_OF_FILE).alias("_copy"), key)
     few = F.broadcast(repeated).join(narrow, "_hash")
-    found = F.struct("_copy", "_date")
-    plays = few.groupBy(id_).agg(
+    found = F.struct("_copy", F.col(day).alias("_date"))
+    copies = few.groupBy(id_).agg(
         F.collect_list(found).alias("_copies"),
         F.max(found).alias("_last"),
-        F.datediff(F.max("_date"), F.min("_date")).alias("_days"),
+        F.datediff(F.max(day), F.min(day)).alias("_days"),
     )
     # mostly the last copy supersedes all; only where they lie far apart each is held to each
     against = F.when(F.col("_days") <= correction_days, F.array("_last")).otherwise(F.col("_copies"))
-    pairs = plays.select(F.explode("_copies").alias("_one"), against.alias("_against")).select(
+    pairs = copies.select(F.explode("_copies").alias("_one"), against.alias("_against")).select(
         "_one", F.explode("_against").alias("_later")
     )
     near = F.abs(F.datediff("_later._date", "_one._date")) <= correction_days

@@ -43,8 +43,7 @@ def sessions_of(plays: DataFrame) -> DataFrame:
     whole = by_id.agg(*_figures(), *(F.max(name).alias(name) for name in _STAMPS), short.alias("_short"))
     long = by_id.agg(short.alias("_short")).where("not _short").select(*_OF_USER)
     apart = F.broadcast(long).join(timed, list(_OF_USER)).unionByName(timed.where("session_id is null"))
-    silent = _by_silence(apart).groupBy(*_OF_USER, "_nth").agg(*_figures(), *map(of_first, _STAMPS)).drop("_nth")
-    found = whole.where("_short").drop("_short").unionByName(silent)
+    found = whole.where("_short").drop("_short").unionByName(_by_silence(apart))
     return found.withColumn("session_key", key_of_session()).select(*tables.SESSIONS.names)
 
 
@@ -54,18 +53,36 @@ def number_sessions(plays: DataFrame) -> DataFrame:
     `_opens`: whether it is its session's first. `_ended`: its end, in microseconds since 1970. Rows that are no plays
     may stand among them: they last no time.
     """
-    return _by_silence(_timed(plays))
+    return _numbered(_timed(plays))
+
+
+def of_first(name: str) -> Column:
+    """Of a session, the value of its first row."""
+    return F.max(F.when(F.col("_opens"), F.col(name))).alias(name)
+
+
+def key_of_session() -> Column:
+    """SHA-256 of user_key, session_id and started_at."""
+    parts = F.concat_ws(
+        "|", "user_key", F.coalesce("session_id", F.lit("")), F.unix_micros("started_at").cast("string")
+    )
+    return F.sha2(parts, 256)
 
 
 def _timed(plays: DataFrame) -> DataFrame:
-    """With the start and the end in microseconds since 1970."""
+    """Plays with their start and end in microseconds."""
     started = F.unix_micros("started_at")
     ended = started + F.coalesce("played_ms", F.lit(0)) * 1000
     return plays.withColumn("_started", started).withColumn("_ended", ended)
 
 
 def _by_silence(timed: DataFrame) -> DataFrame:
-    """Plays with their start and end, numbered by session: by the silence between one play and the next."""
+    """Plays with their start and end in microseconds -> sessions, by the silence between one play and the next."""
+    stamps = (of_first(name) for name in _STAMPS)
+    return _numbered(timed).groupBy(*_OF_USER, "_nth").agg(*_figures(), *stamps).drop("_nth")
+
+
+def _numbered(timed: DataFrame) -> DataFrame:
     group = Window.partitionBy(*_OF_USER).orderBy("started_at", "play_id")
     earlier, so_far = (group.rowsBetween(Window.unboundedPreceding, last) for last in (-1, 0))
     held = F.least("_ended", F.col("_started") + _micros(LONGEST))
@@ -92,19 +109,6 @@ def _figures() -> list[Column]:
         F.sum(F.col("is_complete").cast("bigint")).alias("completes"),
         F.sum("played_ms").alias("listening_ms"),
     ]
-
-
-def of_first(name: str) -> Column:
-    """Of a session, the value of its first row."""
-    return F.max(F.when(F.col("_opens"), F.col(name))).alias(name)
-
-
-def key_of_session() -> Column:
-    """SHA-256 of user_key, session_id and started_at."""
-    parts = F.concat_ws(
-        "|", "user_key", F.coalesce("session_id", F.lit("")), F.unix_micros("started_at").cast("string")
-    )
-    return F.sha2(parts, 256)
 
 
 def _micros(duration: timedelta) -> int:

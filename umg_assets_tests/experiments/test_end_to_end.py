@@ -181,6 +181,11 @@ def test_a_definition_edited_after_the_first_exposure_holds_the_readout_and_a_de
     (noted,) = readouts.publish("longer", experiment, date(2026, 4, 1)).decisions
     assert (noted["verdict"], noted["decided_by"], noted["readout_verdict"]) == ("stop", "ann", "b: on hold")
     assert readout(lake, "longer")["decisions"][0]["reason"] == "the definition was edited"
+    page = (readouts.folder("longer") / "readout.html").read_text()
+    assert "the definition was edited" in page
+    assert "http" not in page.replace("http://www.w3.org", "").replace("https://matplotlib.org", "").replace(
+        "http://purl.org", ""
+    ).replace("http://creativecommons.org", "")
 
 
 @pytest.mark.sail_enough

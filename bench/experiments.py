@@ -1,0 +1,260 @@
+"""`python -m bench.experiments` (`make bench-experiments`): what readouts say of experiments whose truth is known.
+
+Experiments are drawn from users (drawing.py) and read through the one function that makes readouts, a look a day.
+A figure passes when it lies within 99.9 % of the binomial distribution around its target; the exit code says so.
+"""
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices of 200 by 200: threads cost more than they gain
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import _distn_infrastructure as scipy_frozen
+from scipy.stats import binom
+
+from bench.drawing import World, definition, draw, evidences, past_window
+from umg_assets.experiments.definition import Experiment
+from umg_assets.experiments.power import Plan, make_plan
+from umg_assets.experiments.readout import make_readout
+from umg_assets.experiments.trust import ALARM, sample_ratio_p
+
+CHUNK = 100
+CONFIDENCE = 0.999
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one experiment's readouts said, over its days and at the end; shares are 0 or 1."""
+
+    rejected: bool  # the test at the end, as if nobody had looked before
+    crossed: bool  # a bound, at any look
+    wrong_way: bool  # a bound, against the true effect
+    peeked: bool  # p < alpha of the user-level test on any day
+    always: bool  # the always-valid interval left 0 out on any day
+    covered: bool  # the interval at the end holds the truth
+    covered_at_stop: bool  # the bound's interval at the first crossing, else at the end, holds the truth
+    always_covered: bool  # the always-valid interval holds the truth on every day
+    sample_ratio: bool  # alarm at the end
+    held: bool  # at the end
+    held_ever: bool
+    sessions_t: bool  # p < alpha of the t-test over sessions
+    sessions_rank: bool  # of Mann-Whitney over sessions
+    users_rank: bool  # of Mann-Whitney over users
+    shipped: bool  # the verdict at the first crossing, else at the end
+    looks: int
+
+
+def run_one(experiment: Experiment, plan: Plan | None, world: World, lift: float, rng: np.random.Generator) -> Outcome:
+    """Draws one experiment and reads it every day."""
+    taken, days, stop = [], [], None
+    for evidence in evidences(draw(world, lift, rng)):
+        readout = make_readout(experiment, evidence, taken, plan, full=evidence.complete)
+        taken += readout.looks
+        days.append(readout)
+        if stop is None and any(look.crossed for look in readout.looks):
+            stop = readout
+    last = days[-1]
+    row, stopped = last.rows[0], (stop or last)
+    at_stop = stopped.rows[0]
+    ranks = {test.unit: test.p for test in last.ranks}
+    signs = [look.crossed for look in taken if look.crossed]
+    alpha = experiment.alpha
+    return Outcome(
+        rejected=row.effect.p < alpha,
+        crossed=bool(signs),
+        wrong_way=bool(signs) and lift > 0 and signs[0] < 0,
+        peeked=any(day.rows[0].effect.p < alpha for day in days),
+        always=any(day.rows[0].always_p < alpha for day in days),
+        covered=row.effect.relative_lower <= lift <= row.effect.relative_upper,
+        covered_at_stop=at_stop.lower <= lift <= at_stop.upper,
+        always_covered=all(day.rows[0].always_lower <= lift <= day.rows[0].always_upper for day in days),
+        sample_ratio=sample_ratio_p(last.exposed, experiment.shares) < ALARM,
+        held=last.held,
+        held_ever=any(day.held for day in days),
+        sessions_t=last.literal[0].t_p < alpha,
+        sessions_rank=ranks["session"] < alpha,
+        users_rank=ranks["user"] < alpha,
+        shipped=stopped.verdicts[0].decision == "ship",
+        looks=len(taken),
+    )
+
+
+def run_chunk(experiment: Experiment, plan: Plan | None, world: World, lift: float, seeds: Sequence[Any]) -> np.ndarray:
+    """Outcomes of a chunk, a row an experiment, columns as Outcome's fields."""
+    with _shared_distributions():
+        return np.array([list(asdict(run_one(experiment, plan, world, lift, np.random.default_rng(seed))).values())
+                         for seed in seeds], dtype=float)  # fmt: skip
+
+
+@contextmanager
+def _shared_distributions() -> Iterator[None]:
+    """Freezing a scipy distribution copies it with its documentation, 0.7 ms each: in here the original is shared."""
+
+    def share(self: Any, dist: Any, *args: Any, **kwds: Any) -> None:
+        self.args, self.kwds, self.dist = args, kwds, dist
+        self.a, self.b = dist._get_support(*dist._parse_args(*args, **kwds)[0])
+
+    kinds = scipy_frozen.rv_frozen, scipy_frozen.rv_continuous_frozen
+    before = [kind.__dict__.get("__init__") for kind in kinds]
+    for kind in kinds:
+        kind.__init__ = share
+    try:
+        yield
+    finally:
+        for kind, init in zip(kinds, before, strict=True):
+            if init is None:
+                del kind.__init__
+            else:
+                kind.__init__ = init
+
+
+def run_many(
+    experiment: Experiment, plan: Plan | None, world: World, lift: float, count: int, seed: int, processes: int
+) -> Iterator[np.ndarray]:
+    """Outcomes in chunks; the same seed draws the same experiments, with any number of processes."""
+    seeds = np.random.SeedSequence(seed).spawn(count)
+    chunks = [seeds[at : at + CHUNK] for at in range(0, count, CHUNK)]
+    one = partial(run_chunk, experiment, plan, world, lift)
+    if processes == 1:
+        yield from map(one, chunks)
+        return
+    with ProcessPoolExecutor(processes) as pool:
+        yield from pool.map(one, chunks)
+
+
+def limits(target: float, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The central binomial limits of a share whose true value is target, over count experiments."""
+    tail = (1 - confidence) / 2
+    low, high = binom.ppf([tail, 1 - tail], count, target) / count
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One measured share, and where it may lie; without limits it is only shown."""
+
+    name: str
+    share: float
+    count: int
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def passed(self) -> bool:
+        """Whether it lies within its limits."""
+        return not (self.share < self.low or self.share > self.high)
+
+
+FIELDS = list(Outcome.__dataclass_fields__)
+
+
+def null_lines(outcomes: np.ndarray, alpha: float) -> list[Line]:
+    """Lines of experiments without an effect."""
+    count, share = len(outcomes), dict(zip(FIELDS, outcomes.mean(axis=0).tolist(), strict=True))
+    low, high = limits(alpha, count)
+    return [
+        Line("error of the test at the end", share["rejected"], count, low, high),
+        Line("error under daily looks", share["crossed"], count, limits(0.035, count)[0], high),
+        Line("coverage at the end", share["covered"], count, 1 - high, 1 - low),
+        Line("coverage of the bound's interval when it stops", share["covered_at_stop"], count, 1 - high, 1),
+        Line("coverage of the always-valid interval, every day", share["always_covered"], count, 1 - high, 1),
+        Line("Mann-Whitney over users", share["users_rank"], count, low, high),
+        Line("sample-ratio alarms at the end", share["sample_ratio"], count, *limits(ALARM, count)),
+        Line("held at the end", share["held"], count, 0, limits(0.01, count)[1]),
+        Line("held on any of 14 days", share["held_ever"], count, 0, limits(0.01, count)[1]),
+        Line("naive: t-test over sessions", share["sessions_t"], count),
+        Line("naive: Mann-Whitney over sessions", share["sessions_rank"], count),
+        Line("naive: the user-level test, looked at daily", share["peeked"], count),
+    ]
+
+
+def effect_lines(outcomes: np.ndarray, power: float, alpha: float) -> list[Line]:
+    """Lines of experiments with the effect that the plan promises to detect."""
+    count, share = len(outcomes), dict(zip(FIELDS, outcomes.mean(axis=0).tolist(), strict=True))
+    low, high = limits(alpha, count)
+    return [
+        Line("power at the planned effect, daily looks", share["crossed"], count, *limits(power, count)),
+        Line("coverage at the end, with an effect", share["covered"], count, 1 - high, 1 - low),
+        Line("coverage when it stops, with an effect", share["covered_at_stop"], count, 1 - high, 1),
+        Line("a bound crossed against the effect", share["wrong_way"], count, 0, limits(alpha / 2, count)[1]),
+        Line("shipped", share["shipped"], count),
+    ]
+
+
+def split_lines(count: int, rng: np.random.Generator) -> list[Line]:
+    """Sample-ratio alarms over fair splits of 1,000 to 100,000 users into two and into three variants."""
+    alarms = 0
+    for at in range(count):
+        users, weights = int(10 ** rng.uniform(3, 5)), (0.5, 0.5) if at % 2 else (0.3333, 0.3334, 0.3333)
+        names = [str(one) for one in range(len(weights))]
+        drawn = dict(zip(names, rng.multinomial(users, weights).tolist(), strict=True))
+        alarms += sample_ratio_p(drawn, dict(zip(names, weights, strict=True))) < ALARM
+    return [Line("sample-ratio alarms over fair splits", alarms / count, count, *limits(ALARM, count))]
+
+
+def show(lines: Sequence[Line], console: Console) -> None:
+    """The table."""
+    table = Table("figure", "measured", "limits (99.9 %)", "experiments", "")
+    for line in lines:
+        bounds = "" if math.isnan(line.low) else f"{line.low:.2%} to {line.high:.2%}"
+        mark = "" if not bounds else "passed" if line.passed else "FAILED"
+        table.add_row(line.name, f"{line.share:.2%}", bounds, f"{line.count:,}", mark)
+    console.print(table)
+
+
+def bench(
+    experiments: Annotated[int, typer.Option(help="Experiments without an effect.")] = 20_000,
+    effects: Annotated[int, typer.Option(help="Experiments with the planned effect.")] = 4_000,
+    splits: Annotated[int, typer.Option(help="Fair splits.")] = 200_000,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same experiments.")] = 7,
+    processes: Annotated[int, typer.Option(help="At a time.")] = os.cpu_count() or 1,
+    file: Annotated[Path, typer.Option("--json", help="Where the figures are written.")] = Path(
+        "bench_experiments.json"
+    ),
+) -> None:
+    """Draws experiments whose truth is known and holds what readouts say of them to limits."""
+    console, world, started = Console(), World(), time.monotonic()
+    rng = np.random.default_rng(seed)
+    plan = make_plan(definition(), [past_window(world, 200, rng)])
+    window = plan.windows[0]
+    experiment = definition(minimum_effect=window.detectable)
+    console.print(
+        f"A variant has {window.users:,} users with {window.sessions:,} sessions: the plan detects "
+        f"{window.detectable:.1%} with {experiment.power:.0%} power; a formula over sessions promises "
+        f"{window.naive:.1%}."
+    )
+    lines = split_lines(splits, rng) if splits else []
+    for count, lift in ((experiments, 0.0), (effects, window.detectable)):
+        outcomes: list[np.ndarray] = []
+        for chunk in run_many(experiment, plan, world, lift, count, seed + int(lift > 0), processes):
+            outcomes.append(chunk)
+            done = len(outcomes) * CHUNK
+            print(f"\r{done:,} of {count:,}, {time.monotonic() - started:.0f} s", end="", file=sys.stderr, flush=True)
+            if done % 2_000 == 0 or done >= count:
+                found = np.concatenate(outcomes)
+                now = null_lines(found, experiment.alpha) if not lift else effect_lines(found, experiment.power, 0.05)
+                file.write_text(json.dumps([asdict(line) for line in (*lines, *now)], indent=1))
+        found = np.concatenate(outcomes) if outcomes else np.zeros((0, len(FIELDS)))
+        if len(found):
+            lines += null_lines(found, 0.05) if not lift else effect_lines(found, experiment.power, 0.05)
+    print(file=sys.stderr)
+    show(lines, console)
+    raise typer.Exit(0 if all(line.passed for line in lines) else 1)
+
+
+if __name__ == "__main__":
+    typer.run(bench)
