@@ -222,7 +222,7 @@ def test_a_thousand_days_at_once_are_a_few_runs(tmp_path: Path, fresh, monkeypat
         runs = [run.job_name for run in daemon.runs()]
         assert runs.count("land_files") == 1
         assert len(runs) <= 8, runs
-        assert lake.values("plays", "play_date") == [(day,) for day in days]
+        assert sorted(day for (day,) in lake.values("plays", "play_date")) == days
         fresh(lake)
     finally:
         daemon.kill()
