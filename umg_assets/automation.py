@@ -206,9 +206,14 @@ def _request(run: Run, asked_by: str, tags: dict[str, str] | None = None) -> dg.
         run_key=f"{run.fingerprint} {_hour()}",
         job_name=run.job,
         asset_selection=[dg.AssetKey(asset) for asset in run.assets],
-        asset_check_keys=check_keys_of_runs(*run.assets) if run.job in (LAND, *STAGES) else None,
+        asset_check_keys=None if (checks := checks_in(run)) is None else sorted(checks, key=str),
         tags={**tags_of(run.bounds, asked_by, run.why), **(tags or {})},
     )
+
+
+def checks_in(run: Run) -> set[dg.AssetCheckKey] | None:
+    """The checks that run with a run's assets: those of whole tables do not; None: all, as of experiments."""
+    return set(check_keys_of_runs(*run.assets)) if run.job in (LAND, *STAGES) else None
 
 
 def _hour() -> str:

@@ -119,9 +119,14 @@ class Runner:
         return {asset: sorted(partitions) for asset, partitions in keys.items()}
 
     def _run(self, instance: dg.DagsterInstance, run: Run, report: Report) -> None:
-        result = self._definitions.resolve_job_def(run.job).execute_in_process(
+        from umg_assets.automation import checks_in
+
+        # a selection of assets alone would bring every check of them along, also those that read whole tables
+        chosen = self._definitions.resolve_job_def(run.job).get_subset(
+            asset_selection={dg.AssetKey(asset) for asset in run.assets}, asset_check_selection=checks_in(run)
+        )
+        result = chosen.execute_in_process(
             instance=instance,
-            asset_selection=[dg.AssetKey(asset) for asset in run.assets],
             tags={**tags_of(run.bounds, self._asked_by, run.why), **here()},
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
