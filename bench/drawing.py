@@ -30,10 +30,10 @@ class World:
 
     users: int = 5_000
     visits: float = 4.0
-    visit_spread: float = 1.2
+    visit_spread: float = 1.0
     length: float = 600.0
-    length_spread: float = 0.7
-    within: float = 0.9
+    length_spread: float = 0.75
+    within: float = 0.8
     day_spread: float = 0.1
     newcomers: float = 0.2
     cap: float = 14_400.0
@@ -100,7 +100,10 @@ def _moments(variant: str, columns: np.ndarray) -> UserMoments:
     n, d, cn, cd = columns.sum(axis=0).tolist()
     products = (columns.T @ columns).tolist()
     names = ("n", "d", "cn", "cd")
-    sums = {a + b: products[i][j] for i, a in enumerate(names) for j, b in enumerate(names) if i <= j}
+    sums: dict[str, Any] = {a + b: products[i][j] for i, a in enumerate(names) for j, b in enumerate(names) if i <= j}
+    numerator, denominator = columns[:, 0], columns[:, 1]
+    by_denominator = np.stack([numerator**2, numerator * denominator, denominator**2]) @ denominator
+    sums |= dict(zip(("nnd", "ndd", "ddd"), by_denominator.tolist(), strict=True))
     return UserMoments(METRIC, variant, len(columns), n=n, d=d, cn=cn, cd=cd, **sums)
 
 

@@ -155,10 +155,11 @@ class ExperimentFile:
     def _moments(self, at: int, name: str) -> list[UserMoments]:
         pairs = [(a, b) for i, a in enumerate(VARIABLES) for b in VARIABLES[i:]]
         sums = [f"sum({one}{at})" for one in VARIABLES] + [f"sum({a}{at} * {b}{at})" for a, b in pairs]
+        sums += [f"sum({a}{at} * {b}{at} * d{at})" for a, b in ("nn", "nd", "dd")]
         rows = self.base.execute(
             f"SELECT umg_variant, count(*), {', '.join(sums)} FROM units GROUP BY 1 ORDER BY 1"
         ).fetchall()
-        keys = [*VARIABLES, *(a + b for a, b in pairs)]
+        keys = [*VARIABLES, *(a + b for a, b in pairs), "nnd", "ndd", "ddd"]
         return [UserMoments(name, row[0], row[1], **_named(keys, row[2:])) for row in rows]
 
     def _buckets(self, at: int, name: str) -> tuple[BucketSums, ...]:

@@ -67,12 +67,27 @@ class Effect:
         return tuple((1 + self.relative) * math.exp(side * bound * self.standard_error) - 1 for side in (-1, 1))  # pyright: ignore
 
 
+def leverage(moments: UserMoments) -> float:
+    """By how much a ratio's variance is to be larger, for users who hold much of the denominator; 1 without ddd.
+
+    A user with share h of the denominator pulls the ratio to themselves, and so looks nearer to it by 1 - h: residuals
+    are taken as divided by that, to first order (MacKinnon, White 1985: HC3, the jackknife), beyond what equal shares
+    of 1 / users would do. A mean, whose users all have the same, has 1.
+    """
+    if not moments.ddd or not moments.d:
+        return 1.0
+    ratio = moments.n / moments.d
+    squares = moments.nn - 2 * ratio * moments.nd + ratio * ratio * moments.dd
+    weighted = moments.nnd - 2 * ratio * moments.ndd + ratio * ratio * moments.ddd
+    return 1 + 2 * (weighted / (moments.d * squares) - 1 / moments.users) if squares > 0 else 1.0
+
+
 def aggregates(moments: UserMoments) -> Aggregates:
-    """The same as means, variances and covariances (n - 1); exact from integers of any size."""
-    count = moments.users
+    """The same as means, variances and covariances (n - 1), these times `leverage`; exact from integers of any size."""
+    count, factor = moments.users, leverage(moments)
 
     def spread(product: float, left: float, right: float) -> float:
-        return (count * product - left * right) / (count * (count - 1)) if count > 1 else math.nan
+        return factor * ((count * product - left * right) / (count * (count - 1))) if count > 1 else math.nan
 
     sums = {name: getattr(moments, name) for name in VARIABLES}
     pairs = [(a, b) for at, a in enumerate(VARIABLES) for b in VARIABLES[at + 1 :]]

@@ -27,6 +27,8 @@ class UserMoments:
     "18-24"), ("tenure", "new" | "returning"); ("day_since", "1") the fixed cohort's n-th day after exposure, the sums
     of that one day only (covariates 0).
     n numerator, d denominator, cn and cd their covariates; `n` is the sum of n over users, `nd` of n * d, and so on.
+    nnd, ndd, ddd: optional sums of three factors; with them the variance of a ratio allows for users who hold much of
+    the denominator (estimates.py), without them it is a little too small where few users come very often.
     """
 
     metric: str
@@ -46,6 +48,9 @@ class UserMoments:
     cncn: int | float = 0
     cncd: int | float = 0
     cdcd: int | float = 0
+    nnd: int | float = 0
+    ndd: int | float = 0
+    ddd: int | float = 0
     slice: str = ALL
     value: str = ""
 

@@ -1,6 +1,7 @@
 """Effects from moments, against published examples and what the same users give row by row."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from umg_assets.experiments.estimates import (
     denominator_effect,
     effect_of,
     holm,
+    leverage,
     normal_p,
     pooled,
 )
@@ -31,11 +33,16 @@ def tea_tastings_users() -> dict[int, dict[str, np.ndarray]]:
     return {arm: {name: values[columns["variant"] == arm] for name, values in columns.items()} for arm in (0, 1)}
 
 
+def uncorrected(*sides: UserMoments) -> list[UserMoments]:
+    """Without the sums that `leverage` needs: tea-tasting's own variance."""
+    return [replace(side, nnd=0, ndd=0, ddd=0) for side in sides]
+
+
 def test_a_ratio_with_cuped_is_tea_tastings_documented_example():
     # tea-tasting's user guide, CUPED: orders_per_session 0.262 to 0.293, 12% [4.2%, 21%], p = 0.00229
     names = ("orders", "sessions", "orders_covariate", "sessions_covariate")
     sides = [moments("m", str(arm), *(side[name] for name in names)) for arm, side in tea_tastings_users().items()]
-    effect = effect_of("m", RATIO, *sides)
+    effect = effect_of("m", RATIO, *uncorrected(*sides))
     assert effect.adjusted
     assert effect.p == pytest.approx(0.00229, abs=5e-6)
     assert (effect.relative, effect.relative_lower, effect.relative_upper) == pytest.approx(
@@ -47,7 +54,7 @@ def test_a_ratio_with_cuped_is_tea_tastings_documented_example():
 def test_a_ratio_without_covariates_is_tea_tastings_documented_example():
     # the same guide: orders_per_session 0.266 to 0.289, 8.8% [-0.89%, 19%], p = 0.0762
     sides = [moments("m", str(arm), side["orders"], side["sessions"]) for arm, side in tea_tastings_users().items()]
-    effect = effect_of("m", RATIO, *sides)
+    effect = effect_of("m", RATIO, *uncorrected(*sides))
     assert not effect.adjusted
     assert (effect.control, effect.treatment) == pytest.approx((0.266, 0.289), abs=5e-4)
     assert (effect.relative_lower, effect.relative_upper) == pytest.approx((-0.0089, 0.19), abs=5e-3)
@@ -79,6 +86,19 @@ def test_the_delta_method_gives_the_spread_of_a_ratio_over_redrawn_users():
         ratios.append(math.log1p(effect.relative))
         errors.append(effect.standard_error)
     assert np.mean(errors) == pytest.approx(np.std(ratios), rel=0.1)
+
+
+def test_users_who_hold_much_of_the_denominator_widen_the_variance_as_the_jackknife_does():
+    rng = np.random.default_rng(9)
+    visits = np.rint(np.exp(rng.normal(1, 1.3, 400))) + 1
+    seconds = visits * np.exp(rng.normal(5, 0.8, 400))
+    one = moments("m", "b", seconds, visits)
+    left_out = (seconds.sum() - seconds) / (visits.sum() - visits)
+    jackknife = 399 / 400 * ((left_out - left_out.mean()) ** 2).sum()
+    plain = aggregates(replace(one, nnd=0, ndd=0, ddd=0)).ratio_var("n", "d") / 400
+    corrected = aggregates(one).ratio_var("n", "d") / 400
+    assert abs(corrected / jackknife - 1) < 0.4 * abs(plain / jackknife - 1)
+    assert leverage(moments("m", "b", seconds)) == pytest.approx(1, abs=1e-12)
 
 
 def test_cuped_where_the_covariates_are_constant_is_the_unadjusted_estimate_not_nan():

@@ -115,6 +115,12 @@ def test_alpha_is_divided_over_success_metrics_and_treatments():
     assert [look.alpha_spent for look in looks] == [0.025, 0.025]
 
 
+def test_a_guardrail_is_held_one_sided_to_alpha_that_nothing_divides():
+    both = experiment(primary=("session_duration", "songs_per_session"), guardrails={"skip_rate": 0.05})
+    (guardrail,) = [look for look in make_readout(both, listened()).looks if "guardrail" in look.metric]
+    assert guardrail.bound == pytest.approx(norm.isf(0.05))
+
+
 def test_a_success_metric_that_gains_while_another_loses_is_mixed():
     two = experiment(primary=("session_duration", "skip_rate"))
     decision, said = decided(listened(longer=0.1, skipping=0.2), two)

@@ -29,6 +29,11 @@ def test_the_sample_ratio_is_the_published_chi_square_without_continuity_correct
     assert sample_ratio_p({"control": control, "b": b}, HALF) == pytest.approx(p, rel=0.03)
 
 
+@pytest.mark.parametrize(("b", "level"), [(5_200, "fine"), (5_330, "fine"), (5_340, "hold")])
+def test_the_sample_ratio_holds_below_one_in_a_thousand_and_not_above(b: int, level: str):
+    assert found("sample ratio", examined({"control": 5_000, "b": b})).level == level
+
+
 def examined(exposed: dict[str, int], **changes) -> tuple[Finding, ...]:
     """Every check on counts alone."""
     return examine(experiment(), evidence(moments("m", "control", [1.0, 2.0]), trust=trust(exposed, **changes)))

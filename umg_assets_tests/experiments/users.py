@@ -31,11 +31,13 @@ def moments(metric: str, variant: str, *columns: Any, **changes: Any) -> UserMom
     given = [np.asarray(column, dtype=float) for column in columns]
     users = len(given[0])
     full = given + [np.ones(users), np.zeros(users), np.zeros(users)][len(given) - 1 :]
-    values = dict(zip(VARIABLES, full, strict=True))
+    values: dict[str, np.ndarray] = dict(zip(VARIABLES, full, strict=True))
     sums: dict[str, Any] = {name: float(value.sum()) for name, value in values.items()}
     for at, a in enumerate(VARIABLES):
         for b in VARIABLES[at:]:
             sums[a + b] = float((values[a] * values[b]).sum())
+    for a, b in ("nn", "nd", "dd"):
+        sums[f"{a}{b}d"] = float((values[a] * values[b] * values["d"]).sum())
     return UserMoments(metric, variant, users, **{**sums, **changes})
 
 
