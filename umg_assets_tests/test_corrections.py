@@ -127,6 +127,7 @@ def test_a_correction_that_is_itself_removed_brings_the_earlier_copy_back(sail_l
 
 def test_chunks_of_a_few_plays_give_the_same_tables_as_one(sail_lake: Lake, tmp_path: Path):
     rows = [play(f"p{n}", f"03-{1 + n % 9:02}T{n % 24:02}:00", n * 1000, track=f"t{1 + n % 2}") for n in range(90)]
+    sail_lake.drop_users("2026-03-01", [("u1", "AT", "18-24")])
     sail_lake.drop_tracks("2026-03-01", TRACKS)
     for part in range(3):
         sail_lake.drop_plays(f"2026-03-{10 + part}", rows[part * 20 : part * 20 + 50])
