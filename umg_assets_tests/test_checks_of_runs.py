@@ -7,6 +7,7 @@ import dagster as dg
 import deltalake
 import pytest
 
+from umg_assets.assets.landing import no_file_has_shrunk
 from umg_assets.automation import CHECK
 from umg_assets.checks import NEWEST, OF_RUNS, WHOLE_TABLES
 from umg_assets.checks.deliveries import hours_since
@@ -224,7 +225,7 @@ def test_every_check_runs_with_its_asset_or_in_the_job_of_whole_tables_and_the_n
     jobs = {job.name for job in definitions.resolve_all_job_defs()} - {CHECK, "__ASSET_JOB"}
     assert set().union(*(in_job(job) for job in jobs)) == keys([*OF_RUNS, *NEWEST])
     published = dg.AssetCheckKey(dg.AssetKey("plays"), "as_published")
-    assert in_job(CHECK) == keys([*WHOLE_TABLES, *NEWEST]) - {published}
+    assert in_job(CHECK) == keys([*WHOLE_TABLES, *NEWEST, no_file_has_shrunk]) - {published}
 
 
 def test_an_old_day_landed_and_made_again_does_not_turn_stale_tables_green(sail_lake: Lake):

@@ -11,6 +11,7 @@ from dagster._core.loader import LoadingContext
 from dagster._time import get_current_datetime
 
 from umg_assets.definitions import build_definitions
+from umg_assets.runs import RAW
 from umg_assets_tests.lake import Lake
 
 pytestmark = pytest.mark.sail_enough
@@ -51,7 +52,7 @@ def test_raw_tables_plays_charts_and_exports_have_a_policy_of_the_hours_in_umg_t
         if isinstance(node.freshness_policy, TimeWindowFreshnessPolicy)
     }
     assert hours == {
-        **dict.fromkeys(("deliveries", "raw_plays", "raw_users", "raw_tracks", "quarantine"), 5),
+        **dict.fromkeys(RAW, 5),
         **dict.fromkeys(("plays", "sessions", "daily_track_plays", "monthly_track_plays"), 6),
         **dict.fromkeys(
             ("top_tracks_by_country", "chart_movements", "top_artists_by_genre", "age_group_favourites", "exports"), 7

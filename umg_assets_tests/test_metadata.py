@@ -12,6 +12,7 @@ from umg_assets.assets.policies import PERSONAL
 from umg_assets.definitions import build_definitions
 from umg_assets.settings import SettingsError, read_settings
 from umg_assets_tests.lake import Lake
+from umg_assets_tests.test_experiment_commands import CONFIG
 
 PNG = "data:image/png;base64,"
 
@@ -45,15 +46,19 @@ def test_owners_and_the_engine_are_those_of_the_settings(tmp_path: Path, monkeyp
 
 
 def test_every_table_shows_its_contract_and_what_it_knows_of_people(tmp_path: Path):
+    (tmp_path / "umg.toml").write_text(CONFIG)
     found = specs(tmp_path)
-    for table in tables.ALL:
-        schema = found[table.name].metadata["dagster/column_schema"]
+    assets = {table: table.name for table in tables.ALL if table not in (tables.READOUTS, tables.DECISIONS)}
+    for table, name in {**assets, tables.EXPERIMENT_DAYS: "experiment_favourites_days"}.items():
+        schema = found[name].metadata["dagster/column_schema"]
         assert [(one.name, one.type, one.description) for one in schema.columns] == [
             (one.name, one.type, one.comment) for one in table.columns
         ]
         assert {one.name for one in schema.columns if not one.constraints.nullable} == set(table.not_null)
     known = {name: spec.tags[PERSONAL] for name, spec in found.items() if PERSONAL in spec.tags}
-    assert {name for name, what in known.items() if what == "user_key"} == {"users", "plays", "sessions"}
+    assert {name for name, what in known.items() if what == "user_key"} == {
+        *("users", "plays", "sessions", "visits", "user_days", "exposure_days")
+    }
     assert known["raw_plays"] == "user_id"
     assert known["daily_track_plays"] == "none"
 

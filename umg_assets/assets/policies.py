@@ -6,6 +6,7 @@ from datetime import timedelta
 import dagster as dg
 
 from umg_assets import tables
+from umg_assets.experiments.days import is_days
 from umg_assets.settings import Freshness, Settings
 from umg_assets.tables import Table
 
@@ -21,7 +22,8 @@ def with_policies(assets: Sequence[dg.AssetsDefinition], settings: Settings) -> 
 
 
 def _with_policies(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
-    table = tables.BY_NAME.get(spec.key.path[-1])
+    name = spec.key.path[-1]
+    table = tables.EXPERIMENT_DAYS if is_days(name) else tables.BY_NAME.get(name)
     by_engine = {"pyspark", settings.engine} if table and table is not tables.DELIVERIES else set()
     return spec.replace_attributes(
         owners=settings.owners,

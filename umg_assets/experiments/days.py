@@ -16,6 +16,11 @@ def readout_asset(experiment: str) -> str:
     return f"experiment_{experiment}_readout"
 
 
+def is_days(asset: str) -> bool:
+    """Whether an asset is an experiment's evidence by day."""
+    return asset.startswith("experiment_") and asset.endswith("_days")
+
+
 def is_readout(asset: str) -> bool:
     """Whether an asset is an experiment's readouts."""
     return asset.startswith("experiment_") and asset.endswith("_readout")
