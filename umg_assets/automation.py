@@ -134,11 +134,12 @@ def _sensors(looks: Automation, landing: Any, after: list[Any]) -> list[dg.Senso
     ) -> dg.SensorResult:
         end_dead_runs(context.instance)
         today, busy = local_today(settings.time_zone), busy_assets(context.instance)
-        looked_at = repr((ledger.version(), last_event(context.instance), today, _hour(), sorted(busy)))
+        scope = Scope.of(settings)
+        seen = ledger.version(), last_event(context.instance), today, _hour(), sorted(busy), scope.definitions
+        looked_at = repr(seen)
         if context.cursor == looked_at:
             return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=looked_at)
-        scope = Scope.of(settings)
-        history, stamps = ledger.read(), read_stamps(context.instance, scope.planned)
+        history, stamps = ledger.read(), read_stamps(context.instance, scope.planned, scope.definitions)
         todo = plan(history, stamps, scope, today)
         refused = refused_assets(context.instance, _blocking(context)) if todo else set()
         runs = next_runs(todo, history, stamps, busy, refused, scope.experiments)

@@ -95,6 +95,15 @@ class Scope:
         own = [asset for name in self.experiments for asset in (days_asset(name), readout_asset(name))]
         return (*PLANNED, *measured, *own)
 
+    @property
+    def definitions(self) -> dict[str, str]:
+        """By asset of an experiment, the hash of its definition: what was made by another one is stale."""
+        return {
+            asset: experiment.definition_hash
+            for name, experiment in self.experiments.items()
+            for asset in (days_asset(name), readout_asset(name))
+        }
+
     def reach(self, day: date, today: date) -> dict[str, list[date]]:
         """By daily asset, the days up to today whose slice counts a play of the day."""
         reach = {

@@ -83,7 +83,7 @@ class Runner:
 
     def _next(self, instance: dg.DagsterInstance, forced: dict[str, list[str]], report: Report) -> list[Run]:
         scope = Scope.of(self._settings)
-        history, stamps = self._ledger.read(), read_stamps(instance, scope.planned)
+        history, stamps = self._ledger.read(), read_stamps(instance, scope.planned, scope.definitions)
         todo = plan(history, stamps, scope, local_today(self._settings.time_zone))
         report.waiting_days = todo.waiting
         asked = {

@@ -71,7 +71,10 @@ def _assets_of(name: str, experiment: Experiment, time_zone: str) -> list[dg.Ass
         for one in evidence:
             context.add_asset_metadata(_of_day(experiment, one, today), days_asset(name), one.through.isoformat())
         stamp = _stamp(context, settings, history, today, ("visits", "exposure_days"))
-        return dg.MaterializeResult(metadata={"delta_version": written.version}, data_version=data_version(stamp))
+        return dg.MaterializeResult(
+            metadata={"delta_version": written.version},
+            data_version=data_version(stamp, experiment.definition_hash),
+        )
 
     @dg.asset(
         name=readout_asset(name),
@@ -87,7 +90,9 @@ def _assets_of(name: str, experiment: Experiment, time_zone: str) -> list[dg.Ass
         history, today = ledger.read(), local_today(settings.time_zone)
         taken = Readouts(settings.home).publish(name, experiment, today)
         stamp = _stamp(context, settings, history, today, (days_asset(name),))
-        return dg.MaterializeResult(metadata=_of_readout(experiment, taken), data_version=data_version(stamp))
+        return dg.MaterializeResult(
+            metadata=_of_readout(experiment, taken), data_version=data_version(stamp, experiment.definition_hash)
+        )
 
     return [days, readout]
 
@@ -147,5 +152,5 @@ def _stamp(
     scope = Scope.of(settings)
     need = needed(history, scope, today)
     names = tuple(upstream)
-    stamps = read_stamps(context.instance, names)
+    stamps = read_stamps(context.instance, names, scope.definitions)
     return built_from(names, {name: need[name] for name in names}, need, stamps, Stamp(history.sequence, today))

@@ -130,7 +130,7 @@ def test_the_truth_lies_beside_the_events(tmp_path: Path):
 
 
 @pytest.mark.sail_enough
-def test_late_events_change_the_days_from_theirs_on_and_looks_taken_say_restated(lake: Lake):
+def test_late_events_change_the_days_from_theirs_on_and_looks_taken_are_restated_an_edit_holds_at_once(lake: Lake):
     made = (MadeExperiment("late", users=60, weeks=1),)
     text = generate_experiments(lake.home / "made", None, FIRST, made=made, pre_days=7)
     lake.configure(f"plays_from_events = true\n{text}", sources="", first_day="2026-02-20")
@@ -156,6 +156,18 @@ def test_late_events_change_the_days_from_theirs_on_and_looks_taken_say_restated
     assert {one.day for one in taken.readout.restated} <= {look.day for look in looks}
     assert taken.readout.restated
     assert taken.new == ()
+
+    config = lake.home / "umg.toml"
+    own = config.read_text()
+    config.write_text(own.replace("minimum_effect", "power = 0.9\nminimum_effect", 1))
+    edited = lake.run()
+    assert set(edited.partitions) == {"experiment_late_days", "experiment_late_readout"}, "an edit makes both stale"
+    assert len(edited.partitions["experiment_late_days"]) == 7
+    assert [one["decision"] for one in readout(lake, "late")["verdicts"]] == ["on hold"]
+    config.write_text(own)
+    assert lake.run().runs, "as it was frozen, it is read again"
+    assert [one["decision"] for one in readout(lake, "late")["verdicts"]] != ["on hold"]
+    assert lake.run().runs == 0
 
 
 @pytest.mark.sail_enough

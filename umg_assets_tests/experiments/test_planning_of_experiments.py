@@ -1,10 +1,16 @@
 """What makes an experiment's days and readout stale; and that without experiments nothing is planned for them."""
 
+from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from umg_assets.experiments.definition import Experiment
 from umg_assets.planning import NEVER, WHOLE, Scope, Stamp, needed, plan
 from umg_assets.resources.ledger import Entry, History
+from umg_assets.resources.stamps import data_version, read_stamps
 from umg_assets.runs import next_runs
 
 FIRST = date(2026, 3, 9)
@@ -51,6 +57,26 @@ def test_the_pre_period_touches_every_day_and_what_lies_before_it_or_after_the_e
     assert days_needed(date(2026, 4, 1), entry(1, *range(9, 16)), entry(2, 5)) == dict.fromkeys(range(9, 16), 2)
     assert set(days_needed(date(2026, 4, 1), entry(1, *range(9, 16)), entry(2, 1)).values()) == {1}
     assert set(days_needed(date(2026, 4, 1), entry(1, *range(9, 16)), entry(2, 20)).values()) == {1}
+
+
+def test_what_another_definition_made_is_stale_whoever_owns_it(tmp_path: Path):
+    (days, readout), scope = ("experiment_x_days", "experiment_x_readout"), SCOPE.definitions
+    assert set(scope) == {days, readout}
+    owned = replace(SCOPE, experiments={"x": EXPERIMENT.model_copy(update={"owner": "bea"})})
+    assert owned.definitions == scope
+    edited = replace(SCOPE, experiments={"x": EXPERIMENT.model_copy(update={"alpha": 0.01})})
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        for name, partition in ((days, "2026-03-09"), (readout, None)):
+            tags = {DATA_VERSION_TAG: data_version(Stamp(5, FIRST), scope[name]).value}
+            instance.report_runless_asset_event(dg.AssetMaterialization(name, partition=partition, tags=tags))
+        assert read_stamps(instance, (days, readout), scope) == {
+            days: {"2026-03-09": Stamp(5, FIRST)},
+            readout: {WHOLE: Stamp(5, FIRST)},
+        }
+        assert read_stamps(instance, (days, readout), edited.definitions) == {
+            days: {"2026-03-09": NEVER},
+            readout: {WHOLE: NEVER},
+        }
 
 
 def test_plays_touch_an_experiment_as_events_do():
