@@ -13,6 +13,7 @@ from umg_assets.checks import NEWEST, OF_RUNS, WHOLE_TABLES
 from umg_assets.checks.deliveries import hours_since
 from umg_assets.checks.plays import robust_score, volumes
 from umg_assets.definitions import build_definitions
+from umg_assets.resources.ledger import Ledger
 from umg_assets.running import RunFailedError
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.test_checks import last_check, samples
@@ -136,7 +137,7 @@ def test_a_day_missing_from_the_sums_is_red(sail_lake: Lake):
     assert samples(found) == [{"play_date": "2026-03-03", "summed": 0, "rows of plays": 2}]
 
 
-def test_a_blocking_check_that_is_red_ends_the_run_and_nothing_downstream_is_made_of_it(
+def test_a_blocking_check_that_is_red_ends_the_run_and_nothing_downstream_is_made_until_the_asset_is_made_right(
     sail_lake: Lake, monkeypatch: pytest.MonkeyPatch
 ):
     filled(sail_lake)
@@ -144,9 +145,37 @@ def test_a_blocking_check_that_is_red_ends_the_run_and_nothing_downstream_is_mad
     change(sail_lake, "top_tracks_by_country", "country = 'AT' and rank = 1 and criterion = 'plays'", rank="9")
     versions = sail_lake.version("chart_movements")
     monkeypatch.setattr("umg_assets.resources.lakehouse.Lakehouse.write_slice", keeping("top_tracks_by_country"))
+    sail_lake.drop_plays("2026-03-04", plays("2026-03-04", "t1"))
     with pytest.raises(RunFailedError, match="ranks_have_no_gaps"):
-        sail_lake.run(rebuild=(date(2026, 3, 2), date(2026, 3, 2)))
+        sail_lake.run()
     assert sail_lake.version("chart_movements") == versions
+    exported = (sail_lake.home / "exports" / "current").resolve()
+    for _ in range(2):
+        report = sail_lake.run()
+        assert (report.runs, report.refused) == (0, ["top_tracks_by_country"])
+    asked = look_at_ledger(sail_lake)
+    assert asked.run_requests == []
+    assert "refused by a check: ['top_tracks_by_country']" in str(asked.skip_reason)
+    assert sail_lake.version("chart_movements") == versions
+    assert (sail_lake.home / "exports" / "current").resolve() == exported, "what was published stays"
+    monkeypatch.undo()
+    monkeypatch.setenv("UMG_ENGINE", "sail")
+    report = sail_lake.run(rebuild=(date(2026, 3, 2), date(2026, 3, 2)))
+    assert report.refused == []
+    assert sail_lake.version("chart_movements") > versions
+    assert (sail_lake.home / "exports" / "current").resolve() != exported
+    assert "up to date" in str(look_at_ledger(sail_lake).skip_reason)
+
+
+def look_at_ledger(lake: Lake) -> dg.SensorResult:
+    """What ledger_sensor says now."""
+    definitions = build_definitions(lake.settings)
+    sensor = definitions.resolve_sensor_def("ledger_sensor")
+    resources = {"settings": lake.settings, "ledger": Ledger(lake.home)}
+    with dg.build_sensor_context(lake.instance, definitions=definitions, resources=resources) as context:
+        said = sensor(context)
+    assert isinstance(said, dg.SensorResult)
+    return said
 
 
 def keeping(name: str):
