@@ -50,7 +50,7 @@ def generate_files(
         return
     world = World(plays=plays, days=days, seed=seed)
     world = replace(world, last_day=last_day) if last_day else world
-    write_template(home, world.first_day)
+    write_template(home, world.first_day, nothing_before=True)
     with _progress() as progress:
         task = progress.add_task(f"making up {plays:,} plays over {days} days", total=1.0)
         generate(world, landing, home / "truth", lambda done, _: progress.update(task, completed=done))

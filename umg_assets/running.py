@@ -9,10 +9,18 @@ from functools import cached_property
 import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
+from umg_assets.assets.landing import landing_events
 from umg_assets.experiments.days import days_asset, evidence_days, readout_asset
 from umg_assets.partitions import chart_key, days_between, local_today, month_of
 from umg_assets.planning import BY_MARKET, CHARTS, EXPORTS, MONTHLY, WHOLE, Plan, Scope, plan
-from umg_assets.resources.instance import end_dead_runs, here, open_instance, refused_assets, tags_of
+from umg_assets.resources.instance import (
+    end_dead_runs,
+    here,
+    open_instance,
+    refused_assets,
+    report_materializations,
+    tags_of,
+)
 from umg_assets.resources.landing import Scan, scan
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.stamps import read_stamps
@@ -60,6 +68,7 @@ class Runner:
             files = report.scan.changed
             if files:
                 self._say(f"landing {len(files)} files")
+                report_materializations(instance, landing_events(files))
             for one in landing_runs((file.delivery_date, file.path, file.signature) for file in files):
                 self._run(instance, one, report)
             done: set[str] = set()

@@ -95,15 +95,16 @@ first_day = {first_day}            # earlier plays are quarantined
 """
 
 
-def write_template(home: Path, first_day: date | None = None) -> tuple[Path, bool]:
+def write_template(home: Path, first_day: date | None = None, nothing_before: bool = False) -> tuple[Path, bool]:
     """Makes UMG_HOME and landing/, and umg.toml unless it is there. Returns the file and whether it was written.
 
-    first_day defaults to the first of January of the running year.
+    first_day defaults to the first of January of the running year. nothing_before: no file was delivered before it.
     """
     day = first_day or date(utc_today().year, 1, 1)
     (home / "landing").mkdir(parents=True, exist_ok=True)
     file = home / FILE_NAME
     if file.exists():
         return file, False
-    file.write_text(TEMPLATE.format(first_day=day.isoformat()), encoding="utf-8")
+    text = TEMPLATE.replace("# first_delivery", "first_delivery") if nothing_before else TEMPLATE
+    file.write_text(text.format(first_day=day.isoformat()), encoding="utf-8")
     return file, True

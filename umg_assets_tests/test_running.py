@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import dagster as dg
 import pytest
 
 from umg_assets.resources.instance import open_instance
@@ -22,6 +23,8 @@ def test_a_range_is_rebuilt_in_one_run_a_table_and_ends_in_the_same_tables(lake:
     plays, chart = lake.rows("plays"), lake.rows("top_tracks_by_country")
     version = lake.version("plays")
     report = lake.run(rebuild=(date(2026, 3, 1), date(2026, 3, 31)))
+    landed = lake.instance.get_materialized_partitions(dg.AssetKey("landing_plays"))
+    assert landed == {"2026-04-04"}, "the day of the files is reported, once"
     assert report.partitions["plays"][0] == "2026-03-01"
     assert len(report.partitions["plays"]) == 31
     assert report.partitions["monthly_track_plays"] == ["2026-03-01"]

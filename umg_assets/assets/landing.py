@@ -1,6 +1,7 @@
 """Landing files: what exporters dropped into landing/, by UTC delivery day; made elsewhere, and only looked at here.
 
-landing_sensor reports a day when it finds new or changed files of it. A file that has shrunk is held: a check says so.
+A day is reported when landing_sensor or `umg run` finds new or changed files of it. A file that has shrunk is held: a
+check says so.
 """
 
 from collections.abc import Iterator

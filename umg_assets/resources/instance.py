@@ -3,12 +3,14 @@
 import importlib.resources
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, DagsterEventType, StepMaterializationData
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES, RunsFilter
 
@@ -68,6 +70,18 @@ def refused_assets(instance: dg.DagsterInstance, blocking: Iterable[dg.AssetChec
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(blocking))
     failed = (AssetCheckExecutionRecordStatus.FAILED,)
     return {key.asset_key.path[-1] for key, record in records.items() if record and record.status in failed}
+
+
+def report_materializations(instance: dg.DagsterInstance, made: Sequence[dg.AssetMaterialization]) -> None:
+    """Stores materializations of no run, many at once: as instance.report_runless_asset_event does with one."""
+    for number, one in enumerate(made, 1):
+        event = DagsterEvent(
+            DagsterEventType.ASSET_MATERIALIZATION.value,
+            RUNLESS_JOB_NAME,
+            event_specific_data=StepMaterializationData(one),
+        )
+        together = DagsterEventBatchMetadata(f"materializations-{id(made)}", number == len(made))
+        instance.report_dagster_event(event, RUNLESS_RUN_ID, batch_metadata=together)
 
 
 def last_event(instance: dg.DagsterInstance) -> int:

@@ -5,6 +5,7 @@ import pytest
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from umg_assets.resources.event_log import BATCH_SIZE_VARIABLE, RangeEventLog
+from umg_assets.resources.instance import report_materializations
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-11")
 RANGE = {"dagster/asset_partition_range_start": "2026-01-02", "dagster/asset_partition_range_end": "2026-01-06"}
@@ -36,6 +37,10 @@ def _told(tmp_path, monkeypatch, own: bool) -> tuple[object, ...]:
         assert isinstance(instance.event_log_storage, RangeEventLog) is own
         assert dg.materialize([numbers], instance=instance, tags=RANGE).success
         assert dg.materialize([total], instance=instance).success
+        seen = [
+            dg.AssetMaterialization("files", partition=day, metadata={"files": 2}) for day in DAYS.get_partition_keys()
+        ]
+        report_materializations(instance, seen)
         key, kind = dg.AssetKey("numbers"), dg.DagsterEventType.ASSET_MATERIALIZATION
         tags = instance.event_log_storage.get_latest_tags_by_partition(key, kind, [DATA_VERSION_TAG])
         events = instance.fetch_materializations(key, limit=100, ascending=True).records
@@ -51,6 +56,7 @@ def _told(tmp_path, monkeypatch, own: bool) -> tuple[object, ...]:
             rows,
             latest.asset_materialization.metadata["rows"].value,
             sorted(instance.get_materialized_partitions(key)),
+            sorted(instance.get_materialized_partitions(dg.AssetKey("files"))),
             [run.status for run in instance.get_runs()],
         )
 
