@@ -52,7 +52,9 @@ def _await_code(socket: Path, server: subprocess.Popen) -> None:
 
 def serve(home: Path, port: int) -> int:
     """Starts all and waits: ends all when one ends or on Ctrl-C. Returns the exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # a shell starts what it puts in the background with SIGINT ignored: Dagster's servers would then never end
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, signal.default_int_handler)
     with processes(home, port) as started:
         out.print(f"Dagster over {home}: http://127.0.0.1:{port} (Ctrl-C ends it)")
         return _until_one_ends(started)

@@ -1,7 +1,12 @@
 """Under a real daemon: whatever happens to files, processes and Dagster, the tables end as a fresh build has them."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,7 +16,7 @@ from dagster import DagsterRunStatus
 
 from umg_assets.partitions import utc_today
 from umg_assets.resources.instance import open_instance
-from umg_assets_tests.daemon import Daemon
+from umg_assets_tests.daemon import PATIENCE, Daemon, environment, free_port
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.processes import run_python
 
@@ -242,3 +247,42 @@ def umg(lake: Lake, *arguments: str):
     """The command line over a lake."""
     code = "import sys; from umg_assets.cli import main; sys.argv = ['umg', *sys.argv[1:]]; main()"
     return run_python(code, *arguments, env={"UMG_HOME": str(lake.home), "UMG_ENGINE": "sail"})
+
+
+def test_umg_dev_put_in_the_background_by_a_shell_ends_with_all_its_servers_when_it_is_told_to(tmp_path: Path):
+    port = free_port()
+    served = subprocess.Popen(
+        [sys.executable, "-m", "umg_assets", "--home", str(tmp_path / "home"), "dev", "--port", str(port)],
+        env=environment(tmp_path / "home"),
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as sh does with `umg dev &`
+    )
+    try:
+        until = time.monotonic() + PATIENCE
+        while not _answers(port) and time.monotonic() < until:
+            time.sleep(0.5)
+        assert _answers(port)
+        served.terminate()
+        served.wait(PATIENCE)
+        while _is_there(served.pid) and time.monotonic() < until:
+            time.sleep(0.5)
+        assert not _is_there(served.pid), "the daemon, the webserver and the code server are gone"
+    finally:
+        if _is_there(served.pid):
+            os.killpg(served.pid, signal.SIGKILL)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=30).status == 200
+    except OSError:
+        return False
+
+
+def _is_there(group: int) -> bool:
+    """Whether any process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
