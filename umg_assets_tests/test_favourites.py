@@ -83,7 +83,13 @@ def test_another_name_of_the_section_counts_once_its_days_are_made_again(listeni
     ],
 )
 def test_a_row_that_counts_a_play_from_the_list_is_named_by_the_recount(
-    listening: Lake, capsys: pytest.CaptureFixture[str], table: str, where: str, column: str, value: object, said: str
+    listening: Lake,
+    capsys: pytest.CaptureFixture[str],
+    table: str,
+    where: str,
+    column: str,
+    value: int | str,
+    said: str,
 ):
     path = listening.home / "tables" / table
     deltalake.DeltaTable(path).update(predicate=f"{where} and {_day(table)} = '{MONDAY}'", new_values={column: value})
@@ -104,11 +110,13 @@ def test_a_lakehouse_that_was_made_before_plays_had_a_section_gets_it_by_a_run_o
         _without(listening.home / "tables" / table, column)
     with pytest.raises(TableMissingError, match=r"raw_plays has no column section yet: type `umg run --range"):
         recount_tables(listening.settings)
-    listening.drop_plays("2026-03-02", [
-        play("p1", "t1", "search"), play("p2", "t1", "age_picks"), play("p3", "t1", "age_picks"),
-        play("p4", "t2", "home"), play("p5", "t2", ""),
-    ][::-1])  # fmt: skip
     listening.run((MONDAY, TUESDAY))
+    assert {section for (section,) in listening.values("plays", "section")} == {None}
+    assert listed(listening) == [("25-34", 1, "t1", 3), ("25-34", 2, "t2", 2)]
+    assert recount_tables(listening.settings)
+    delivered = listening.home / "landing" / "plays" / "2026-03-02.csv"
+    delivered.write_text(f"{delivered.read_text()}\n")  # another content: it is read again
+    listening.run()
     assert listening.content() == before
     assert recount_tables(listening.settings)
 
