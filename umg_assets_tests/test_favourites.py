@@ -121,6 +121,21 @@ def test_a_lakehouse_that_was_made_before_plays_had_a_section_gets_it_by_a_run_o
     assert recount_tables(listening.settings)
 
 
+@pytest.mark.sail_enough
+def test_a_day_that_was_summed_before_plays_had_a_section_counts_whole_until_it_is_made_again(listening: Lake):
+    """Without a day of its own to rebuild: what follows is made of it as it stands."""
+    _without(listening.home / "tables" / "daily_track_plays", "section_plays")
+    listening.drop_plays("2026-03-03", [play("p6", "t2", "age_picks", TUESDAY), play("p7", "t2", "home", TUESDAY)])
+    listening.run()
+    assert listening.values("daily_track_plays", "play_date", "track_id", "plays", "section_plays") == [
+        (MONDAY, "t1", 3, None),
+        (MONDAY, "t2", 2, None),
+        (TUESDAY, "t2", 2, 1),
+    ]
+    assert listed(listening, TUESDAY) == [("25-34", 1, "t1", 3), ("25-34", 2, "t2", 3)]
+    assert not recount_tables(listening.settings)
+
+
 def _without(path: Path, column: str) -> None:
     """The table as it was before its contract had the column: rows, partitions and comments of the others kept."""
     table = deltalake.DeltaTable(path)
