@@ -39,7 +39,7 @@ OUTPUTS = {
     "users": ("select user_key, users.* exclude (user_id) from users join user_keys using (user_id)", ""),
     "tracks": ("from tracks", ""),
     "plays": (
-        f"select play_date, {_PLAY}, is_stream, is_skip, is_complete, country, age_group "
+        f"select play_date, {_PLAY}, is_stream, is_skip, is_complete, country, age_group, section "
         "from plays join user_keys using (user_id)",
         "play_date",
     ),

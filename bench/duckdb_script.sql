@@ -179,7 +179,7 @@ create table plays as
 select play_date, play_id, raw_plays.user_id, session_id, raw_plays.track_id, started_at, played_ms,
     played_ms >= 30000 as is_stream, played_ms < 30000 as is_skip,
     played_ms * 100 >= duration_ms * 95 as is_complete,
-    coalesce(raw_plays.country, users.country) as country, age_group
+    coalesce(raw_plays.country, users.country) as country, age_group, null::varchar as section
 from raw_plays
 anti join superseded using (record)
 left join users
@@ -189,7 +189,8 @@ left join tracks on raw_plays.track_id = tracks.track_id;
 -- Sums and the chart.
 create table daily_track_plays as
 select play_date, country, age_group, track_id, count(*) as plays, sum(is_stream::bigint) as streams,
-    sum(is_skip::bigint) as skips, sum(is_complete::bigint) as completes, sum(played_ms) as listening_ms
+    sum(is_skip::bigint) as skips, sum(is_complete::bigint) as completes, sum(played_ms) as listening_ms,
+    count(*) filter (section = 'age_picks') as section_plays
 from plays
 group by all;
 create table monthly_track_plays as
@@ -332,9 +333,9 @@ join (select artist_id, max(artist_name) as artist_name from tracks where artist
 drop table artist_windows;
 create table age_group_favourites as
 with daily as (
-    select play_date, age_group, track_id, sum(plays) as plays
+    select play_date, age_group, track_id, sum(plays - section_plays) as plays
     from daily_track_plays semi join tracks using (track_id)
-    where age_group is not null
+    where age_group is not null and plays > section_plays
     group by all
 ),
 moved as (

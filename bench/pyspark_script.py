@@ -174,12 +174,13 @@ def stamped(plays: DataFrame, users: DataFrame, tracks: DataFrame) -> DataFrame:
 
 
 def sums(plays: DataFrame, *by: str | Column) -> DataFrame:
-    """Plays, streams, skips, completes and milliseconds listened."""
+    """Plays, streams, skips, completes, milliseconds listened, and plays started from the section of the favourites."""
     figures = {"streams": "is_stream", "skips": "is_skip", "completes": "is_complete"}
     return plays.groupBy(*by).agg(
         F.count("*").alias("plays"),
         *(F.sum(F.col(column).cast("bigint")).alias(name) for name, column in figures.items()),
         F.sum("played_ms").alias("listening_ms"),
+        F.count(F.expr("if(section = 'age_picks', 1, null)")).alias("section_plays"),
         F.count_distinct("user_key").alias("listeners"),
         F.max("play_date").alias("data_through"),
     )
@@ -261,8 +262,9 @@ def top_artists(daily: DataFrame, tracks: DataFrame) -> DataFrame:
 
 
 def favourites(daily: DataFrame, tracks: DataFrame) -> DataFrame:
-    """The 8 most played tracks of an age group over 14 days."""
-    grouped = daily.where("age_group is not null").groupBy("play_date", "age_group", "track_id")
+    """The 8 most played tracks of an age group over 14 days, without plays started from their section."""
+    elsewhere = daily.withColumn("plays", F.expr("plays - section_plays")).where("plays > 0")
+    grouped = elsewhere.where("age_group is not null").groupBy("play_date", "age_group", "track_id")
     windows = over_days(grouped.agg(*(F.sum(name).alias(name) for name in FIGURES)), 14, "age_group", "track_id")
     named = windows.join(F.broadcast(tracks.select("track_id", "title", "artist_name")), "track_id")
     order = Window.partitionBy("chart_date", "age_group").orderBy(F.desc("plays"), "track_id")
@@ -320,13 +322,13 @@ def main(landing: Path, out: Path) -> None:
     write(history.join(keys, "user_id").drop("user_id", "birth"), "users")
     plays = stamped(each_play_once(raw), history, catalogue).select(
         "play_date", "play_id", "user_key", "session_id", "track_id", "started_at", "played_ms",
-        "is_stream", "is_skip", "is_complete", "country", "age_group",
+        "is_stream", "is_skip", "is_complete", "country", "age_group", F.lit(None).cast("string").alias("section"),
     )  # fmt: skip
     plays = write(plays, "plays", "play_date")
     daily = sums(plays, "play_date", "country", "age_group", "track_id").drop("listeners", "data_through")
     write(daily, "daily_track_plays", "play_date")
     month = F.trunc("play_date", "month").alias("month")
-    by_track = sums(plays, month, "country", "track_id").drop("data_through")
+    by_track = sums(plays, month, "country", "track_id").drop("data_through", "section_plays")
     through = plays.groupBy(month).agg(F.max("play_date").alias("data_through"))
     monthly = write(by_track.join(through, "month"), "monthly_track_plays", "month")
     named = monthly.where("country is not null").join(F.broadcast(catalogue), "track_id")

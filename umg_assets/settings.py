@@ -77,6 +77,11 @@ class Charts(_Section):
     top_artists_days: PositiveInt = Field(default=30, description="days of the artists' window")
     favourites: PositiveInt = Field(default=8, description="tracks an age group")
     favourites_days: PositiveInt = Field(default=14, description="days of the favourites' window")
+    favourites_section: str = Field(
+        default="age_picks",
+        min_length=1,
+        description="section of the app that shows the favourites; plays started there do not count in them",
+    )
     export_months: PositiveInt = Field(default=3, description="months in an export")
 
 

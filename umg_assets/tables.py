@@ -128,6 +128,7 @@ RAW_PLAYS = Table(
         "country | string | market in which the play happened, of the event; NULL when not given",
         "play_date | date | local date of started_at in the reporting time zone",
         *_DELIVERED,
+        "section | string | section of the app from which the play was started; NULL where not known",
     ),
     partitioned_by=("delivery_date",),
     pruned_by=("play_date", "source_file"),
@@ -244,6 +245,7 @@ PLAYS = Table(
         "is_complete | boolean | played for the complete threshold (95 %) of the track or longer",
         "country | string | market: of the event, else of the user on that day; NULL when neither is known",
         "age_group | string | age group of the user on that day; NULL when unknown",
+        "section | string | section of the app from which the play was started; NULL where not known",
     ),
     partitioned_by=("play_date",),
     key=("play_id",),
@@ -258,6 +260,7 @@ DAILY_TRACK_PLAYS = Table(
         "age_group | string | age group; NULL when unknown",
         "track_id | string | identifier of the track",
         *_SUMS,
+        "section_plays | bigint | of its plays, those started from the section that shows age_group_favourites",
     ),
     partitioned_by=("play_date",),
     key=("play_date", "country", "age_group", "track_id"),
@@ -441,7 +444,8 @@ TOP_ARTISTS_BY_GENRE = Table(
 )
 AGE_GROUP_FAVOURITES = Table(
     "age_group_favourites",
-    "The most played tracks of each age group over the 14 days that end on a day.",
+    "The most played tracks of each age group over the 14 days that end on a day; plays started from the section that "
+    "shows them are left out.",
     _columns(
         "chart_date | date | local date on which the window ends",
         "age_group | string | age group",
@@ -449,7 +453,7 @@ AGE_GROUP_FAVOURITES = Table(
         "track_id | string | identifier of the track",
         "title | string | title",
         "artist_name | string | name of the artist",
-        "plays | bigint | tracks started",
+        "plays | bigint | tracks started, but for those started from the section that shows this list",
     ),
     partitioned_by=("chart_date",),
     key=("chart_date", "age_group", "rank"),
@@ -522,7 +526,7 @@ MOMENTS: dict[Kind, Moment] = {
 SOURCE_COLUMNS: dict[Kind, dict[str, str]] = {
     "plays": {
         name: RAW_PLAYS.type_of(name)
-        for name in ("play_id", "user_id", "session_id", "track_id", "started_at", "played_ms", "country")
+        for name in ("play_id", "user_id", "session_id", "track_id", "started_at", "played_ms", "country", "section")
     },
     "users": {
         name: RAW_USERS.type_of(name) for name in ("user_id", "country", "age_group", "birth_date", "signed_up_on")

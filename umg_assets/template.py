@@ -27,6 +27,7 @@ first_day = {first_day}            # earlier plays are quarantined
 # top_artists_days = 30
 # favourites = 8
 # favourites_days = 14
+# favourites_section = "age_picks"   # section of the app that shows the favourites: plays from it do not count in them
 # export_months = 3
 
 [thresholds]
@@ -51,7 +52,7 @@ first_day = {first_day}            # earlier plays are quarantined
 
 # Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
-# strings). plays need play_id, user_id, track_id, started_at; session_id, played_ms and country are optional.
+# strings). plays need play_id, user_id, track_id, started_at; session_id, played_ms, country, section are optional.
 # users need user_id; country, age_group or birth_date, signed_up_on. tracks need track_id; title, artist_id,
 # artist_name, genre, duration_ms. events need event_id, event_name, user_id, occurred_at; session_id, track_id,
 # experiment, variant, properties (a JSON object as text). A text that an expression turns into NULL makes a bad record.

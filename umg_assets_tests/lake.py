@@ -99,6 +99,10 @@ properties = "properties"
 """Added to SOURCES by tests of events."""
 
 
+SECTION_SOURCES = SOURCES.replace('country = "country"\n', 'country = "country"\nsection = "section"\n', 1)
+"""SOURCES, of an exporter whose plays say from which section of the app they were started."""
+
+
 class Lake:
     """A home with landing/ and umg.toml. Days are `2026-03-..` unless a test says otherwise; markets AT and DE."""
 
@@ -134,8 +138,13 @@ class Lake:
         return file
 
     def drop_plays(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
-        """A plays file `plays/NAME.csv`; rows by PLAY_COLUMNS (shorter ones end early), or as mappings."""
-        return self.drop(f"plays/{name}.csv", _csv(PLAY_COLUMNS, rows))
+        """A plays file `plays/NAME.csv`; rows by PLAY_COLUMNS and `section` (shorter ones end early), or as mappings.
+
+        Its header names `section` where a row of it does: for SECTION_SOURCES.
+        """
+        given = list(rows)
+        says = any("section" in row if isinstance(row, Mapping) else len(row) > len(PLAY_COLUMNS) for row in given)
+        return self.drop(f"plays/{name}.csv", _csv((*PLAY_COLUMNS, "section") if says else PLAY_COLUMNS, given))
 
     def drop_events(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
         """An events file `events/NAME.csv`; rows by EVENT_COLUMNS (shorter ones end early), or as mappings."""

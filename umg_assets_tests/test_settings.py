@@ -234,7 +234,7 @@ def test_a_mistake_is_refused_with_its_line_and_a_hint(tmp_path: Path, text: str
             f'{SECOND}"to_timestamp(ts)"',
             f'{SECOND}"to_timestamp(ts)"\nplayed_msec = "ms"',
             "umg.toml:18: sources.plays[1].columns.played_msec: plays have no such column; did you mean played_ms? "
-            "(known: play_id, user_id, session_id, track_id, started_at, played_ms, country)",
+            "(known: play_id, user_id, session_id, track_id, started_at, played_ms, country, section)",
         ),
         (
             SECOND,

@@ -66,7 +66,9 @@ def build_play_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
             context.partition_keys,
             ledger.read(),
             settings.chunk_plays,
-            lambda days: sum_by_day(plays.where(Slice.days("play_date", days).predicate)),
+            lambda days: sum_by_day(
+                plays.where(Slice.days("play_date", days).predicate), settings.charts.favourites_section
+            ),
         )
 
     @table_asset(

@@ -5,7 +5,8 @@ and country). Ranks go by the criterion, then plays, both falling, then the id i
 Titles, artists, genres and durations are the latest delivered.
 
 - daily_track_plays: play_date, country, age_group (both NULL where unknown), track_id, plays, streams, skips (under 30
-  seconds), completes (95 % of the track or more; none of unknown tracks), listening_ms
+  seconds), completes (95 % of the track or more; none of unknown tracks), listening_ms, section_plays (0: the files say
+  of no play from which section of the app it was started)
 - top_tracks_by_country: month, country, criterion, rank 1 to 50, track_id, title, artist_name, genre, plays, streams,
   listening_ms, listeners; plays of unknown countries or tracks are in no chart
 - top_artists_by_genre: chart_date, market (NULL: overall, unknown countries included), genre, criterion, rank 1 to 10,
@@ -35,7 +36,7 @@ from plays group by all
 
 _DAILY_TRACK_PLAYS = """
 select date '1970-01-01' + day as play_date, m.name as country, a.name as age_group, t.track_id,
-    plays, streams, plays - streams as skips, completes, listening_ms
+    plays, streams, plays - streams as skips, completes, listening_ms, 0::bigint as section_plays
 from daily
 join (select track, track_id from tracks union all select track, track_id from unknown_tracks) t using (track)
 left join markets m on m.country = daily.country

@@ -5,12 +5,15 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import deltalake
 import duckdb
+import pyarrow.dataset as pa_dataset
 
 from umg_assets import tables
+from umg_assets.resources.reading import TableMissingError
 from umg_assets.settings import Settings
 from umg_assets.tables import Table
 
@@ -72,6 +75,7 @@ def recount(
 
     through: the last local day that is counted; plays of later days wait in raw. Rows are compared by 64-bit hashes of
     all their columns, so that what is held in memory (1 GB; beyond it, on disk under home/staging) is the hashes.
+    Raises TableMissingError where a column of the contract has not been added yet.
     """
     staging = settings.home / "staging"
     staging.mkdir(mode=0o700, exist_ok=True)
@@ -79,10 +83,19 @@ def recount(
         con.execute(f"set memory_limit = '{_MEMORY}'; set preserve_insertion_order = false; set TimeZone = 'UTC'")
         con.execute("set asof_loop_join_threshold = 0")  # it takes a raw table, of unknown size, for a small one
         for table in (*tables.RAW.values(), *only):
-            con.register(table.name, deltalake.DeltaTable(settings.home / "tables" / table.name).to_pyarrow_dataset())
+            con.register(table.name, _rows(settings.home / "tables" / table.name, table))
         _tell(con, settings, through)
         con.execute((importlib.resources.files("umg_assets.recount") / "rows.sql").read_text(encoding="utf-8"))
         return [_compared(con, table, limit) for table in RECOUNTED if table in only]
+
+
+def _rows(path: Path, table: Table) -> pa_dataset.Dataset:
+    rows = deltalake.DeltaTable(path).to_pyarrow_dataset()
+    if missing := [name for name in table.names if name not in rows.schema.names]:
+        raise TableMissingError(
+            f"{path} has no column {', '.join(missing)} yet: type `umg run --range FIRST_DAY:TODAY`"
+        )
+    return rows
 
 
 def _tell(con: duckdb.DuckDBPyConnection, settings: Settings, through: date) -> None:
@@ -106,6 +119,7 @@ def _tell(con: duckdb.DuckDBPyConnection, settings: Settings, through: date) -> 
         "top_artists_days": charts.top_artists_days,
         "favourites": charts.favourites,
         "favourites_days": charts.favourites_days,
+        "favourites_section": charts.favourites_section,
     }.items():
         con.execute(f"set variable {name} = $1", [value])
 

@@ -7,7 +7,7 @@ create schema counted;
 -- Copied first: only of a table of its own does DuckDB know that it is the large side of a join.
 create temp table delivered as
 select play_id, user_key, session_id, track_id, started_at, played_ms, country, play_date, delivery_date, source_file,
-    record
+    record, section
 from raw_plays;
 
 -- A copy of a play gives way to a later delivered one of the same play_id at most correction_days away.
@@ -39,7 +39,7 @@ with copies as (
 )
 select event_id, event_name = 'play_end' as ends, user_key, session_id, track_id, occurred_at, event_date,
     properties ->> '$.play_id' as named, try_cast(properties ->> '$.played_ms' as bigint) as said,
-    hash(user_key, session_id, track_id, named) as play
+    nullif(properties ->> '$.section', '') as section, hash(user_key, session_id, track_id, named) as play
 from once where event_name in ('play_start', 'play_end') and track_id is not null;
 
 -- A start that follows a start of its play, at once or under its name, is the same; an end closes the start before it.
@@ -64,7 +64,7 @@ select coalesce(named, event_id) as play_id, user_key, session_id, track_id, occ
     case when not is_closed then null
         when after.said between 0 and 86_400_000 then after.said
         else epoch_ms(after.occurred_at) - epoch_ms(occurred_at) end as played_ms,
-    event_date as play_date
+    event_date as play_date, section
 from closed;
 
 -- A user's values from a delivery day on; the first known ones hold before it, too.
@@ -104,7 +104,7 @@ select play_date, play_id, user_key, session_id, track_id, started_at, played_ms
     played_ms >= getvariable('stream_ms') as is_stream,
     played_ms < getvariable('stream_ms') as is_skip,
     played_ms * 100 >= duration_ms * getvariable('complete_percent') as is_complete,
-    coalesce(country, home) as country, coalesce(given, age_group) as age_group
+    coalesce(country, home) as country, coalesce(given, age_group) as age_group, section
 from stamped left join catalogue using (track_id) left join groups_by_age using (age);
 
 drop table delivered;
@@ -112,7 +112,8 @@ drop table delivered;
 create table counted.daily_track_plays as
 select play_date, country, age_group, track_id, count(*) as plays, sum(is_stream::int)::bigint as streams,
     sum(is_skip::int)::bigint as skips, sum(is_complete::int)::bigint as completes,
-    sum(played_ms)::bigint as listening_ms
+    sum(played_ms)::bigint as listening_ms,
+    count(*) filter (section = getvariable('favourites_section')) as section_plays
 from counted.plays group by all;
 
 create table counted.monthly_track_plays as
@@ -227,10 +228,12 @@ select ranked.*, artist_name
 from ranked
 join (select artist_id, max(artist_name) as artist_name from catalogue group by artist_id) using (artist_id);
 
+-- Plays started from the section that shows the favourites do not count in them.
 create table counted.age_group_favourites as
 with sums as (
-    select play_date, age_group, track_id, sum(plays)::bigint as plays from counted.daily_track_plays
+    select play_date, age_group, track_id, count(*) as plays from counted.plays
     where age_group is not null and (track_id in (select track_id from catalogue) or not getvariable('catalogue'))
+        and section is distinct from getvariable('favourites_section')
     group by all
 ), figures as (
     select chart_date, age_group, track_id, sum(plays)::bigint as plays

@@ -30,7 +30,9 @@ class Favourite(BaseModel):
     track_id: str
     title: str | None = Field(description="null where no catalogue names the track")
     artist_name: str | None
-    plays: int = Field(description="plays by the age group over the window")
+    plays: int = Field(
+        description="plays by the age group over the window, without those started from the section that shows them"
+    )
 
 
 class Favourites(BaseModel):

@@ -46,7 +46,11 @@ class LakehouseIOManager(dg.IOManager):
         self._reads: dict[tuple[str, str], tuple[History, date, dict[str, list[str]]]] = {}
 
     def load_input(self, context: dg.InputContext) -> DataFrame:
-        """The upstream table, pruned to the upstream partitions of the run's partitions."""
+        """The upstream table, pruned to the upstream partitions of the run's partitions.
+
+        Tables are made to fit their contracts before: an asset may read more than its inputs.
+        """
+        self._lakehouse.create_tables()
         table = tables.BY_NAME[context.asset_key.path[-1]]
         keys = list(context.asset_partition_keys) if context.has_asset_partitions else []
         run = (context.step_context.run_id, context.step_context.step.key)
@@ -59,6 +63,7 @@ class LakehouseIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: DataFrame | Chunks) -> None:
         """Replaces the run's partitions by the rows; rows, Delta version, files, bytes, seconds and a preview
         go into the metadata."""
+        self._lakehouse.create_tables()
         table = tables.BY_NAME[context.asset_key.path[-1]]
         commit = None
         for replaced, rows in self._parts(table, list(context.asset_partition_keys), obj):

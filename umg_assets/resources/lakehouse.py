@@ -16,19 +16,17 @@ from typing import Any
 
 import deltalake
 import pyarrow as pa
-from deltalake.schema import ArrayType, Field, MapType, PrimitiveType
-from deltalake.schema import Schema as DeltaSchema
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from umg_assets import tables
+from umg_assets.resources.contracts import add_new_columns, delta_schema
 from umg_assets.resources.delta_log import newest_version
 from umg_assets.resources.proofs import proved
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import DELETED, Table
 
-_PRIMITIVES = {"bigint": "long", "int": "integer"}
 _APPENDED = {"string": pa.string(), "date": pa.date32(), "timestamp": pa.timestamp("us", tz="UTC")}
 _CONFLICTS = (
     "Failed to commit transaction",
@@ -96,6 +94,7 @@ class Lakehouse:
     def __init__(self, home: Path, spark: Callable[[], SparkSession]) -> None:
         self.home = home
         self._spark = spark
+        self._fitting: set[str] = set()
 
     @property
     def spark(self) -> SparkSession:
@@ -107,17 +106,23 @@ class Lakehouse:
         return self.home / "tables" / table.name
 
     def create_tables(self) -> None:
-        """Makes the tables that are not there yet, by contract; leaves the others as they are."""
+        """Makes the tables that are not there yet, by contract; adds to the others what it has gained at its end.
+
+        A table that is there is looked at once. Raises ContractError when it differs in another way.
+        """
         for table in tables.ALL:
             path = self.path(table)
             if (path / "_delta_log").exists():
+                if table.name not in self._fitting:
+                    _retried(add_new_columns)(path, table)
+                    self._fitting.add(table.name)
                 continue
             path.mkdir(parents=True, exist_ok=True)
             if table.personal:
                 path.chmod(0o700)
             deltalake.DeltaTable.create(
                 path,
-                schema=_delta_schema(table),
+                schema=delta_schema(table),
                 partition_by=list(table.partitioned_by),
                 name=table.name,
                 description=table.comment,
@@ -269,24 +274,6 @@ def _cast(table: Table, name: str, came: str) -> Column:
     cast = value.try_cast(wanted)
     refused = F.raise_error(F.lit(f"{table.name}.{name}: a {came} value does not fit {wanted}")).cast(wanted)
     return F.when(cast.isNotNull() | value.isNull(), cast).otherwise(refused)
-
-
-def _delta_type(sql: str) -> PrimitiveType | ArrayType | MapType:
-    if sql.startswith("array<"):
-        return ArrayType(_delta_type(sql[6:-1]), contains_null=True)
-    if sql.startswith("map<"):
-        key, value = sql[4:-1].split(",", 1)
-        return MapType(_delta_type(key), _delta_type(value), value_contains_null=True)
-    return PrimitiveType(_PRIMITIVES.get(sql, sql))
-
-
-def _delta_schema(table: Table) -> DeltaSchema:
-    return DeltaSchema(
-        [
-            Field(column.name, _delta_type(column.type), nullable=True, metadata={"comment": column.comment})
-            for column in table.columns
-        ]
-    )
 
 
 def _commit(table: Table, version: int, added: Iterable[dict[str, Any]]) -> Commit:

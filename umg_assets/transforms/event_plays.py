@@ -16,6 +16,7 @@ PLAY_COLUMNS = (
     "started_at",
     "played_ms",
     "country",
+    "section",
 )
 
 
@@ -80,7 +81,8 @@ def plays_from_events(pairs: DataFrame) -> DataFrame:
     """Starts and ends with an outcome (`pair_plays`) -> a play a start, columns PLAY_COLUMNS.
 
     play_id is properties.play_id, else the start's event_id. played_ms is what the end says, where that lies between
-    0 and 24 hours, else the time from start to end; NULL for a start without its end.
+    0 and 24 hours, else the time from start to end; NULL for a start without its end. section is the start's
+    properties.section.
     """
     said = F.when(F.col("_end_ms").between(0, DAY_MS), F.col("_end_ms"))
     lasted = F.coalesce(said, _ms_between(F.col("occurred_at"), F.col("_end_at")))
@@ -93,13 +95,14 @@ def plays_from_events(pairs: DataFrame) -> DataFrame:
         F.col("occurred_at").alias("started_at"),
         F.when(F.col("outcome") == "paired", lasted).alias("played_ms"),
         F.lit(None).cast("string").alias("country"),
+        F.when(property_of("section") != "", property_of("section")).alias("section"),
     )
 
 
 def with_event_plays(copies: DataFrame, made: DataFrame) -> DataFrame:
     """Plays of raw_plays, each once, and those made of events (PLAY_COLUMNS).
 
-    One that both have, of the same play_id and day, is raw_plays' own.
+    One that both have, of the same play_id and day, is raw_plays' own, its section too.
     """
     own, key = copies.select(*PLAY_COLUMNS), ["play_id", "play_date"]
     return own.unionByName(made.join(own.select(*key), key, "left_anti").select(*PLAY_COLUMNS))

@@ -101,10 +101,11 @@ def _total(column: str) -> Column:
     return F.sum(F.col(column).cast("bigint"))
 
 
-def sum_by_day(plays: DataFrame) -> DataFrame:
+def sum_by_day(plays: DataFrame, section: str) -> DataFrame:
     """Plays -> sums by play_date, country, age_group and track_id (tables.DAILY_TRACK_PLAYS); NULLs are kept.
 
-    A sum is NULL where no play of the group knows its figure.
+    section: that of the app whose plays section_plays counts; 0 where none was started there. Any other sum is NULL
+    where no play of the group knows its figure.
     """
     return plays.groupBy("play_date", "country", "age_group", "track_id").agg(
         F.count(F.lit(1)).alias("plays"),
@@ -112,6 +113,7 @@ def sum_by_day(plays: DataFrame) -> DataFrame:
         _total("is_skip").alias("skips"),
         _total("is_complete").alias("completes"),
         _total("played_ms").alias("listening_ms"),
+        F.count(F.when(F.col("section") == section, 1)).alias("section_plays"),
     )
 
 

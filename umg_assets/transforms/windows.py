@@ -45,11 +45,16 @@ def favourites(
     """Sums by day -> the most played tracks of an age group over the `days` days ending on each day.
 
     Out: tables.AGE_GROUP_FAVOURITES. daily, tracks: as for `top_artists`. Ties break by track_id. Plays of every
-    country count, those of users without an age group do not. With a catalogue, a track that it does not hold is not
-    ranked; without one, every track is, and its title is NULL.
+    country count, those of users without an age group do not, nor do section_plays: the list would feed itself. A
+    track of which no other play is left is not ranked. With a catalogue, a track that it does not hold is not ranked;
+    without one, every track is, and its title is NULL.
     """
     titles = F.broadcast(tracks.select("track_id", "title", "artist_name"))
-    rankable = daily.join(titles.select("track_id"), "track_id", "left_semi") if catalogue else daily
+    # section_plays is NULL in rows that were written before there was such a column
+    elsewhere = F.col("plays") - F.coalesce("section_plays", F.lit(0))
+    started_elsewhere = daily.withColumn("plays", elsewhere).where("plays > 0")
+    known = titles.select("track_id")
+    rankable = started_elsewhere.join(known, "track_id", "left_semi") if catalogue else started_elsewhere
     grouped = _sums(rankable.where("age_group is not null"), ("plays",), "play_date", "age_group", "track_id")
     windows = _rolling(grouped, ("plays",), ("age_group", "track_id"), first, last, days)
     ranked = rank_by(windows, {"plays": "plays"}, ("chart_date", "age_group"), "track_id", size)

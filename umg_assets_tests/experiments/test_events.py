@@ -113,6 +113,29 @@ def test_an_end_that_comes_in_another_delivery_past_midnight_finds_its_start(app
     assert set(report.partitions["plays"]) == {"2026-03-02", "2026-03-03"}
 
 
+def test_a_play_is_of_the_section_that_its_start_names_and_none_from_the_list_puts_a_track_on_it(app: Lake):
+    app.drop_events(
+        "2026-03-02",
+        [
+            start("s1", "03-02T10:00:00", properties='{"play_id": "p1", "section": "age_picks"}'),
+            end("e1", "03-02T10:01:00", properties='{"play_id": "p1", "section": "home"}'),  # an end's is nobody's
+            start("s2", "03-02T10:02:00", "t2", properties='{"section": "age_picks"}'),
+            start("s3", "03-02T10:03:00", "t2", properties='{"section": "search"}'),
+            start("s4", "03-02T10:04:00", properties='{"section": ""}'),
+            start("s5", "03-02T10:05:00", properties='{"section": null}'),
+            start("s6", "03-02T10:06:00"),
+        ],
+    )
+    app.run()
+    assert app.values("plays", "play_id", "section") == [
+        ("p1", "age_picks"), ("s2", "age_picks"), ("s3", "search"), ("s4", None), ("s5", None), ("s6", None),
+    ]  # fmt: skip
+    assert app.values("daily_track_plays", "track_id", "plays", "section_plays") == [("t1", 4, 1), ("t2", 2, 1)]
+    lists = app.values("age_group_favourites", "chart_date", "rank", "track_id", "plays")
+    assert [row[1:] for row in lists if row[0] == date(2026, 3, 2)] == [(1, "t1", 3), (2, "t2", 1)]
+    assert reconcile(read_settings(app.home))
+
+
 @pytest.mark.sail_enough
 def test_an_event_delivered_twice_counts_once_and_a_play_that_both_sources_have_is_raw_plays_own(app: Lake):
     again = [start("s1", "03-02T10:00:00", properties='{"play_id": "p1"}'), start("s2", "03-02T10:05:00")]

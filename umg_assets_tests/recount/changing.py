@@ -24,7 +24,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
 
 
 _OTHER = {
-    "string": "concat({0}, '?')",
+    "string": "concat(coalesce({0}, ''), '?')",
     "bigint": "{0} + 77",
     "int": "{0} + 77",
     "date": "date '2020-02-29'",
@@ -47,9 +47,11 @@ def change_a_row(lake: Lake, name: str) -> tuple[str, str]:
 
 def change_a_row_a_column(lake: Lake, table: Table) -> dict[str, str]:
     """Changes every column of the table that is not of its key, each in a row of its own. Returns, by what names a row,
-    the column that is another one in it."""
+    the column that is another one in it. The rows know what any row knows: no made-up play says its section."""
     columns = [name for name in table.names if name not in _key(table.name)]
-    rows = [row for row in lake.rows(table.name) if None not in row.values()]
+    every = lake.rows(table.name)
+    known = {name for row in every for name, value in row.items() if value is not None}
+    rows = [row for row in every if None not in (row[name] for name in known)]
     chosen = dict(zip(columns, rows, strict=False))
     assert len(chosen) == len(columns)
     updates = {

@@ -232,11 +232,12 @@ def test_a_contract_that_says_more_than_its_table_is_refused_and_the_table_keeps
 def test_writes_cast_to_the_contract_and_leave_types_nullability_and_comments_as_declared(lakehouse: Lakehouse):
     rows = lakehouse.spark.sql(
         "select '7' as plays, 3 as streams, cast(0 as smallint) as skips, null as completes, "
-        "2.0 as listening_ms, 'a' as track_id, 'literal' as age_group, 'AT' as country, '2026-03-02' as play_date"
+        "2.0 as listening_ms, '1' as section_plays, 'a' as track_id, 'literal' as age_group, 'AT' as country, "
+        "'2026-03-02' as play_date"
     )
     lakehouse.write_slice(DAILY_TRACK_PLAYS, rows, Slice.days("play_date", [MONDAY]))
     assert stored(lakehouse, DAILY_TRACK_PLAYS, *DAILY_TRACK_PLAYS.names) == [
-        (MONDAY, "AT", "literal", "a", 7, 3, 0, None, 2)
+        (MONDAY, "AT", "literal", "a", 7, 3, 0, None, 2, 1)
     ]
     lakehouse.merge(TRACKS, lakehouse.spark.sql(f"select {_literals(TRACKS)}, false as _deleted"))
     for table in (DAILY_TRACK_PLAYS, TRACKS):

@@ -36,7 +36,7 @@ def _found(
             "play_date": at.astimezone(VIENNA).date(), "play_id": f"p{number:03}", "user_key": user,
             "session_id": session_id, "track_id": "t", "started_at": at, "played_ms": played_ms,
             "is_stream": None if skip is None else not skip, "is_skip": skip, "is_complete": None,
-            "country": None if country is None else str(country), "age_group": None,
+            "country": None if country is None else str(country), "age_group": None, "section": None,
         }  # fmt: skip
         rows.append(tuple(row[name] for name in tables.PLAYS.names))
     schema = ", ".join(f"{column.name} {column.type}" for column in tables.PLAYS.columns)

@@ -27,7 +27,7 @@ def made(spark: SparkSession) -> dict[Table, DataFrame]:
     plays, daily, tracks = empty(tables.PLAYS), empty(tables.DAILY_TRACK_PLAYS), empty(tables.TRACKS)
     return {
         tables.SESSIONS: sessions_of(plays),
-        tables.DAILY_TRACK_PLAYS: sum_by_day(plays),
+        tables.DAILY_TRACK_PLAYS: sum_by_day(plays, "age_picks"),
         tables.MONTHLY_TRACK_PLAYS: sum_by_month(plays),
         tables.TOP_TRACKS_BY_COUNTRY: rank_tracks(empty(tables.MONTHLY_TRACK_PLAYS), tracks, 50, catalogue=True),
         tables.TOP_ARTISTS_BY_GENRE: top_artists(daily, tracks, ["AT"], DAY, DAY, 30, 10),
