@@ -20,7 +20,7 @@ _COLOURS = {
     "on hold": "#6b3fa0",
 }
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#1f2430;max-width:64rem;margin:2rem auto;padding:0 1rem}
+body{font:15px/1.5 system-ui,sans-serif;color:#1f2430;max-width:86rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .4rem}.dim{color:#6b7280}
 td{white-space:nowrap}.text td{white-space:normal}
 table{border-collapse:collapse;width:100%;font-size:.86rem}th,td{padding:.3rem .5rem;text-align:right}
