@@ -43,7 +43,7 @@ def build_experiment_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
 def _assets_of(name: str, experiment: Experiment, time_zone: str) -> list[dg.AssetsDefinition]:
     days_def = experiment_days(experiment.first_day, experiment.last_day, time_zone)
-    group, about = f"experiment_{name}", f"{experiment.hypothesis} Owner: {experiment.owner}.\n\n{__doc__}"
+    group, about = f"experiment_{name}", f"{experiment.hypothesis}\n\nOwner: {experiment.owner}\n\n{__doc__}"
 
     @dg.asset(
         name=days_asset(name),

@@ -87,12 +87,16 @@ def part_cells(rows: Sequence[Row]) -> list[list[str]]:
         [
             row.effect.metric,
             row.effect.treatment_name,
-            " to ".join(f"{one:,.4g}" for one in row.effect.numerators),
-            " to ".join(f"{one:,.4g}" for one in row.effect.denominators),
+            " to ".join(_figure(one) for one in row.effect.numerators),
+            " to ".join(_figure(one) for one in row.effect.denominators),
             " and ".join(f"{one:,}" for one in row.effect.users),
         ]
         for row in rows
     ]
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def literal_cells(readout: Readout) -> list[list[str]]:
@@ -101,7 +105,7 @@ def literal_cells(readout: Readout) -> list[list[str]]:
         [
             test.treatment,
             " and ".join(f"{one:,}" for one in test.sessions),
-            f"{test.control_mean:,.4g} to {test.treatment_mean:,.4g}",
+            f"{_figure(test.control_mean)} to {_figure(test.treatment_mean)}",
             _p(test.t_p),
             _p(test.rank_p),
         ]
