@@ -297,7 +297,7 @@ def with_repeats(history: History, days: Iterable[date], kind: Kind = "plays") -
 
 def chunks(history: History, days: Iterable[date], size: int) -> list[list[date]]:
     """The days in order, in chunks of about `size` raw plays and events, so that memory does not follow the history."""
-    rows = raw_rows_by_day(history, ("plays", "events"))
+    rows = history.rows_by_day("plays", "events")
     packed: list[list[date]] = []
     held = 0
     for day in sorted(set(days)):
@@ -308,12 +308,3 @@ def chunks(history: History, days: Iterable[date], size: int) -> list[list[date]
         packed[-1].append(day)
         held += count
     return packed
-
-
-def raw_rows_by_day(history: History, kinds: Iterable[Kind] = ("plays",)) -> dict[date, int]:
-    """Raw rows (copies of plays, or of events) by local date, as the ledger counted them."""
-    rows: dict[date, int] = {}
-    for entry in (entry for kind in kinds for entry in history.standing(kind)):
-        for day, count in entry.rows_by_play_date.items():
-            rows[date.fromisoformat(day)] = rows.get(date.fromisoformat(day), 0) + count
-    return rows

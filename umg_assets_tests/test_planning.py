@@ -184,4 +184,4 @@ def test_raw_rows_count_what_stands_and_not_what_was_replaced_or_refused():
             plays(3, day(2), path="b", quarantined={"not_the_format": 1}),
         )
     )
-    assert planning.raw_rows_by_day(history) == {day(3): 1}
+    assert history.rows_by_day("plays") == {day(3): 1}

@@ -97,7 +97,7 @@ def _counted(
 ) -> Iterator[tuple[date, dict[str, int]]]:
     """By day, the raw copies of plays; where plays are made of events, what became of their starts and ends."""
     days = [date.fromisoformat(key) for key in keys]
-    found = {day: {"raw_copies": rows} for day, rows in planning.raw_rows_by_day(history).items() if day in days}
+    found = {day: {"raw_copies": rows} for day, rows in history.rows_by_day("plays").items() if day in days}
     for chunk in planning.chunks(history, days, settings.chunk_plays) if settings.event_plays else ():
         for row in outcomes(_pairs_of(chunk, history, settings, lakehouse)).collect():
             if row["event_date"] in chunk:

@@ -65,8 +65,10 @@ class LakehouseIOManager(dg.IOManager):
         go into the metadata."""
         self._lakehouse.create_tables()
         table = tables.BY_NAME[context.asset_key.path[-1]]
+        # Dagster gives those of two dimensions in no order of their own
+        keys = sorted(context.asset_partition_keys)
         commit = None
-        for replaced, rows in self._parts(table, list(context.asset_partition_keys), obj):
+        for replaced, rows in self._parts(table, keys, obj):
             written = self._lakehouse.write_slice(table, rows, replaced)
             commit = commit + written if commit else written
         assert commit is not None
@@ -76,12 +78,12 @@ class LakehouseIOManager(dg.IOManager):
                 metadata={"dagster/partition_row_count": count}, asset_key=context.asset_key, partition_key=_key(values)
             )
         context.add_output_metadata(commit.metadata)
-        shown = preview(self._lakehouse, table, list(context.asset_partition_keys))
+        shown = preview(self._lakehouse, table, keys)
         if shown:  # of the last partition alone: output metadata would go to each of a range
             step.add_asset_metadata(
                 metadata={name: dg.MetadataValue.md(text) for name, text in shown.items()},
                 asset_key=context.asset_key,
-                partition_key=context.asset_partition_keys[-1],
+                partition_key=keys[-1],
             )
         step.set_data_version(context.asset_key, data_version(self._stamp(context, obj)))
 

@@ -95,6 +95,14 @@ class History:
                 last[entry.path, entry.delivery_date] = entry
         return list(last.values())
 
+    def rows_by_day(self, *sources: str) -> dict[date, int]:
+        """Raw rows (copies of plays, or of events) that stand, by local date."""
+        rows: dict[date, int] = {}
+        for entry in (entry for source in sources for entry in self.standing(source)):
+            for day, count in entry.rows_by_play_date.items():
+                rows[date.fromisoformat(day)] = rows.get(date.fromisoformat(day), 0) + count
+        return rows
+
     def unfinished(self) -> list[Entry]:
         """Staged entries that no landed entry of the same (source, path, delivery date) follows."""
         open_: dict[tuple[str, str, date], list[Entry]] = {}
