@@ -83,12 +83,9 @@ class Daemon:
 
     def wait_for(self, what: Callable[[], Any], said: str) -> Any:
         """Waits until `what` is true and returns it; fails with the daemon's last lines when it never is."""
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            if found := what():
-                return found
-            time.sleep(0.5)
-        raise AssertionError(f"never came: {said}\n{self._log.read_text()[-6000:]}")
+        found = awaited(what)
+        assert found, f"never came: {said}\n{self._log.read_text()[-6000:]}"
+        return found
 
     def settle(self) -> None:
         """Waits until landing/ holds no news, no partition is stale and no run is under way."""
@@ -125,6 +122,14 @@ class Daemon:
                     if tick.error:
                         found.append(tick.error.to_string())
         return found
+
+
+def awaited(what: Callable[[], Any]) -> Any:
+    """What `what` returns once that is true; its last answer when it never is."""
+    until = time.monotonic() + PATIENCE
+    while not (found := what()) and time.monotonic() < until:
+        time.sleep(0.5)
+    return found
 
 
 def free_port() -> int:

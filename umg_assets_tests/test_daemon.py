@@ -16,7 +16,7 @@ from dagster import AssetKey, DagsterRunStatus
 
 from umg_assets.partitions import utc_today
 from umg_assets.resources.instance import open_instance
-from umg_assets_tests.daemon import PATIENCE, Daemon, environment, free_port
+from umg_assets_tests.daemon import PATIENCE, Daemon, awaited, environment, free_port
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.processes import run_python
 
@@ -258,15 +258,10 @@ def test_umg_dev_put_in_the_background_by_a_shell_ends_with_all_its_servers_when
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as sh does with `umg dev &`
     )
     try:
-        until = time.monotonic() + PATIENCE
-        while not _answers(port) and time.monotonic() < until:
-            time.sleep(0.5)
-        assert _answers(port)
+        assert awaited(lambda: _answers(port))
         served.terminate()
         served.wait(PATIENCE)
-        while _is_there(served.pid) and time.monotonic() < until:
-            time.sleep(0.5)
-        assert not _is_there(served.pid), "the daemon, the webserver and the code server are gone"
+        assert awaited(lambda: not _is_there(served.pid)), "the daemon, the webserver and the code server are gone"
     finally:
         if _is_there(served.pid):
             os.killpg(served.pid, signal.SIGKILL)

@@ -95,7 +95,7 @@ def plays_from_events(pairs: DataFrame) -> DataFrame:
         F.col("occurred_at").alias("started_at"),
         F.when(F.col("outcome") == "paired", lasted).alias("played_ms"),
         F.lit(None).cast("string").alias("country"),
-        F.when(property_of("section") != "", property_of("section")).alias("section"),
+        F.nullif(property_of("section"), F.lit("")).alias("section"),
     )
 
 
