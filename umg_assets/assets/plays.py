@@ -19,7 +19,7 @@ from umg_assets.resources.ledger import History, Ledger
 from umg_assets.resources.slices import Slice
 from umg_assets.settings import Settings
 from umg_assets.transforms.event_plays import outcomes, pair_plays, plays_from_events, with_event_plays
-from umg_assets.transforms.plays import latest_copies, stamp_plays, sum_by_day, sum_by_month
+from umg_assets.transforms.plays import latest_copies, stamp_plays, sum_by_day, sum_by_month, users_during
 
 
 def build_play_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
@@ -129,5 +129,5 @@ def plays_of(
     if settings.event_plays:
         made = plays_from_events(_pairs_of(chunk, history, settings, lakehouse))
         latest = with_event_plays(latest, made.where(Slice.days("play_date", chunk).predicate))
-    limits = settings.thresholds
-    return stamp_plays(latest, users, tracks, limits.stream_ms, limits.complete_percent)
+    limits, known = settings.thresholds, users_during(users, min(chunk), max(chunk))
+    return stamp_plays(latest, known, tracks, limits.stream_ms, limits.complete_percent)

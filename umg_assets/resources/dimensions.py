@@ -111,8 +111,7 @@ class Dimensions:
         """The changes, computed once; None when there are none."""
         folder: Path = self._lakehouse.staging()
         try:
-            changed.write.parquet(str(folder / "changes"))
-            rows = self._lakehouse.spark.read.schema(changed.schema).parquet(str(folder / "changes"))
+            rows = self._lakehouse.once(changed, folder / "changes")
             yield rows if rows.take(1) else None
         finally:
             self._lakehouse.discard(folder)

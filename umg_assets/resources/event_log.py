@@ -55,7 +55,9 @@ class RangeEventLog(SqliteEventLogStorage):
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         with self._db_lock:
-            engine = self._engines.setdefault(shard, self._engine(shard))
+            if shard not in self._engines:
+                self._engines[shard] = self._engine(shard)
+            engine = self._engines[shard]
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)

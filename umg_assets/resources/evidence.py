@@ -110,8 +110,7 @@ class EvidenceReader:
         spark = self._lakehouse.spark
 
         def once(what: str, rows: DataFrame) -> DataFrame:
-            rows.write.parquet(str(folder / what))
-            return spark.read.schema(rows.schema).parquet(str(folder / what))
+            return self._lakehouse.once(rows, folder / what)
 
         try:
             zone = self._settings.time_zone

@@ -80,7 +80,7 @@ class Ingest:
         entries = _entries(chunk)
         prove_accounted(entries)
         for kind in chunk.typed.keys() & tables.MOMENTS.keys():
-            entries = touched(entries, kind, chunk, history, self._lakehouse, self._settings.correction_days)
+            entries = touched(entries, kind, chunk, history, self._lakehouse, self._settings.correction_days, folder)
         with self._ledger.change(entries):
             keys = self._user_keys(chunk, folder)
             for kind, typed in chunk.typed.items():

@@ -161,7 +161,9 @@ class Lakehouse:
             proof,
             F.when(F.expr(replaced.predicate), F.col(proof)).otherwise(outside.cast(table.type_of(proof))),
         )
-        together = proved(table, checked).repartition(*table.partitioned_by)  # one file a partition, not one a task
+        together = proved(table, checked)
+        if not table.unique:  # else the proof has brought each partition's rows together: one file a partition
+            together = together.repartition(*table.partitioned_by)
         mark = uuid.uuid4().hex
 
         def write() -> None:
@@ -251,6 +253,11 @@ class Lakehouse:
         folder.mkdir(parents=True, mode=0o700)
         folder.parent.chmod(0o700)
         return folder
+
+    def once(self, rows: DataFrame, folder: Path) -> DataFrame:
+        """The rows computed once: written to a new directory of a staging directory, and read from there."""
+        rows.write.parquet(str(folder))
+        return self.spark.read.schema(rows.schema).parquet(str(folder))
 
     def discard(self, folder: Path) -> None:
         """Removes a staging directory."""

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from umg_assets.resources.ledger import Entry
 from umg_assets.tables import DELETED, Table
+from umg_assets.transforms.shares import share_of
 
 _HASH = "_key_hash"
 
@@ -33,7 +34,7 @@ def proved(table: Table, rows: DataFrame) -> DataFrame:
     )
     if not table.unique:
         return filled
-    order = Window.partitionBy(*(table.partitioned_by or (_HASH,))).orderBy(_HASH)
+    order = Window.partitionBy(*(table.partitioned_by or (share_of(*table.key),))).orderBy(_HASH)
     twice = F.lag(_HASH).over(order) == F.col(_HASH)
     for name in table.key:
         twice &= F.lag(name).over(order).eqNullSafe(F.col(name))

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -15,7 +16,7 @@ from umg_assets.resources.ledger import Entry, History
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.staging import Chunk, parts
 from umg_assets.tables import Kind
-from umg_assets.transforms.records import other_copies
+from umg_assets.transforms.records import other_copies, spread_ids
 
 
 def touched(
@@ -25,10 +26,12 @@ def touched(
     history: History,
     lakehouse: Lakehouse,
     correction_days: int,
+    folder: Path,
 ) -> list[Entry]:
     """The entries; those of a kind (plays or events) with the dates that they touch and the pairs that share an id.
 
     Of the raw rows that stand, only those within correction_days of a touched day are read, and only their ids.
+    folder: for what is computed once and read twice.
     """
     moment = tables.MOMENTS[kind]
     copy = [F.col(moment.id).alias("id"), F.col(moment.date).alias("date")]
@@ -48,7 +51,11 @@ def touched(
         standing = standing.where(Slice.days(moment.date, near).predicate)
         copies = copies.unionByName(standing.select(*copy))
     pairs: dict[str, set[str]] = {}
-    for row in other_copies(delivered, copies, correction_days).collect() if days else ():
+    rows = []
+    if days:
+        spread = lakehouse.once(spread_ids(delivered, copies), folder / f"spread-{kind}")
+        rows = other_copies(delivered, copies, spread, correction_days).collect()
+    for row in rows:
         path = own[row["_file"]].path
         left[path].add(row["other_date"])
         low, high = sorted((row["date"], row["other_date"]))

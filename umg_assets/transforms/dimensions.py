@@ -9,6 +9,7 @@ from umg_assets import tables
 from umg_assets.partitions import FIRST_KNOWN
 from umg_assets.tables import DELETED
 from umg_assets.transforms.plays import with_user_of_day
+from umg_assets.transforms.shares import share_of
 
 _END = "9999-12-31"
 
@@ -33,16 +34,20 @@ def user_history(raw: DataFrame, lower_bounds: Sequence[int]) -> DataFrame:
     from birth_date on the day for which it is valid (a birthday on 29 February counts on the 28th), below the
     first lower bound (years) it is NULL. Neighbouring days with equal values are one row.
     """
-    following = Window.partitionBy("user_key").orderBy("delivery_date")
-    spans = latest_by_day(raw, "user_key").select(
-        "user_key",
-        "country",
-        "age_group",
-        "birth_date",
-        F.when(F.lag("delivery_date").over(following).isNull(), F.lit(FIRST_KNOWN))
-        .otherwise(F.col("delivery_date"))
-        .alias("valid_from"),
-        F.coalesce(F.lead("delivery_date").over(following), F.lit(_END).cast("date")).alias("valid_to"),
+    following = Window.partitionBy("_share").orderBy("user_key", "delivery_date")
+    earlier, later = (of("user_key").over(following).eqNullSafe(F.col("user_key")) for of in (F.lag, F.lead))
+    open_end = F.lit(_END).cast("date")
+    spans = (
+        latest_by_day(raw, "user_key")
+        .withColumn("_share", share_of("user_key"))
+        .select(
+            "user_key",
+            "country",
+            "age_group",
+            "birth_date",
+            F.when(earlier, F.col("delivery_date")).otherwise(F.lit(FIRST_KNOWN)).alias("valid_from"),
+            F.when(later, F.lead("delivery_date").over(following)).otherwise(open_end).alias("valid_to"),
+        )
     )
     return coalesce_history(_split_by_age(spans, lower_bounds))
 
@@ -108,14 +113,17 @@ def _split_by_age(spans: DataFrame, lower_bounds: Sequence[int]) -> DataFrame:
 
 def coalesce_history(spans: DataFrame) -> DataFrame:
     """Spans without overlaps (valid_to 9999-12-31 or NULL: open) -> neighbours with equal values as one row."""
-    days = Window.partitionBy("user_key").orderBy("valid_from")
+    days = Window.partitionBy("_share").orderBy("user_key", "valid_from")
     same = (
-        F.lag("country").over(days).eqNullSafe(F.col("country"))
+        (F.lag("user_key").over(days) == F.col("user_key"))
+        & F.lag("country").over(days).eqNullSafe(F.col("country"))
         & F.lag("age_group").over(days).eqNullSafe(F.col("age_group"))
         & F.lag("valid_to").over(days).eqNullSafe(F.col("valid_from"))
     )
-    flagged = spans.withColumn("valid_to", _open_end("valid_to")).withColumn("_new", F.when(same, 0).otherwise(1))
-    numbered = flagged.withColumn("_island", F.sum("_new").over(days))
+    shared = spans.withColumn("valid_to", _open_end("valid_to")).withColumn("_share", share_of("user_key"))
+    flagged = shared.withColumn("_new", F.when(same, 0).otherwise(1))
+    so_far = days.rowsBetween(Window.unboundedPreceding, 0)
+    numbered = flagged.withColumn("_island", F.sum("_new").over(so_far))
     end = F.max("valid_to")
     return (
         numbered.groupBy("user_key", "_island")

@@ -1,5 +1,7 @@
 """From raw copies to plays, and from plays to sums by day and by month."""
 
+from datetime import date
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -54,6 +56,14 @@ def repeated_plays(plays: DataFrame) -> DataFrame:
         F.max("play_date").alias("last_day"),
     )
     return by_id.where("days > 1")
+
+
+def users_during(users: DataFrame, first: date, last: date) -> DataFrame:
+    """Of the users' history (tables.USERS) the rows that hold on any day from first to last.
+
+    A join with plays of those days gives what one with the whole history gives, and meets a row a user and not all.
+    """
+    return users.where((F.col("valid_from") <= F.lit(last)) & F.coalesce(F.col("valid_to") > F.lit(first), F.lit(True)))
 
 
 def with_user_of_day(days: DataFrame, users: DataFrame) -> DataFrame:

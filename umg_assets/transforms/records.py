@@ -107,26 +107,29 @@ def _type_at(schema: StructType, path: list[str]) -> DataType | None:
     return found
 
 
-def other_copies(delivered: DataFrame, copies: DataFrame, correction_days: int) -> DataFrame:
+def spread_ids(delivered: DataFrame, copies: DataFrame) -> DataFrame:
+    """The ids of a delivery that lie on several days: `_hash` (xxhash64 of the id), each once.
+
+    delivered: id, date of records that it brings or replaces; copies: id, date of raw rows, the delivered ones
+    included. Two ids of one hash may come out without need.
+    """
+    spans = delivered.groupBy(F.xxhash64("id").alias("_hash")).agg(
+        F.min("date").alias("_first"), F.max("date").alias("_last")
+    )
+    both = spans.join(copies.select("date", F.xxhash64("id").alias("_hash")), "_hash")
+    return both.where("date <> _first or date <> _last").select("_hash").distinct()
+
+
+def other_copies(delivered: DataFrame, copies: DataFrame, spread: DataFrame, correction_days: int) -> DataFrame:
     """Where records that a delivery brings or replaces lie on other days.
 
-    delivered: `_file`, id, date; copies: id, date of raw rows, the delivered ones included.
+    delivered: `_file`, id, date; copies: id, date of raw rows, the delivered ones included; spread: `spread_ids`.
     Out, each once: `_file`, date, other_date: local dates at most correction_days apart that share an id.
     """
-    key = F.xxhash64("id").alias("_hash")
-    spread = (
-        copies.groupBy(key)
-        .agg(F.min("date").alias("_first"), F.max("date").alias("_last"))
-        .where("_first <> _last")
-        .select("_hash")
-    )
-    few = copies.select("id", F.col("date").alias("other_date"), key).join(F.broadcast(spread), "_hash", "left_semi")
-    mine = delivered.select("_file", "id", "date", key).join(F.broadcast(spread), "_hash", "left_semi")
+    # the small side stands left, where Sail builds its hash table
+    concerned = F.broadcast(spread).join(delivered.withColumn("_hash", F.xxhash64("id")), "_hash").drop("_hash")
+    others = copies.select("id", F.col("date").alias("other_date"), F.xxhash64("id").alias("_hash"))
+    few = F.broadcast(spread).join(others, "_hash").drop("_hash")
     apart = F.abs(F.datediff("date", "other_date"))
-    return (
-        mine.drop("_hash")
-        .join(few.drop("_hash"), "id")
-        .where((apart > 0) & (apart <= correction_days))
-        .select("_file", "date", "other_date")
-        .distinct()
-    )
+    found = concerned.join(few, "id").where((apart > 0) & (apart <= correction_days))
+    return found.select("_file", "date", "other_date").distinct()

@@ -28,17 +28,14 @@ def sessions_of(plays: DataFrame) -> DataFrame:
     cut at the midnight after. Of a play over 22 hours, 22 count before a silence. country and age_group are those of
     its first play; sums are NULL where no play knows.
     """
-    timed = _timed(plays)
-    by_id = timed.where("session_id is not null").groupBy(*_OF_USER)
     # most ids span less than a day: one session, found without sorting; the others are few, and read once more
-    short = reduce(
-        Column.__and__,
-        (
-            F.min(name).eqNullSafe(F.max(name)) & ((F.count(name) == 0) | (F.count(name) == F.count(F.lit(1))))
-            for name in _STAMPS
-        ),
-        (F.max("_started") - F.min("_started") <= _micros(LONG_SILENCE))
-        & (F.datediff(F.max("play_date"), F.min("play_date")) <= 1),
+    timed = _timed(plays).withColumns({f"_{name}": F.xxhash64(name) for name in _STAMPS})
+    by_id = timed.where("session_id is not null").groupBy(*_OF_USER)
+    alike = (F.min(f"_{name}") == F.max(f"_{name}") for name in _STAMPS)
+    short = (
+        reduce(Column.__and__, alike)
+        & (F.max("_started") - F.min("_started") <= _micros(LONG_SILENCE))
+        & (F.datediff(F.max("play_date"), F.min("play_date")) <= 1)
     )
     whole = by_id.agg(*_figures(), *(F.max(name).alias(name) for name in _STAMPS), short.alias("_short"))
     long = by_id.agg(short.alias("_short")).where("not _short").select(*_OF_USER)
