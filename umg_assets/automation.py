@@ -22,6 +22,7 @@ from umg_assets.resources.instance import (
     end_dead_runs,
     last_event,
     refused_assets,
+    run_under_way,
     tags_of,
 )
 from umg_assets.resources.lakehouse import Lakehouse
@@ -29,7 +30,7 @@ from umg_assets.resources.landing import LandingError, Scan, scan
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.stamps import read_stamps
 from umg_assets.running import Runner, blocking_checks
-from umg_assets.runs import LAND, RAW, STAGES, Run, landing_runs, next_runs, stages
+from umg_assets.runs import CATCH_UP, CLOSE_THE_DAY, LAND, RAW, STAGES, Run, landing_runs, next_runs, scattered, stages
 from umg_assets.settings import Automation, Settings
 
 CHECK = "check_tables"
@@ -81,6 +82,19 @@ def close_the_day() -> None:
     bring_up_to_date()
 
 
+@dg.op
+def make_what_is_stale(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
+    """Runs what is stale, range after range, in this run's process; each is a run of its own in the UI."""
+    report = Runner(settings, context.log.info, context.instance, "catch_up").catch_up()
+    context.log.info(f"Up to date with the ledger after {report.runs} runs")
+
+
+@dg.job
+def catch_up() -> None:
+    """Makes what a delivery touched where that is many ranges: ledger_sensor asks for it instead of a run for each."""
+    make_what_is_stale()
+
+
 @dataclass(frozen=True)
 class Automated:
     """Jobs, and the sensors and schedules that ask for them."""
@@ -99,7 +113,7 @@ def build_automation(settings: Settings) -> Automated:
     ]
     checks = dg.define_asset_job(CHECK, checks_of_tables())
     return Automated(
-        [landing, *after, checks, compact_tables, close_the_day],
+        [landing, *after, checks, compact_tables, close_the_day, catch_up],
         _sensors(settings.automation, landing, after),
         _schedules(settings, checks),
     )
@@ -128,7 +142,9 @@ def _sensors(looks: Automation, landing: Any, after: list[Any]) -> list[dg.Senso
         runs = [] if under_way else landing_runs((one.delivery_date, one.path, one.signature) for one in found.changed)
         return _landing_asked(context, found, runs, under_way)
 
-    @dg.sensor(jobs=after, description="Runs what deliveries touched, by the ledger: that alone.", **common)
+    @dg.sensor(
+        jobs=[*after, catch_up], description="Runs what deliveries touched, by the ledger: that alone.", **common
+    )
     def ledger_sensor(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
     ) -> dg.SensorResult:
@@ -139,6 +155,8 @@ def _sensors(looks: Automation, landing: Any, after: list[Any]) -> list[dg.Senso
         looked_at = repr(seen)
         if context.cursor == looked_at:
             return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=looked_at)
+        if job := run_under_way(context.instance, (CLOSE_THE_DAY, CATCH_UP)):
+            return dg.SensorResult(skip_reason=f"{job} is making what is stale", cursor=context.cursor)
         history, stamps = ledger.read(), read_stamps(context.instance, scope.planned, scope.definitions)
         todo = plan(history, stamps, scope, today)
         refused = refused_assets(context.instance, _blocking(context)) if todo else set()
@@ -174,10 +192,10 @@ def _landing_asked(
 
 
 def _stages_asked(todo: Plan, runs: list[Run], busy: set[str], refused: set[str], looked_at: str) -> dg.SensorResult:
-    """The runs that may start now; why the others wait."""
+    """The runs that may start now, or one that makes them and what follows where they are many; why others wait."""
     waits = f"stale: {sorted(todo.partitions)}; under way: {sorted(busy)}; refused by a check: {sorted(refused)}"
     return dg.SensorResult(
-        run_requests=[_request(run, "ledger_sensor") for run in runs],
+        run_requests=[_catching_up(runs)] if scattered(runs) else [_request(run, "ledger_sensor") for run in runs],
         skip_reason=None if runs else waits if todo else "every table is up to date with the ledger",
         cursor=None if runs else looked_at,
     )
@@ -209,6 +227,14 @@ def _request(run: Run, asked_by: str, tags: dict[str, str] | None = None) -> dg.
         asset_selection=[dg.AssetKey(asset) for asset in run.assets],
         asset_check_keys=None if (checks := checks_in(run)) is None else sorted(checks, key=str),
         tags={**tags_of(run.bounds, asked_by, run.why), **(tags or {})},
+    )
+
+
+def _catching_up(runs: list[Run]) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"{CATCH_UP}:{[run.fingerprint for run in runs]} {_hour()}",
+        job_name=CATCH_UP,
+        tags=tags_of(None, "ledger_sensor", f"{len(runs)} ranges; {runs[0].why}"),
     )
 
 

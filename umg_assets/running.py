@@ -1,6 +1,6 @@
 """`umg run`: brings everything up to date with landing/, through Dagster, in this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,6 +14,7 @@ from umg_assets.experiments.days import days_asset, evidence_days, readout_asset
 from umg_assets.partitions import chart_key, days_between, local_today, month_of
 from umg_assets.planning import BY_MARKET, CHARTS, EXPORTS, MONTHLY, WHOLE, Plan, Scope, plan
 from umg_assets.resources.instance import (
+    busy_assets,
     end_dead_runs,
     here,
     open_instance,
@@ -71,17 +72,34 @@ class Runner:
                 report_materializations(instance, landing_events(files))
             for one in landing_runs((file.delivery_date, file.path, file.signature) for file in files):
                 self._run(instance, one, report)
-            done: set[str] = set()
-            while runs := [one for one in self._next(instance, forced, report) if one.fingerprint not in done]:
-                for one in runs:
-                    done.add(one.fingerprint)
-                    for asset in one.assets:
-                        if asset not in report.partitions or forced.get(asset):
-                            self._say(f"{asset}: {_count(one.keys[asset])}")
-                        report.partitions[asset] = one.keys[asset]
-                        forced.pop(asset, None)
-                    self._run(instance, one, report)
+            self._make(instance, forced, report)
         return report
+
+    def catch_up(self) -> Report:
+        """Runs what is stale and nobody else is making, until nothing is. Raises RunFailedError when a run fails."""
+        report = Report()
+        with nullcontext(self._instance) if self._instance else open_instance(self._settings.home) as instance:
+            self._make(instance, {}, report, lambda: busy_assets(instance))
+        return report
+
+    def _make(
+        self,
+        instance: dg.DagsterInstance,
+        forced: dict[str, list[str]],
+        report: Report,
+        busy: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        """Runs what is stale or forced, and not busy, until nothing is."""
+        done: set[str] = set()
+        while runs := [one for one in self._next(instance, forced, report, busy()) if one.fingerprint not in done]:
+            for one in runs:
+                done.add(one.fingerprint)
+                for asset in one.assets:
+                    if asset not in report.partitions or forced.get(asset):
+                        self._say(f"{asset}: {_count(one.keys[asset])}")
+                    report.partitions[asset] = one.keys[asset]
+                    forced.pop(asset, None)
+                self._run(instance, one, report)
 
     @cached_property
     def _definitions(self) -> dg.Definitions:
@@ -90,7 +108,9 @@ class Runner:
 
         return build_definitions(self._settings)
 
-    def _next(self, instance: dg.DagsterInstance, forced: dict[str, list[str]], report: Report) -> list[Run]:
+    def _next(
+        self, instance: dg.DagsterInstance, forced: dict[str, list[str]], report: Report, busy: Collection[str]
+    ) -> list[Run]:
         scope = Scope.of(self._settings)
         history, stamps = self._ledger.read(), read_stamps(instance, scope.planned, scope.definitions)
         todo = plan(history, stamps, scope, local_today(self._settings.time_zone))
@@ -103,7 +123,7 @@ class Runner:
         if not asked:
             return []
         refused = refused_assets(instance, blocking_checks(self._definitions.resolve_asset_graph()))
-        runs = next_runs(Plan(asked), history, stamps, refused=refused, experiments=scope.experiments)
+        runs = next_runs(Plan(asked), history, stamps, busy, refused, scope.experiments)
         report.refused = [] if runs else sorted(refused)
         return runs
 

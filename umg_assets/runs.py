@@ -4,6 +4,7 @@ A run is some assets of one job over one unbroken range of their partitions. An 
 follows from is stale, running or refused by a check: so nobody reads half of a backfill, and exports come last.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -72,7 +73,11 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
 DAY_BY_DAY = ("daily_track_plays", "user_days")
 """Daily assets of which a day is made of the same day alone."""
 
-_RANGES_APART = 3
+CLOSE_THE_DAY, CATCH_UP = "close_the_day", "catch_up"
+"""The jobs that make runs of their own, one after the other in one process: with landing, and without."""
+
+RANGES_APART = 3
+"""Over so many ranges of partitions a run of each, in a process of its own, takes longer than what it computes."""
 _NAMED = 3
 
 
@@ -163,6 +168,11 @@ def ranges(asset: str, keys: Sequence[str]) -> list[tuple[str, str] | None]:
     return [None]
 
 
+def scattered(runs: Iterable[Run]) -> bool:
+    """Whether a job among them has over RANGES_APART runs: late plays that lie here and there."""
+    return any(count > RANGES_APART for count in Counter(run.job for run in runs).values())
+
+
 def landing_runs(changed: Iterable[tuple[date, str, str]]) -> list[Run]:
     """The runs that land files (delivery date, path, signature): unbroken ranges of days, or one over all of them.
 
@@ -170,7 +180,7 @@ def landing_runs(changed: Iterable[tuple[date, str, str]]) -> list[Run]:
     """
     files = sorted(changed)
     days = runs_of_days(day for day, *_ in files)
-    if len(days) > _RANGES_APART:
+    if len(days) > RANGES_APART:
         days = [(days[0][0], days[-1][1])]
     runs = []
     for first, last in days:

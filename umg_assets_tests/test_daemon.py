@@ -63,7 +63,8 @@ def fresh(tmp_path: Path):
 def test_new_files_land_in_a_run_a_range_and_runs_say_who_asked_and_why(watched: tuple[Lake, Daemon], fresh):
     lake, daemon = watched
     landing = [run for run in daemon.runs() if run.job_name == "land_files"]
-    assert {run.tags["umg/asked_by"] for run in daemon.runs()} == {"landing_sensor", "ledger_sensor"}
+    asked_by = {run.tags["umg/asked_by"] for run in daemon.runs() if run.job_name != "catch_up"}
+    assert asked_by - {"catch_up"} == {"landing_sensor", "ledger_sensor"}
     assert any(
         "landing 2026-03-01 to 2026-03-02 changed: 2026-03-01.csv, 2026-03-02.csv" in run.tags["umg/why"]
         for run in landing
@@ -109,6 +110,27 @@ def test_a_late_file_for_a_closed_month_runs_what_it_touches_and_nothing_else(wa
         ("monthly_track_plays", "2026-02-01", "2026-02-01"),
         ("top_artists_by_genre", "2026-02-20", "2026-02-23"),
     }
+    fresh(lake)
+
+
+def test_late_plays_of_many_scattered_days_are_made_in_one_process(watched: tuple[Lake, Daemon], fresh):
+    lake, daemon = watched
+    before = len(daemon.runs())
+    late = ["02-20", "02-23", "02-26", "03-01"]
+    lake.drop_plays("2026-03-04", [play(f"scattered-{day}", day, track="t2", hour=15) for day in late])
+    daemon.settle()
+    runs = daemon.runs()[before:]
+    asked = {run.job_name: run.tags["umg/asked_by"] for run in runs}
+    assert asked.pop("land_files") == "landing_sensor"
+    assert asked.pop("catch_up") == "ledger_sensor"
+    assert asked.pop("build_days") == asked.pop("sum_months") == asked.pop("publish") == "catch_up"
+    made = [
+        (run.tags["dagster/asset_partition_range_start"], run.tags["dagster/asset_partition_range_end"])
+        for run in runs
+        if run.job_name == "build_days"
+    ]
+    assert made[:4] == [(f"2026-{day}", f"2026-{day}") for day in late]
+    assert next(run.tags["umg/why"] for run in runs if run.job_name == "catch_up").startswith("4 ranges; landing")
     fresh(lake)
 
 

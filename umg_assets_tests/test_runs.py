@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from umg_assets import planning
 from umg_assets.planning import Plan, Stamp
 from umg_assets.resources.ledger import Entry, History
-from umg_assets.runs import LAND, RAW, Run, ancestors, landing_runs, next_runs
+from umg_assets.runs import LAND, RAW, Run, ancestors, landing_runs, next_runs, scattered
 from umg_assets_tests.test_planning import SCOPE, TODAY, day, plays
 
 NEW_DAY = History((plays(1, TODAY),))
@@ -114,3 +114,10 @@ def test_an_accepted_shrink_is_no_delivery():
     assert history.may_shrink("plays", "a.csv", "h")
     assert not history.may_shrink("plays", "a.csv", "other")
     assert "a.csv" not in {path for _, path in history.latest()}
+
+
+def test_runs_are_scattered_where_one_job_has_over_three_of_them():
+    apart = [TODAY - timedelta(days=2 * back) for back in range(4)]
+    stale = {"plays": [one.isoformat() for one in sorted(apart)]}
+    assert scattered(asked(NEW_DAY, Plan(stale)))
+    assert not scattered(asked(NEW_DAY, Plan({"plays": stale["plays"][1:], "users": [""], "tracks": [""]})))

@@ -3,7 +3,7 @@
 import importlib.resources
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,6 +63,12 @@ def busy_assets(instance: dg.DagsterInstance) -> set[str]:
     for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=_UNDER_WAY)):
         busy.update(key.path[-1] for key in backfill.asset_selection or ())
     return busy
+
+
+def run_under_way(instance: dg.DagsterInstance, jobs: Collection[str]) -> str | None:
+    """The first of the jobs of which a run is queued or under way."""
+    running = {run.job_name for run in instance.get_runs(filters=RunsFilter(statuses=NOT_FINISHED_STATUSES))}
+    return next((job for job in jobs if job in running), None)
 
 
 def refused_assets(instance: dg.DagsterInstance, blocking: Iterable[dg.AssetCheckKey]) -> set[str]:
