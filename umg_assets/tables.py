@@ -378,7 +378,7 @@ EXPOSURE_DAYS = Table(
         "variant | string | variant that the app showed at that event",
         "other_variant | string | another variant that it showed on the day; NULL for none",
         "events | bigint | such events on the day",
-        "section_events | bigint | those that the app's section takes the credit for",
+        "section_events | bigint | those of the section that shows age_group_favourites",
     ),
     partitioned_by=("exposure_date",),
     key=("exposure_date", "experiment", "event_name", "is_eligible", "user_key"),

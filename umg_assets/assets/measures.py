@@ -83,7 +83,9 @@ def build_measure_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
             context.partition_keys,
             history,
             settings.chunk_plays,
-            lambda days: first_events(events_of(days, history, lakehouse, settings.correction_days)),
+            lambda days: first_events(
+                events_of(days, history, lakehouse, settings.correction_days), settings.charts.favourites_section
+            ),
         )
 
     return [visits, user_days, exposure_days]

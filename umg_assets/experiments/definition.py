@@ -23,7 +23,7 @@ QUANTITIES: dict[str, str] = {
     "returned": "1 for a returnable user who began another session within 24 h of that end, else 0",
     "impressions": "loads of Home on which the section was shown",
     "clicks": "taps on the section",
-    "section_plays": "plays started from the section",
+    "section_plays": "plays started from the section that `charts.favourites_section` names",
 }
 """What a metric may be made of: whole numbers a user, additive over days (returnable and returned: a user)."""
 

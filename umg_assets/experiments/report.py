@@ -8,7 +8,7 @@ from umg_assets.experiments.definition import Experiment
 from umg_assets.experiments.plots import plots
 from umg_assets.experiments.power import Plan
 from umg_assets.experiments.readout import Readout, Row
-from umg_assets.experiments.verdict import shown
+from umg_assets.experiments.verdict import figure, shown
 
 Cells = Sequence[Sequence[str]]
 
@@ -87,16 +87,12 @@ def part_cells(rows: Sequence[Row]) -> list[list[str]]:
         [
             row.effect.metric,
             row.effect.treatment_name,
-            " to ".join(_figure(one) for one in row.effect.numerators),
-            " to ".join(_figure(one) for one in row.effect.denominators),
+            " to ".join(figure(one) for one in row.effect.numerators),
+            " to ".join(figure(one) for one in row.effect.denominators),
             " and ".join(f"{one:,}" for one in row.effect.users),
         ]
         for row in rows
     ]
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def literal_cells(readout: Readout) -> list[list[str]]:
@@ -105,7 +101,7 @@ def literal_cells(readout: Readout) -> list[list[str]]:
         [
             test.treatment,
             " and ".join(f"{one:,}" for one in test.sessions),
-            f"{_figure(test.control_mean)} to {_figure(test.treatment_mean)}",
+            f"{figure(test.control_mean)} to {figure(test.treatment_mean)}",
             _p(test.t_p),
             _p(test.rank_p),
         ]

@@ -92,7 +92,12 @@ def shown(experiment: Experiment, effect: Effect) -> str:
     """A metric's control and treatment values, such as "310 s to 324 s"."""
     unit = experiment.metric(effect.metric).unit
     gap = "" if unit in ("", "%") else " "
-    return f"{effect.control:.4g}{gap}{unit} to {effect.treatment:.4g}{gap}{unit}"
+    return f"{figure(effect.control)}{gap}{unit} to {figure(effect.treatment)}{gap}{unit}"
+
+
+def figure(value: float) -> str:
+    """A figure as people read it: large ones in whole numbers, none with an exponent."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def _success_said(experiment: Experiment, one: Success, complete: bool) -> str:

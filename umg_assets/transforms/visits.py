@@ -62,11 +62,11 @@ def sum_visits(visits: DataFrame) -> DataFrame:
     return found.select(*tables.USER_DAYS.names)
 
 
-def first_events(events: DataFrame) -> DataFrame:
+def first_events(events: DataFrame, section: str) -> DataFrame:
     """Events of whole days, each once -> each user's first of a name in an experiment (tables.EXPOSURE_DAYS).
 
-    A user is eligible unless properties.eligible is false; properties.section says that a section of the app takes
-    the credit. Events of no experiment, or of no variant, are left out.
+    A user is eligible unless properties.eligible is false; section_events are those of which properties.section is
+    `section`. Events of no experiment, or of no variant, are left out.
     """
     marked = events.where("experiment is not null and variant is not null").select(
         F.col("event_date").alias("exposure_date"),
@@ -78,7 +78,7 @@ def first_events(events: DataFrame) -> DataFrame:
         "event_id",
         "session_id",
         "variant",
-        property_of("section").isNotNull().cast("bigint").alias("_section"),
+        F.coalesce(property_of("section") == section, F.lit(False)).cast("bigint").alias("_section"),
     )
     first = F.struct("occurred_at", "event_id")
     key = ("exposure_date", "experiment", "event_name", "is_eligible", "user_key")

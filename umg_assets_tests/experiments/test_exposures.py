@@ -22,6 +22,7 @@ from umg_assets.transforms.visits import first_events, visits_of
 
 FIRST = date(2026, 3, 9)
 HOUR = timedelta(hours=1)
+OTHER_SECTIONS = ('{"section": "search"}', '{"section": ""}', "{}")
 EXPERIMENT = Experiment.model_validate(
     {
         "hypothesis": "B listens longer than control",
@@ -90,7 +91,7 @@ def test_the_engine_assigns_as_python_does(spark: SparkSession, more: dict[str, 
 
 def exposed(spark: SparkSession, events: list[dict[str, Any]], visits: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What first_exposures makes of events and visits, all users assigned to control."""
-    days = first_events(rows_of(spark, tables.RAW_APP_EVENTS, events))
+    days = first_events(rows_of(spark, tables.RAW_APP_EVENTS, events), "age_picks")
     keys = sorted({one["user_key"] for one in (*events, *visits)})
     assigned = spark.createDataFrame([(key, "control") for key in keys], "user_key string, assigned string")
     found = first_exposures(
@@ -136,8 +137,10 @@ def test_an_earlier_event_that_comes_late_moves_the_exposure_and_nothing_else_ha
     (before,) = exposed(spark, [on_time], [])
     (after,) = exposed(spark, [on_time, late], [])
     assert (before["exposure_date"], after["exposure_date"]) == (date(2026, 3, 12), date(2026, 3, 10))
-    days = first_events(rows_of(spark, tables.RAW_APP_EVENTS, [on_time, late])).where("exposure_date = '2026-03-12'")
-    alone = first_events(rows_of(spark, tables.RAW_APP_EVENTS, [on_time]))
+    days = first_events(rows_of(spark, tables.RAW_APP_EVENTS, [on_time, late]), "age_picks").where(
+        "exposure_date = '2026-03-12'"
+    )
+    alone = first_events(rows_of(spark, tables.RAW_APP_EVENTS, [on_time]), "age_picks")
     assert [row.asDict() for row in days.collect()] == [row.asDict() for row in alone.collect()]
 
 
@@ -186,7 +189,8 @@ def test_sums_run_from_the_exposed_visit_whole_through_each_day_capped_and_retur
     table = rows_of(spark, tables.VISITS, visits)
     events = [event(1, "home_loaded", 10, 8.5), event(2, "age_picks_impressed", 10, 8.5, variant="control")]
     events += [event(3, "play_start", 11, 8, properties='{"section": "age_picks"}')]
-    days = first_events(rows_of(spark, tables.RAW_APP_EVENTS, events))
+    events += [event(4 + n, "play_start", 11, 8, properties=said) for n, said in enumerate(OTHER_SECTIONS)]
+    days = first_events(rows_of(spark, tables.RAW_APP_EVENTS, events), "age_picks")
     assigned = spark.createDataFrame([("u", "control")], "user_key string, assigned string")
     first = first_exposures(exposures_of(days, "x", EXPERIMENT), table, assigned, EXPERIMENT)
     after = visits_after(table, first)

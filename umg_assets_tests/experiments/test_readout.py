@@ -13,6 +13,7 @@ from umg_assets.experiments.definition import Experiment
 from umg_assets.experiments.moments import Evidence, SessionMoments, UserMoments
 from umg_assets.experiments.power import Plan
 from umg_assets.experiments.readout import Readout, make_readout
+from umg_assets.experiments.verdict import figure
 from umg_assets_tests.experiments.users import FIRST_DAY, evidence, experiment, moments, rank_sums, trust
 
 GUARDED = experiment(guardrails={"skip_rate": 0.05}, secondary=("songs_per_session", "return_rate"))
@@ -227,3 +228,10 @@ def test_the_brief_readout_decides_as_the_full_one():
         brief, full = make_readout(GUARDED, seen, full=False), make_readout(GUARDED, seen)
         assert brief.verdicts == full.verdicts
         assert brief.looks == full.looks
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(1_234_567.8, "1,234,568"), (310.26, "310.3"), (0.012345, "0.01235"), (0, "0")]
+)
+def test_a_figure_is_told_without_an_exponent(value: float, told: str):
+    assert figure(value) == told
