@@ -30,8 +30,6 @@ from umg_assets.settings import Settings
 DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
 _JAVA_VERSIONS = (17, 21)
 _CONNECT_PORT = 15002
-# Rows that Sail handles at a time: its own 8,192 take 5 to 10 % longer to make plays.
-_SAIL_BATCH = "32768"
 # Else pyspark notes file and line of each call of its API, of every F.col() too.
 _NO_CALL_SITES = ("spark.python.sql.dataFrameDebugging.enabled", "false")
 _SPARK_SQL = {
@@ -91,7 +89,6 @@ def session(engine: str, master: str | None = None, remote: str | None = None) -
 
 def _start_sail() -> SparkSession:
     os.environ.setdefault("RUST_LOG", "error")
-    os.environ.setdefault("SAIL_EXECUTION__BATCH_SIZE", _SAIL_BATCH)
     from pysail.spark import SparkConnectServer
 
     server = SparkConnectServer("127.0.0.1", 0)
