@@ -77,6 +77,14 @@ def test_a_slice_is_replaced_and_the_others_stay_and_the_commit_counts_its_rows(
     assert lakehouse.rows(DAILY_TRACK_PLAYS) == {("2026-03-02",): 2, ("2026-03-03",): 1}
 
 
+def test_rows_of_many_tasks_are_one_file_a_partition(lakehouse: Lakehouse):
+    days = [MONDAY, TUESDAY, WEDNESDAY]
+    lines = [(day, f"t{nth}", 1) for day in days for nth in range(200)]
+    rows = frame(lakehouse, DAILY_TRACK_PLAYS, sums(*lines)).repartition(4, "track_id")
+    written = lakehouse.write_slice(DAILY_TRACK_PLAYS, rows, Slice.days("play_date", days))
+    assert (written.files, sum(written.rows.values())) == (3, 600)
+
+
 def test_an_emptied_slice_is_written_empty_and_nothing_else_goes(lakehouse: Lakehouse):
     write_sums(lakehouse, [MONDAY, TUESDAY], (MONDAY, "a", 1), (TUESDAY, "a", 3))
     emptied = write_sums(lakehouse, [MONDAY])
