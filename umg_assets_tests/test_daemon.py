@@ -116,8 +116,8 @@ def test_a_late_file_for_a_closed_month_runs_what_it_touches_and_nothing_else(wa
 def test_late_plays_of_many_scattered_days_are_made_in_one_process(watched: tuple[Lake, Daemon], fresh):
     lake, daemon = watched
     before = len(daemon.runs())
-    late = ["02-20", "02-23", "02-26", "03-01"]
-    lake.drop_plays("2026-03-04", [play(f"scattered-{day}", day, track="t2", hour=15) for day in late])
+    late = ["02-20", "02-23", "02-26", "03-07"]
+    lake.drop_plays("2026-03-08", [play(f"scattered-{day}", day, track="t2", hour=15) for day in late])
     daemon.settle()
     runs = daemon.runs()[before:]
     asked = {run.job_name: run.tags["umg/asked_by"] for run in runs}
