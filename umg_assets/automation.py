@@ -30,7 +30,7 @@ from umg_assets.resources.landing import LandingError, Scan, scan
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.stamps import read_stamps
 from umg_assets.running import Runner, blocking_checks
-from umg_assets.runs import CATCH_UP, CLOSE_THE_DAY, LAND, RAW, STAGES, Run, landing_runs, next_runs, scattered, stages
+from umg_assets.runs import LAND, RAW, STAGES, Run, landing_runs, next_runs, scattered, stages
 from umg_assets.settings import Automation, Settings
 
 CHECK = "check_tables"
@@ -85,7 +85,7 @@ def close_the_day() -> None:
 @dg.op
 def make_what_is_stale(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
     """Runs what is stale, range after range, in this run's process; each is a run of its own in the UI."""
-    report = Runner(settings, context.log.info, context.instance, "catch_up").catch_up()
+    report = Runner(settings, context.log.info, context.instance, context.job_name).catch_up()
     context.log.info(f"Up to date with the ledger after {report.runs} runs")
 
 
@@ -155,7 +155,7 @@ def _sensors(looks: Automation, landing: Any, after: list[Any]) -> list[dg.Senso
         looked_at = repr(seen)
         if context.cursor == looked_at:
             return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=looked_at)
-        if job := run_under_way(context.instance, (CLOSE_THE_DAY, CATCH_UP)):
+        if job := run_under_way(context.instance, (close_the_day.name, catch_up.name)):
             return dg.SensorResult(skip_reason=f"{job} is making what is stale", cursor=context.cursor)
         history, stamps = ledger.read(), read_stamps(context.instance, scope.planned, scope.definitions)
         todo = plan(history, stamps, scope, today)
@@ -232,8 +232,8 @@ def _request(run: Run, asked_by: str, tags: dict[str, str] | None = None) -> dg.
 
 def _catching_up(runs: list[Run]) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=f"{CATCH_UP}:{[run.fingerprint for run in runs]} {_hour()}",
-        job_name=CATCH_UP,
+        run_key=f"{catch_up.name}:{[run.fingerprint for run in runs]} {_hour()}",
+        job_name=catch_up.name,
         tags=tags_of(None, "ledger_sensor", f"{len(runs)} ranges; {runs[0].why}"),
     )
 

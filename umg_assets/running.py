@@ -1,7 +1,7 @@
 """`umg run`: brings everything up to date with landing/, through Dagster, in this process."""
 
 from collections.abc import Callable, Collection
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -64,7 +64,7 @@ class Runner:
         """
         report = Report(scan=scan(self._settings, self._ledger.read()))
         forced = self._forced(rebuild) if rebuild else {}
-        with nullcontext(self._instance) if self._instance else open_instance(self._settings.home) as instance:
+        with self._opened() as instance:
             end_dead_runs(instance)
             files = report.scan.changed
             if files:
@@ -78,9 +78,12 @@ class Runner:
     def catch_up(self) -> Report:
         """Runs what is stale and nobody else is making, until nothing is. Raises RunFailedError when a run fails."""
         report = Report()
-        with nullcontext(self._instance) if self._instance else open_instance(self._settings.home) as instance:
+        with self._opened() as instance:
             self._make(instance, {}, report, lambda: busy_assets(instance))
         return report
+
+    def _opened(self) -> AbstractContextManager[dg.DagsterInstance]:
+        return nullcontext(self._instance) if self._instance else open_instance(self._settings.home)
 
     def _make(
         self,

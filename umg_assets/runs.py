@@ -73,9 +73,6 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
 DAY_BY_DAY = ("daily_track_plays", "user_days")
 """Daily assets of which a day is made of the same day alone."""
 
-CLOSE_THE_DAY, CATCH_UP = "close_the_day", "catch_up"
-"""The jobs that make runs of their own, one after the other in one process: with landing, and without."""
-
 RANGES_APART = 3
 """Over so many ranges of partitions a run of each, in a process of its own, takes longer than what it computes."""
 _NAMED = 3

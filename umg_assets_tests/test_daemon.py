@@ -63,7 +63,7 @@ def fresh(tmp_path: Path):
 def test_new_files_land_in_a_run_a_range_and_runs_say_who_asked_and_why(watched: tuple[Lake, Daemon], fresh):
     lake, daemon = watched
     landing = [run for run in daemon.runs() if run.job_name == "land_files"]
-    asked_by = {run.tags["umg/asked_by"] for run in daemon.runs() if run.job_name != "catch_up"}
+    asked_by = {run.tags["umg/asked_by"] for run in daemon.runs()}
     assert asked_by - {"catch_up"} == {"landing_sensor", "ledger_sensor"}
     assert any(
         "landing 2026-03-01 to 2026-03-02 changed: 2026-03-01.csv, 2026-03-02.csv" in run.tags["umg/why"]

@@ -17,6 +17,7 @@ from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import History, Ledger
 from umg_assets.resources.slices import Slice
 from umg_assets.settings import Settings
+from umg_assets.transforms.plays import users_during
 from umg_assets.transforms.visits import first_events, sum_visits, visits_of
 
 _RAW_EVENTS = dg.AssetDep("raw_app_events", partition_mapping=dg.AllPartitionMapping())
@@ -96,5 +97,6 @@ def _visits_of(
 ) -> DataFrame:
     around = days_between(min(days) - timedelta(SESSION_DAYS_BEFORE), max(days) + timedelta(SESSION_DAYS_AFTER))
     events = events_of(around, history, lakehouse, settings.correction_days)
-    found = visits_of(plays.where(Slice.days("play_date", around).predicate), events, users)
+    known = users_during(users, around[0], around[-1])
+    found = visits_of(plays.where(Slice.days("play_date", around).predicate), events, known)
     return found.where(Slice.days("visit_date", days).predicate)

@@ -59,7 +59,8 @@ def known_users_and_tracks(
         lost = {day["play_date"]: day["unknown"] for day in days}
         under = sorted(day for day, count in plays.items() if (count - lost.get(day, 0)) * 100 < least * count)
         samples = query(lakehouse.home, by_key, tables.PLAYS, table).to_pylist() if under else []
-        total, there = sum(plays.values()), sum(plays.values()) - sum(lost.values())
+        total = sum(plays.values())
+        there = total - sum(lost.values())
         yield verdict(
             not under,
             expected=f"at least {least} % of each day's plays",

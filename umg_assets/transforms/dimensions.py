@@ -9,7 +9,7 @@ from umg_assets import tables
 from umg_assets.partitions import FIRST_KNOWN
 from umg_assets.tables import DELETED
 from umg_assets.transforms.plays import with_user_of_day
-from umg_assets.transforms.shares import share_of
+from umg_assets.transforms.shares import group_after_group
 
 _END = "9999-12-31"
 
@@ -34,20 +34,16 @@ def user_history(raw: DataFrame, lower_bounds: Sequence[int]) -> DataFrame:
     from birth_date on the day for which it is valid (a birthday on 29 February counts on the 28th), below the
     first lower bound (years) it is NULL. Neighbouring days with equal values are one row.
     """
-    following = Window.partitionBy("_share").orderBy("user_key", "delivery_date")
+    following = group_after_group("user_key", then="delivery_date")
     earlier, later = (of("user_key").over(following).eqNullSafe(F.col("user_key")) for of in (F.lag, F.lead))
     open_end = F.lit(_END).cast("date")
-    spans = (
-        latest_by_day(raw, "user_key")
-        .withColumn("_share", share_of("user_key"))
-        .select(
-            "user_key",
-            "country",
-            "age_group",
-            "birth_date",
-            F.when(earlier, F.col("delivery_date")).otherwise(F.lit(FIRST_KNOWN)).alias("valid_from"),
-            F.when(later, F.lead("delivery_date").over(following)).otherwise(open_end).alias("valid_to"),
-        )
+    spans = latest_by_day(raw, "user_key").select(
+        "user_key",
+        "country",
+        "age_group",
+        "birth_date",
+        F.when(earlier, F.col("delivery_date")).otherwise(F.lit(FIRST_KNOWN)).alias("valid_from"),
+        F.when(later, F.lead("delivery_date").over(following)).otherwise(open_end).alias("valid_to"),
     )
     return coalesce_history(_split_by_age(spans, lower_bounds))
 
@@ -113,15 +109,14 @@ def _split_by_age(spans: DataFrame, lower_bounds: Sequence[int]) -> DataFrame:
 
 def coalesce_history(spans: DataFrame) -> DataFrame:
     """Spans without overlaps (valid_to 9999-12-31 or NULL: open) -> neighbours with equal values as one row."""
-    days = Window.partitionBy("_share").orderBy("user_key", "valid_from")
+    days = group_after_group("user_key", then="valid_from")
     same = (
         (F.lag("user_key").over(days) == F.col("user_key"))
         & F.lag("country").over(days).eqNullSafe(F.col("country"))
         & F.lag("age_group").over(days).eqNullSafe(F.col("age_group"))
         & F.lag("valid_to").over(days).eqNullSafe(F.col("valid_from"))
     )
-    shared = spans.withColumn("valid_to", _open_end("valid_to")).withColumn("_share", share_of("user_key"))
-    flagged = shared.withColumn("_new", F.when(same, 0).otherwise(1))
+    flagged = spans.withColumn("valid_to", _open_end("valid_to")).withColumn("_new", F.when(same, 0).otherwise(1))
     so_far = days.rowsBetween(Window.unboundedPreceding, 0)
     numbered = flagged.withColumn("_island", F.sum("_new").over(so_far))
     end = F.max("valid_to")

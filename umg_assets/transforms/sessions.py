@@ -31,6 +31,7 @@ def sessions_of(plays: DataFrame) -> DataFrame:
     # most ids span less than a day: one session, found without sorting; the others are few, and read once more
     timed = _timed(plays).withColumns({f"_{name}": F.xxhash64(name) for name in _STAMPS})
     by_id = timed.where("session_id is not null").groupBy(*_OF_USER)
+    # stamps as numbers: texts cost more to compare; that of NULL is 42
     alike = (F.min(f"_{name}") == F.max(f"_{name}") for name in _STAMPS)
     short = (
         reduce(Column.__and__, alike)

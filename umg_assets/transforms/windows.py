@@ -10,7 +10,7 @@ from umg_assets import tables
 from umg_assets.tables import ARTIST_CRITERIA
 from umg_assets.transforms.dimensions import artist_names
 from umg_assets.transforms.ranking import rank_by
-from umg_assets.transforms.shares import share_of
+from umg_assets.transforms.shares import group_after_group
 
 _FIGURES = ("plays", "streams", "listening_ms")
 _OVERALL = 0
@@ -97,11 +97,11 @@ def _rolling(
         *(F.sum(sign * F.col(name)).alias(name) for name in figures),
         *(F.sum(sign * count).alias(f"_known_{name}") for name, count in known.items()),
     )
-    order = Window.partitionBy("_share").orderBy(*by, "_since")
+    order = group_after_group(*by, then="_since")
     so_far = order.rowsBetween(Window.unboundedPreceding, 0)
     # after a group's last change nothing is in the window: that the next row is another group's does no harm
     until = F.least(F.date_add(F.lead("_since").over(order), -1), F.lit(last))
-    held = changes.withColumn("_share", share_of(*by)).select(
+    held = changes.select(
         *by,
         "_since",
         until.alias("_until"),
