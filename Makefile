@@ -1,17 +1,17 @@
-# What a newcomer types: make demo, make test, make dev.
+# For newcomers: make demo, make test, make dev.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UMG_HOME ?= $(CURDIR)/umg_home
 export UMG_HOME
 
-.PHONY: demo test dev lint bench bench-experiments clean
+.PHONY: demo test test-all dev lint bench bench-experiments clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/.made: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing what constraints.txt pins (once) ..."
+	@echo "Installing the versions that constraints.txt pins (once) ..."
 	@if command -v uv >/dev/null 2>&1; then \
 		VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install -q --compile-bytecode -c constraints.txt -e '.[dev]'; \
 	else \
@@ -24,6 +24,9 @@ demo: $(VENV)/.made
 
 test: $(VENV)/.made
 	@$(BIN)/python -m umg_assets_tests
+
+test-all: $(VENV)/.made
+	@$(BIN)/python -m umg_assets_tests --all
 
 dev: $(VENV)/.made
 	@$(BIN)/umg dev

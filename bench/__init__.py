@@ -1,5 +1,5 @@
-"""Figures: the lakehouse against hand-written scripts over the same files, and a new day against its history.
+"""Benchmarks: the lakehouse against hand-written scripts, and a new day after a short and a long history.
 
-`python -m bench` makes landing files in a temporary folder, runs each side as a process of its own and prints ratios
-of one run. No figure counts before its outputs were compared.
+`python -m bench` generates landing files in a temporary folder, runs each side in a separate process and prints the
+ratios of one run. A figure counts only after the outputs have been compared.
 """

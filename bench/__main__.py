@@ -1,4 +1,4 @@
-"""`python -m bench` (`make bench`): measures, prints a table and writes JSON. Nothing is asserted about seconds."""
+"""`python -m bench` (`make bench`): measures, prints a table and writes JSON. It asserts nothing about seconds."""
 
 import sys
 import tempfile
@@ -26,7 +26,7 @@ def bench(
     histories: Annotated[str, typer.Option(help="c: days of history before the new day.")] = "120,480",
     json: Annotated[Path, typer.Option(help="Where the figures are written.")] = Path("bench_results.json"),
 ) -> None:
-    """Measures the lakehouse, each side as a process of its own, in one run: read the ratios, not the seconds."""
+    """Measures the lakehouse, each side in a separate process, in one run: read the ratios, not the seconds."""
     cases = {case.strip() for case in only.split(",")}
     if unknown := cases - set("abcd"):
         raise typer.BadParameter(f"expected some of a,b,c,d, got {', '.join(sorted(unknown))}", param_hint="--only")

@@ -1,4 +1,4 @@
-"""The cases that are measured; each makes its own home and returns its lines."""
+"""The measured cases; each creates its own home and returns its lines."""
 
 import os
 import statistics
@@ -20,7 +20,7 @@ LAKEHOUSE, DUCKDB, PYSPARK = "lakehouse on Sail", "DuckDB script", "PySpark scri
 
 @dataclass(frozen=True)
 class Line:
-    """One side of a case. measured is None when it could not run: note says why."""
+    """One side of a case. measured is None if it could not run; note then says why."""
 
     case: str
     side: str
@@ -30,20 +30,20 @@ class Line:
 
 @dataclass(frozen=True)
 class Sizes:
-    """plays, days: the whole history; histories: days of history before a new day, with as many plays a day."""
+    """plays, days: of the whole history; histories: days of history before a new day, with the same plays a day."""
 
     plays: int = 300_000
     days: int = 120
     histories: tuple[int, ...] = (120, 480)
 
     def world(self, plays: int, days: int, users: int | None = None, tracks: int | None = None) -> World:
-        """A made-up world; its last day is yesterday."""
+        """A synthetic world whose last day is yesterday."""
         return World(plays=plays, days=days, users=users, tracks=tracks)
 
 
 def whole_history(folder: Path, sizes: Sizes, sides: Sequence[str], say: Callable[[str], None]) -> list[Line]:
-    """(a), (b), (d): landing files to all charts, by the lakehouse and by scripts; their tables are compared."""
-    say(f"making up {sizes.plays:,} plays over {sizes.days} days")
+    """(a), (b), (d): from landing files to all charts, by the lakehouse and by scripts; compares their tables."""
+    say(f"generating {sizes.plays:,} plays over {sizes.days} days")
     home = make_home(folder / "whole", sizes.world(sizes.plays, sizes.days))
     say(LAKEHOUSE)
     lines = [Line(WHOLE_HISTORY, LAKEHOUSE, measure(umg_run(home), SETTLED_ENVIRONMENT))]
@@ -68,12 +68,12 @@ def whole_history(folder: Path, sizes: Sizes, sides: Sequence[str], say: Callabl
 
 
 def new_day(folder: Path, sizes: Sizes, say: Callable[[str], None]) -> list[Line]:
-    """(c): one new day after histories of different lengths, the same people and tracks: the median of a few days."""
-    a_day = max(1, sizes.plays // sizes.days)
+    """(c): one new day after histories of different lengths, as many users and tracks: the median of a few days."""
+    plays_a_day = max(1, sizes.plays // sizes.days)
     lines = []
     for days in sizes.histories:
         say(f"a history of {days} days")
-        total = max(100, a_day * (days + NEW_DAYS))
+        total = max(100, plays_a_day * (days + NEW_DAYS))
         world = sizes.world(total, days + NEW_DAYS, users=max(40, sizes.plays // 60), tracks=8 * int(sizes.plays**0.5))
         home = make_home(folder / f"history-{days}", world)
         held = hold_back(home, last_days(world, NEW_DAYS))

@@ -1,11 +1,11 @@
-"""Whether two sides made the same: every row of charts and sessions, and the number of rows of each other table."""
+"""Compares the outputs of two sides: all rows of charts and sessions, and the numbers of rows of other tables."""
 
 from pathlib import Path
 
 import deltalake
 import duckdb
 
-# every row of these is compared; user_key is another on each side, since each makes a key of its own
+# compared row by row; without user_key, which differs as each side creates its own key
 _COMPARED = {
     "top_tracks_by_country": (
         "month::date as month, country, criterion, rank::int as rank, track_id, title, artist_name, genre, "
@@ -35,14 +35,14 @@ _COUNTED = ("raw_plays", "tracks", "plays", "daily_track_plays", "monthly_track_
 
 
 class SidesDifferError(RuntimeError):
-    """Two sides made different tables: no figure of theirs counts."""
+    """Two sides built different tables, so none of their figures count."""
 
 
 def compare(home: Path, out: Path) -> str:
-    """Compares a lakehouse with a script's Parquet outputs. Returns what was found the same, and bad records missed.
+    """Compares a lakehouse with a script's Parquet outputs. Returns a phrase on equal rows and missed bad records.
 
-    Raises SidesDifferError. A script may lose a bad record on its way into quarantine: DuckDB, reading several files
-    at a time, does not list a quote that is still open at a file's end.
+    Raises SidesDifferError if they differ, except in quarantine: DuckDB, when it reads several files at once, does not
+    report a quote that is still open at the end of a file.
     """
     con = duckdb.connect()
     con.execute("set timezone = 'UTC'")
@@ -56,9 +56,9 @@ def compare(home: Path, out: Path) -> str:
         ).fetchall()
         if differing:
             raise SidesDifferError(f"{table} differs:\n" + "\n".join(str(row) for row in differing))
-        if not (found := _count(con, "ours")):
+        if not (count := _count(con, "ours")):
             raise SidesDifferError(f"{table} is empty on both sides")
-        rows += found
+        rows += count
     for table in (*_COUNTED, "quarantine"):
         con.register(table, deltalake.DeltaTable(home / "tables" / table).to_pyarrow_dataset())
         if table in _COUNTED and (here := _count(con, table)) != (there := _count(con, _parquet(out, table))):

@@ -1,4 +1,4 @@
-"""Experiments drawn from users: heavy tails, returning visits, day effects; aggregated to a readout's evidence."""
+"""Random experiments: users with heavy tails, returning visits and day effects, aggregated to a readout's evidence."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from umg_assets.experiments.definition import Experiment
-from umg_assets.experiments.moments import Evidence, RankSums, SessionMoments, Trust, UserMoments
-from umg_assets.experiments.power import PastWindow
+from umg_assets.settings.experiment import Experiment
+from umg_assets.statistics.moments import Evidence, RankSums, SessionMoments, Trust, UserMoments
+from umg_assets.statistics.power import PastWindow
 
 DAYS = 14
 FIRST_DAY = date(2026, 3, 2)
@@ -21,11 +21,11 @@ WEEKDAYS = np.array([0.9, 0.9, 0.95, 1.0, 1.15, 1.2, 0.9])
 
 @dataclass(frozen=True)
 class World:
-    """Users as a lake has them. Lengths are in seconds; sd of logarithms.
+    """Users as a lakehouse has them. Lengths are in seconds; spreads are standard deviations of logarithms.
 
-    users take part; visits: their mean number in DAYS days; visit_spread, length_spread: between users; within: between
-    a user's sessions; day_spread: of a day's common factor on lengths; newcomers: share without a pre-period; cap: of a
-    session, in seconds.
+    users: how many take part. visits: mean number of visits in DAYS days. visit_spread, length_spread: between users.
+    length: median of a user's typical session. within: between the sessions of a user. day_spread: of a common factor
+    on the lengths of a day. newcomers: share of users without a pre-period. cap: of a session.
     """
 
     users: int = 5_000
@@ -40,7 +40,7 @@ class World:
 
 
 def definition(minimum_effect: float = 0.1, alpha: float = 0.05) -> Experiment:
-    """The experiment that is drawn: play time a session, two weeks, a look a day."""
+    """The experiment to draw: play time per session, two weeks, one look a day."""
     return Experiment(
         hypothesis="drawn: nothing, or longer sessions in b",
         owner="bench",
@@ -55,7 +55,11 @@ def definition(minimum_effect: float = 0.1, alpha: float = 0.05) -> Experiment:
 
 @dataclass(frozen=True)
 class Sessions:
-    """One experiment's sessions, ordered by day, and its users' pre-period sums and variants (1: treated)."""
+    """The sessions of an experiment, ordered by day, and its users' pre-period sums and variants.
+
+    user, seconds: by session; day_ends: by day, the index after its last session; before: by user, seconds and number
+    of sessions of the pre-period; treated: by user, 1 or 0.
+    """
 
     user: np.ndarray
     day_ends: np.ndarray
@@ -65,7 +69,7 @@ class Sessions:
 
 
 def draw(world: World, lift: float, rng: np.random.Generator) -> Sessions:
-    """One experiment whose treated sessions are longer by the factor 1 + lift."""
+    """Draws an experiment whose treated sessions are longer by the factor 1 + lift."""
     users = world.users
     rate = world.visits / DAYS * np.exp(rng.normal(-(world.visit_spread**2) / 2, world.visit_spread, users))
     mean = np.log(world.length) + rng.normal(0, world.length_spread, users)
@@ -96,7 +100,7 @@ def draw(world: World, lift: float, rng: np.random.Generator) -> Sessions:
 
 
 def _moments(variant: str, columns: np.ndarray) -> UserMoments:
-    """From numerator, denominator and their covariates, a row a user."""
+    """UserMoments from numerator, denominator and their covariates: one row for each user."""
     n, d, cn, cd = columns.sum(axis=0).tolist()
     products = (columns.T @ columns).tolist()
     names = ("n", "d", "cn", "cd")
@@ -108,7 +112,7 @@ def _moments(variant: str, columns: np.ndarray) -> UserMoments:
 
 
 def evidences(drawn: Sessions, variants: tuple[str, str] = ("control", "b")) -> Iterator[Evidence]:
-    """The evidence of each day, the last with sessions and ranks for the literal test."""
+    """The evidence of each day; that of the last day has sessions and ranks for the literal test."""
     users = len(drawn.treated)
     sums, start = np.zeros((users, 2)), 0
     for day, end in enumerate(drawn.day_ends.tolist()):
@@ -156,7 +160,7 @@ def _user_ranks(sums: np.ndarray, treated: np.ndarray, name: str) -> RankSums:
 
 
 def past_window(world: World, draws: int, rng: np.random.Generator) -> PastWindow:
-    """Two past weeks of `world.users` users, averaged over draws: what a plan is replayed on."""
+    """Two past weeks of `world.users` users, averaged over draws, from which a plan is made."""
     pooled: list[UserMoments] = []
     sessions: list[SessionMoments] = []
     for _ in range(draws):

@@ -1,8 +1,7 @@
-"""The lakehouse's work as a hand-written DuckDB script: landing files to charts, as Parquet, the whole history.
+"""The lakehouse's work as a hand-written DuckDB script: from landing files to charts in Parquet, the whole history.
 
-Usage: python -m bench.duckdb_script LANDING OUT. The SQL lies beside it in duckdb_script.sql. It reads what the
-generator writes and nothing else, and every run does everything again: the lakehouse's settings, its ledger and
-its rule that a slice is replaced whole have no counterpart here.
+Usage: python -m bench.duckdb_script LANDING OUT. The SQL is in duckdb_script.sql. The script reads only what the
+generator writes, and each run computes everything again: it has no settings, no ledger and no replaced slices.
 """
 
 import bz2
@@ -73,14 +72,14 @@ group by delivery_date, source_file, line
 
 
 def list_files(con: duckdb.DuckDBPyConnection, landing: Path, plain: Path) -> None:
-    """The variables, the enum and the table of files; .bz2, which DuckDB does not read, is unpacked into `plain`."""
-    shown = {str(file): str(file.relative_to(landing)) for file in landing.rglob("*.*") if file.is_file()}
-    for packed in [name for name in shown if name.endswith(".bz2")]:
+    """Creates the variables, the enum and the table of files; unpacks .bz2 files into `plain`, as DuckDB cannot."""
+    paths = {str(file): str(file.relative_to(landing)) for file in landing.rglob("*.*") if file.is_file()}
+    for packed in [name for name in paths if name.endswith(".bz2")]:
         unpacked = plain / Path(packed).stem
         unpacked.write_bytes(bz2.decompress(Path(packed).read_bytes()))
-        shown[str(unpacked)] = shown.pop(packed)
-    dates = {name: re.findall(r"\d{4}-\d{2}-\d{2}", path)[0] for name, path in shown.items()}
-    ordered = sorted(shown, key=lambda name: (dates[name], shown[name]))
+        paths[str(unpacked)] = paths.pop(packed)
+    dates = {name: re.findall(r"\d{4}-\d{2}-\d{2}", path)[0] for name, path in paths.items()}
+    ordered = sorted(paths, key=lambda name: (dates[name], paths[name]))
     for variable, kind, fits in (
         ("plays_csv", "plays/", (".csv", ".csv.gz", ".csv.zst", ".csv.bz2")),
         ("plays_lines", "plays/", (".jsonl",)),
@@ -90,12 +89,12 @@ def list_files(con: duckdb.DuckDBPyConnection, landing: Path, plain: Path) -> No
         ("tracks_csv", "tracks/", (".csv",)),
         ("tracks_lines", "tracks/", (".jsonl",)),
     ):
-        names = [name for name in ordered if shown[name].startswith(kind) and shown[name].endswith(fits)]
+        names = [name for name in ordered if paths[name].startswith(kind) and paths[name].endswith(fits)]
         con.execute(f"set variable {variable} = {names!r}")
     con.execute(f"set variable first_day = date '{dates[ordered[0]]}'")
     con.execute(f"create type landed_file as enum ({', '.join(repr(name) for name in ordered)})")
     listed = pa.table(
-        {"file": ordered, "delivery_date": [dates[n] for n in ordered], "source_file": [shown[n] for n in ordered]}
+        {"file": ordered, "delivery_date": [dates[n] for n in ordered], "source_file": [paths[n] for n in ordered]}
     )
     con.register("listed", listed)
     con.execute(
@@ -105,16 +104,16 @@ def list_files(con: duckdb.DuckDBPyConnection, landing: Path, plain: Path) -> No
 
 
 def pseudonymise(con: duckdb.DuckDBPyConnection) -> None:
-    """user_keys: HMAC-SHA256 of each distinct user id under a new key."""
-    found = con.execute("select user_id from raw_plays union select user_id from users").fetchall()
-    ids, key = [row[0] for row in found], secrets.token_bytes(32)
+    """Creates user_keys: HMAC-SHA256 of each distinct user id under a new key."""
+    rows = con.execute("select user_id from raw_plays union select user_id from users").fetchall()
+    ids, key = [row[0] for row in rows], secrets.token_bytes(32)
     keys = [hmac.digest(key, user_id.encode(), "sha256").hex() for user_id in ids]
     con.register("keyed", pa.table({"user_id": pa.array(ids, pa.string()), "user_key": pa.array(keys, pa.string())}))
     con.execute("create table user_keys as from keyed")
 
 
 def main(landing: Path, out: Path) -> None:
-    """Everything from `landing`, written under `out`, which is emptied first."""
+    """Computes everything from `landing` and writes it under `out`, which is emptied first."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     con = duckdb.connect()

@@ -1,5 +1,5 @@
--- Landing files to charts by hand: what the lakehouse does, as one DuckDB script. Run by duckdb_script.py, which sets
--- the variables (file lists, first_day) and the enum landed_file, ordered by (delivery date, path), so that of the
+-- From landing files to charts: the lakehouse's work as one DuckDB script. duckdb_script.py runs it and sets the
+-- variables (file lists, first_day) and the enum landed_file, ordered by (delivery date, path), so that of the
 -- copies of a play the one that counts sorts last by (file, rowid).
 
 create macro local_date(at_utc) as (at_utc::timestamptz at time zone 'Europe/Vienna')::date;
@@ -26,7 +26,7 @@ create macro track_fault(track_id, text_ms, ms) as case
     when ms > 86400000 then 'duration_over_24h'
 end;
 
--- Plays, typed while they are read; a bad record keeps its text. One insert a layout.
+-- Plays, typed while they are read; a bad record keeps its text. One insert for each layout.
 create table plays_read (
     file landed_file, play_id varchar, user_id varchar, session_id varchar, track_id varchar, started_at timestamp,
     played_ms bigint, country varchar, play_date date, reason varchar, text varchar
@@ -113,7 +113,7 @@ select *, rowid as record, case when line is not null and try_cast(line as json)
     else track_fault(track_id, duration_ms, ms) end as reason
 from tracks_read;
 
--- Each play once: a copy gives way to a later one on a local day at most 35 days away.
+-- Each play once: a copy is dropped if a later copy has a local day at most 35 days away.
 create view raw_plays as
 select rowid as record, * exclude (reason, text)
 from plays_read
@@ -129,7 +129,7 @@ from repeated as one join repeated as later
     and (later.file, later.record) > (one.file, one.record)
     and abs(later.play_date - one.play_date) <= 35;
 
--- Users' history by day, tracks as last delivered.
+-- The users' history by day, and tracks as last delivered.
 create table users as
 with spans as (
     select user_id, country, age_group, birth, delivery_date,
@@ -219,7 +219,7 @@ where figure > 0
 window ranking as (partition by month, country, criterion order by figure desc, plays desc, track_id)
 qualify rank <= 50;
 
--- How each market's chart moved.
+-- The movements of each market's chart.
 create table chart_movements as
 with seen as (
     select month, country, criterion, rank, track_id, min(month) over (partition by country, criterion) as first_month,
@@ -238,7 +238,7 @@ select *, if(last_month = month - interval 1 month, last_rank, null) as previous
     else 'same' end as movement
 from seen;
 
--- Sessions: silence ends one; one that fills a whole local day is cut at the next midnight.
+-- Sessions: silence ends a session; one that lasts a whole local day is cut at the next midnight.
 create table sessions as
 with timed as (
     select *, started_at + to_milliseconds(coalesce(played_ms, 0)) as ended_at,
@@ -268,7 +268,7 @@ select min(play_date) as session_date, user_id, session_id, min(started_at) as s
 from numbered
 group by user_id, session_id, nth;
 
--- Charts over the days that end on a day: what a day brings is put in, and taken out again after the window.
+-- Charts over the days that end on a day: the sums of a day enter the window and leave it when it has passed.
 set variable today = (now() at time zone 'Europe/Vienna')::date;
 create table artist_windows as
 with daily as (

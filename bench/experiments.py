@@ -1,7 +1,7 @@
-"""`python -m bench.experiments` (`make bench-experiments`): what readouts say of experiments whose truth is known.
+"""`python -m bench.experiments` (`make bench-experiments`): readouts of experiments whose truth is known.
 
-Experiments are drawn from users (drawing.py) and read through the one function that makes readouts, a look a day.
-A figure passes when it lies within 99.9 % of the binomial distribution around its target; the exit code says so.
+Experiments are drawn at random (drawing.py) and read out once a day by the function that the lakehouse uses. A figure
+passes if it is within the central 99.9 % of the binomial distribution around its target; otherwise the exit code is 1.
 """
 
 import json
@@ -27,10 +27,10 @@ from scipy.stats import _distn_infrastructure as scipy_frozen
 from scipy.stats import binom
 
 from bench.drawing import World, definition, draw, evidences, past_window
-from umg_assets.experiments.definition import Experiment
-from umg_assets.experiments.power import Plan, make_plan
-from umg_assets.experiments.readout import make_readout
-from umg_assets.experiments.trust import ALARM, sample_ratio_p
+from umg_assets.settings.experiment import Experiment
+from umg_assets.statistics.power import Plan, make_plan
+from umg_assets.statistics.readout import make_readout
+from umg_assets.statistics.trust import ALARM, sample_ratio_p
 
 CHUNK = 100
 CONFIDENCE = 0.999
@@ -38,7 +38,7 @@ CONFIDENCE = 0.999
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one experiment's readouts said, over its days and at the end; shares are 0 or 1."""
+    """The outcome of one experiment's readouts, over its days and at the end."""
 
     rejected: bool  # the test at the end, as if nobody had looked before
     crossed: bool  # a bound, at any look
@@ -58,12 +58,14 @@ class Outcome:
     looks: int
 
 
-def run_one(experiment: Experiment, plan: Plan | None, world: World, lift: float, rng: np.random.Generator) -> Outcome:
-    """Draws one experiment and reads it every day."""
-    taken, days, stop = [], [], None
+def run_experiment(
+    experiment: Experiment, plan: Plan | None, world: World, lift: float, rng: np.random.Generator
+) -> Outcome:
+    """Draws an experiment and reads it out every day."""
+    looks, days, stop = [], [], None
     for evidence in evidences(draw(world, lift, rng)):
-        readout = make_readout(experiment, evidence, taken, plan, full=evidence.complete)
-        taken += readout.looks
+        readout = make_readout(experiment, evidence, looks, plan, full=evidence.complete)
+        looks += readout.looks
         days.append(readout)
         if stop is None and any(look.crossed for look in readout.looks):
             stop = readout
@@ -71,7 +73,7 @@ def run_one(experiment: Experiment, plan: Plan | None, world: World, lift: float
     row, stopped = last.rows[0], (stop or last)
     at_stop = stopped.rows[0]
     ranks = {test.unit: test.p for test in last.ranks}
-    signs = [look.crossed for look in taken if look.crossed]
+    signs = [look.crossed for look in looks if look.crossed]
     alpha = experiment.alpha
     return Outcome(
         rejected=row.effect.p < alpha,
@@ -89,20 +91,21 @@ def run_one(experiment: Experiment, plan: Plan | None, world: World, lift: float
         sessions_rank=ranks["session"] < alpha,
         users_rank=ranks["user"] < alpha,
         shipped=stopped.verdicts[0].decision == "ship",
-        looks=len(taken),
+        looks=len(looks),
     )
 
 
 def run_chunk(experiment: Experiment, plan: Plan | None, world: World, lift: float, seeds: Sequence[Any]) -> np.ndarray:
-    """Outcomes of a chunk, a row an experiment, columns as Outcome's fields."""
+    """The outcomes of a chunk: one row for each experiment, with the fields of Outcome as columns."""
     with _shared_distributions():
-        return np.array([list(asdict(run_one(experiment, plan, world, lift, np.random.default_rng(seed))).values())
-                         for seed in seeds], dtype=float)  # fmt: skip
+        generators = (np.random.default_rng(seed) for seed in seeds)
+        outcomes = [run_experiment(experiment, plan, world, lift, rng) for rng in generators]
+        return np.array([list(asdict(outcome).values()) for outcome in outcomes], dtype=float)
 
 
 @contextmanager
 def _shared_distributions() -> Iterator[None]:
-    """Freezing a scipy distribution copies it with its documentation, 0.7 ms each: in here the original is shared."""
+    """Within this context, frozen scipy distributions share the original, whose copy takes 0.7 ms each time."""
 
     def share(self: Any, dist: Any, *args: Any, **kwds: Any) -> None:
         self.args, self.kwds, self.dist = args, kwds, dist
@@ -125,19 +128,19 @@ def _shared_distributions() -> Iterator[None]:
 def run_many(
     experiment: Experiment, plan: Plan | None, world: World, lift: float, count: int, seed: int, processes: int
 ) -> Iterator[np.ndarray]:
-    """Outcomes in chunks; the same seed draws the same experiments, with any number of processes."""
+    """Outcomes in chunks. The same seed gives the same experiments, with any number of processes."""
     seeds = np.random.SeedSequence(seed).spawn(count)
     chunks = [seeds[at : at + CHUNK] for at in range(0, count, CHUNK)]
-    one = partial(run_chunk, experiment, plan, world, lift)
+    run = partial(run_chunk, experiment, plan, world, lift)
     if processes == 1:
-        yield from map(one, chunks)
+        yield from map(run, chunks)
         return
     with ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(one, chunks)
+        yield from pool.map(run, chunks)
 
 
 def limits(target: float, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The central binomial limits of a share whose true value is target, over count experiments."""
+    """The central binomial limits of a share over `count` experiments whose true value is `target`."""
     tail = (1 - confidence) / 2
     low, high = binom.ppf([tail, 1 - tail], count, target) / count
     return float(low), float(high)
@@ -145,7 +148,7 @@ def limits(target: float, count: int, confidence: float = CONFIDENCE) -> tuple[f
 
 @dataclass(frozen=True)
 class Line:
-    """One measured share, and where it may lie; without limits it is only shown."""
+    """A measured share and its limits; without limits it is only printed."""
 
     name: str
     share: float
@@ -155,7 +158,7 @@ class Line:
 
     @property
     def passed(self) -> bool:
-        """Whether it lies within its limits."""
+        """Whether the share is within its limits."""
         return not (self.share < self.low or self.share > self.high)
 
 
@@ -163,7 +166,7 @@ FIELDS = list(Outcome.__dataclass_fields__)
 
 
 def null_lines(outcomes: np.ndarray, alpha: float) -> list[Line]:
-    """Lines of experiments without an effect."""
+    """The lines for experiments without an effect."""
     count, share = len(outcomes), dict(zip(FIELDS, outcomes.mean(axis=0).tolist(), strict=True))
     low, high = limits(alpha, count)
     return [
@@ -183,7 +186,7 @@ def null_lines(outcomes: np.ndarray, alpha: float) -> list[Line]:
 
 
 def effect_lines(outcomes: np.ndarray, power: float, alpha: float) -> list[Line]:
-    """Lines of experiments with the effect that the plan promises to detect."""
+    """The lines for experiments with the effect that the plan promises to detect."""
     count, share = len(outcomes), dict(zip(FIELDS, outcomes.mean(axis=0).tolist(), strict=True))
     low, high = limits(alpha, count)
     return [
@@ -196,18 +199,18 @@ def effect_lines(outcomes: np.ndarray, power: float, alpha: float) -> list[Line]
 
 
 def split_lines(count: int, rng: np.random.Generator) -> list[Line]:
-    """Sample-ratio alarms over fair splits of 1,000 to 100,000 users into two and into three variants."""
+    """The line for sample-ratio alarms over fair splits of 1,000 to 100,000 users into two or three variants."""
     alarms = 0
     for at in range(count):
         users, weights = int(10 ** rng.uniform(3, 5)), (0.5, 0.5) if at % 2 else (0.3333, 0.3334, 0.3333)
-        names = [str(one) for one in range(len(weights))]
+        names = [str(number) for number in range(len(weights))]
         drawn = dict(zip(names, rng.multinomial(users, weights).tolist(), strict=True))
         alarms += sample_ratio_p(drawn, dict(zip(names, weights, strict=True))) < ALARM
     return [Line("sample-ratio alarms over fair splits", alarms / count, count, *limits(ALARM, count))]
 
 
 def show(lines: Sequence[Line], console: Console) -> None:
-    """The table."""
+    """Prints the lines as a table."""
     table = Table("figure", "measured", "limits (99.9 %)", "experiments", "")
     for line in lines:
         bounds = "" if math.isnan(line.low) else f"{line.low:.2%} to {line.high:.2%}"
@@ -226,7 +229,7 @@ def bench(
         "bench_experiments.json"
     ),
 ) -> None:
-    """Draws experiments whose truth is known and holds what readouts say of them to limits."""
+    """Draws experiments whose truth is known and compares the outcomes of their readouts with limits."""
     console, world, started = Console(), World(), time.monotonic()
     rng = np.random.default_rng(seed)
     plan = make_plan(definition(), [past_window(world, 200, rng)])
@@ -245,12 +248,12 @@ def bench(
             done = len(outcomes) * CHUNK
             print(f"\r{done:,} of {count:,}, {time.monotonic() - started:.0f} s", end="", file=sys.stderr, flush=True)
             if done % 2_000 == 0 or done >= count:
-                found = np.concatenate(outcomes)
-                now = null_lines(found, experiment.alpha) if not lift else effect_lines(found, experiment.power, 0.05)
+                so_far = np.concatenate(outcomes)
+                now = null_lines(so_far, experiment.alpha) if not lift else effect_lines(so_far, experiment.power, 0.05)
                 file.write_text(json.dumps([asdict(line) for line in (*lines, *now)], indent=1))
-        found = np.concatenate(outcomes) if outcomes else np.zeros((0, len(FIELDS)))
-        if len(found):
-            lines += null_lines(found, 0.05) if not lift else effect_lines(found, experiment.power, 0.05)
+        if outcomes:
+            table = np.concatenate(outcomes)
+            lines += null_lines(table, 0.05) if not lift else effect_lines(table, experiment.power, 0.05)
     print(file=sys.stderr)
     show(lines, console)
     raise typer.Exit(0 if all(line.passed for line in lines) else 1)

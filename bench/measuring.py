@@ -1,4 +1,4 @@
-"""A command as a process of its own, measured: wall and cpu seconds, peak memory, bytes read."""
+"""Measures a command in a separate process: wall and cpu seconds, peak memory, bytes read."""
 
 import ctypes
 import os
@@ -19,10 +19,10 @@ class CommandFailedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Measured:
-    """What a command took, with the processes that it started (Spark's Java).
+    """The resources that a command used, including the processes it started (such as Spark's Java).
 
-    peak_mb: resident memory of its largest process. read_mb: what the command itself read through read(), of files
-    or pipes, cached or not; NaN where the system does not tell.
+    peak_mb: resident memory of the largest process. read_mb: bytes that the command itself read by read() from files or
+    pipes, cached or not; NaN if the system does not report them. MB are 1,048,576 bytes (peak) and 10^6 bytes (read).
     """
 
     wall_s: float
@@ -31,8 +31,12 @@ class Measured:
     read_mb: float
 
 
+_GOOD = (0, 3)
+"""3: `umg run` set more aside than umg.toml allows, for generated files have faults."""
+
+
 def measure(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Measured:
-    """Runs a command to its end. Raises CommandFailedError when it fails."""
+    """Runs a command to its end. Raises CommandFailedError if it fails."""
     _adopt_orphans()
     others = _children()
     with tempfile.TemporaryFile() as printed:
@@ -47,7 +51,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
         for orphan in _children() - others:
             _, _, usage = os.wait4(orphan, 0)
             cpu, peak = cpu + usage.ru_utime + usage.ru_stime, max(peak, usage.ru_maxrss)
-        if process.returncode:
+        if process.returncode not in _GOOD:
             printed.seek(0)
             tail = printed.read().decode(errors="replace")[-2000:]
             raise CommandFailedError(f"{' '.join(command)} failed ({process.returncode}):\n{tail}")
@@ -55,19 +59,19 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
 
 
 def _adopt_orphans() -> None:
-    """Makes this process the parent of what its children leave running, so that its usage can be counted."""
+    """Makes this process the parent of processes that its children leave running, so that their usage is counted."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _children() -> set[int]:
-    """The processes whose parent this one is; what a measured command leaves running becomes one of them."""
+    """The child processes of this one, among them those that a measured command leaves running."""
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     return {int(pid) for pid in children.read_text().split()} if children.exists() else set()
 
 
 def _bytes_read(pid: int) -> float:
-    """rchar of a process that has ended and was not yet waited for."""
+    """rchar of a process that has ended and has not been waited for yet."""
     try:
         lines = Path(f"/proc/{pid}/io").read_text().splitlines()
     except OSError:

@@ -1,7 +1,7 @@
 """The lakehouse's work as a plain PySpark script, as an analyst would write it: local Spark, Parquet, no Dagster.
 
-Usage: python -m bench.pyspark_script LANDING OUT. Spark as pip installs it, all cores, its defaults but for 4 GB of
-memory and UTC. Spark does not read .zst without Hadoop's native library: those files are unpacked first.
+Usage: python -m bench.pyspark_script LANDING OUT. Spark is that of pip, on all cores, with its defaults except 4 GB of
+memory and UTC. It cannot read .zst without Hadoop's native library, so these files are unpacked first.
 """
 
 import hmac
@@ -33,19 +33,19 @@ _BAD = ", _bad string"
 
 
 def read_csv(spark: SparkSession, schema: str, *files: str, lines: bool = False) -> DataFrame:
-    """CSV files as text; `_bad` holds a record of the wrong number of fields."""
+    """CSV files as text; `_bad` holds a record with a wrong number of fields."""
     options = {"header": True, "columnNameOfCorruptRecord": "_bad", "escape": '"', "multiLine": lines}
     return with_file(spark.read.options(**options).schema(schema + _BAD).csv(list(files)))
 
 
 def read_json(spark: SparkSession, schema: str, *files: str) -> DataFrame:
-    """JSON lines as text; `_bad` holds a broken one."""
+    """JSON lines as text; `_bad` holds a broken line."""
     read = spark.read.options(columnNameOfCorruptRecord="_bad").schema(schema + _BAD)
     return with_file(read.json(list(files)))
 
 
 def with_file(rows: DataFrame) -> DataFrame:
-    """Adds source_file, delivery_date and `_order`, which rises within a file."""
+    """Adds source_file, delivery_date and `_order`, which ascends within a file."""
     path = F.regexp_extract(F.input_file_name(), "/((?:plays|users|tracks)/[^/]+(?:/[^/]+)?)$", 1)
     return (
         rows.withColumn("source_file", path)
@@ -60,7 +60,7 @@ def fault(*checks: tuple[str, Column]) -> Column:
 
 
 def typed_plays(spark: SparkSession, landing: Path, plain: Path, first_day: str) -> DataFrame:
-    """Every play record, typed; `reason` says why it is bad, `text` holds what came."""
+    """Every play record, typed, with its reason if it is bad and its text as delivered."""
     for packed in landing.glob("plays/*.zst"):
         (plain / "plays").mkdir(exist_ok=True)
         with packed.open("rb") as source, (plain / "plays" / packed.stem).open("wb") as target:
@@ -100,7 +100,7 @@ def typed_plays(spark: SparkSession, landing: Path, plain: Path, first_day: str)
 
 
 def typed_users(spark: SparkSession, landing: Path) -> DataFrame:
-    """Every user record, typed, with its reason when it is bad."""
+    """Every user record, typed, with its reason if it is bad."""
     rows = read_csv(spark, _USER, f"{landing}/users/*.csv", lines=True).withColumn(
         "age_group", F.lit(None).cast("string")
     )
@@ -115,7 +115,7 @@ def typed_users(spark: SparkSession, landing: Path) -> DataFrame:
 
 
 def typed_tracks(spark: SparkSession, landing: Path) -> DataFrame:
-    """Every track record, typed, with its reason when it is bad."""
+    """Every track record, typed, with its reason if it is bad."""
     rows = read_csv(spark, _TRACK, f"{landing}/tracks/*.csv", lines=True)
     rows = rows.unionByName(read_json(spark, _TRACK, f"{landing}/tracks/*.jsonl"))
     rows = rows.withColumn("ms", F.expr("try_cast(duration_ms as bigint)"))
@@ -129,7 +129,7 @@ def typed_tracks(spark: SparkSession, landing: Path) -> DataFrame:
 
 
 def each_play_once(raw: DataFrame) -> DataFrame:
-    """A copy gives way to one delivered later whose local day lies at most 35 days away."""
+    """Drops a copy if a later delivery has a copy whose local day is at most 35 days away."""
     later = (
         Window.partitionBy("play_id")
         .orderBy("delivery_date", "source_file", "_order")
@@ -140,7 +140,7 @@ def each_play_once(raw: DataFrame) -> DataFrame:
 
 
 def user_history(raw: DataFrame) -> DataFrame:
-    """Users as delivered, each with the days for which the record holds."""
+    """Users as delivered, with the days on which each record is valid."""
     last = Window.partitionBy("user_id", "delivery_date").orderBy(F.desc("source_file"), F.desc("_order"))
     days = Window.partitionBy("user_id").orderBy("delivery_date")
     once = raw.withColumn("_nth", F.row_number().over(last)).where("_nth = 1")
@@ -154,8 +154,8 @@ def user_history(raw: DataFrame) -> DataFrame:
     )
 
 
-def stamped(plays: DataFrame, users: DataFrame, tracks: DataFrame) -> DataFrame:
-    """Plays with the market and age group of their day, and what their length says."""
+def enriched(plays: DataFrame, users: DataFrame, tracks: DataFrame) -> DataFrame:
+    """Plays with the market and age group of their day, and whether they are streams, skips or complete."""
     of_that_day = "(valid_from is null or play_date >= valid_from) and (valid_to is null or play_date < valid_to)"
     joined = plays.join(users, (plays["user_id"] == users["user_id"]) & F.expr(of_that_day), "left").drop(
         users["user_id"]
@@ -187,7 +187,7 @@ def sums(plays: DataFrame, *by: str | Column) -> DataFrame:
 
 
 def movements(chart: DataFrame) -> DataFrame:
-    """How each entry of the chart moved from month to month."""
+    """The movement of each entry of the chart from month to month."""
     track = Window.partitionBy("country", "criterion", "track_id").orderBy("month")
     so_far = track.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     seen = (
@@ -206,7 +206,7 @@ def movements(chart: DataFrame) -> DataFrame:
 
 
 def sessions(plays: DataFrame) -> DataFrame:
-    """Plays without a silence between them: of 24 hours with a session_id, of 30 minutes without one."""
+    """Plays without a silence in between: of 24 hours with a session_id, of 30 minutes without."""
     order = Window.partitionBy("user_key", "session_id").orderBy("started_at", "play_id")
     so_far = order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     rows = (
@@ -221,7 +221,7 @@ def sessions(plays: DataFrame) -> DataFrame:
         .withColumn("_opens", F.expr("not _linked or (_previous < play_date and datediff(play_date, _began) >= 2)"))
         .withColumn("_nth", F.sum(F.col("_opens").cast("int")).over(so_far))
     )
-    found = rows.groupBy("user_key", "session_id", "_nth").agg(
+    sessions = rows.groupBy("user_key", "session_id", "_nth").agg(
         F.min("play_date").alias("session_date"),
         F.min("started_at").alias("started_at"),
         F.timestamp_micros(F.max("_end")).alias("ended_at"),
@@ -233,11 +233,11 @@ def sessions(plays: DataFrame) -> DataFrame:
         F.max(F.expr("if(_opens, age_group, null)")).alias("age_group"),
     )
     parts = F.concat_ws("|", "user_key", F.coalesce("session_id", F.lit("")), F.unix_micros("started_at"))
-    return found.withColumn("session_key", F.sha2(parts, 256)).drop("_nth")
+    return sessions.withColumn("session_key", F.sha2(parts, 256)).drop("_nth")
 
 
 def over_days(sums_by_day: DataFrame, days: int, *by: str) -> DataFrame:
-    """Sums of the `days` days that end on each day: a day's sums stand on each day whose window holds them."""
+    """Sums of the `days` days that end on each day: a day's sums count on each day whose window contains it."""
     today = datetime.now(ZoneInfo(ZONE)).date()
     until = F.least(F.date_add("play_date", days - 1), F.lit(today))
     spread = sums_by_day.withColumn("chart_date", F.explode(F.sequence("play_date", until)))
@@ -283,7 +283,7 @@ def ranked(figures: DataFrame, criteria: dict[str, str], size: int) -> DataFrame
 
 
 def main(landing: Path, out: Path) -> None:
-    """Everything from `landing`, written under `out`."""
+    """Computes everything from `landing` and writes it under `out`."""
     spark = (
         SparkSession.builder.master("local[*]")
         .config("spark.driver.memory", "4g")
@@ -320,7 +320,7 @@ def main(landing: Path, out: Path) -> None:
     catalogue = write(newest.drop("delivery_date", "source_file", "_order"), "tracks")
     history = user_history(raw_users)
     write(history.join(keys, "user_id").drop("user_id", "birth"), "users")
-    plays = stamped(each_play_once(raw), history, catalogue).select(
+    plays = enriched(each_play_once(raw), history, catalogue).select(
         "play_date", "play_id", "user_key", "session_id", "track_id", "started_at", "played_ms",
         "is_stream", "is_skip", "is_complete", "country", "age_group", F.lit(None).cast("string").alias("section"),
     )  # fmt: skip

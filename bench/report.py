@@ -1,4 +1,4 @@
-"""What was measured, as a table for people and as JSON."""
+"""Reports the measurements as a table for people and as JSON."""
 
 import importlib.metadata
 import json
@@ -20,24 +20,24 @@ _PACKAGES = ("dagster", "pysail", "pyspark", "duckdb", "deltalake")
 
 
 def ratios(lines: Sequence[Line]) -> dict[str, dict[str, float]]:
-    """By `side / other side`: the lakehouse over each script, a longer history over the first; figures as multiples."""
+    """The ratios of figures by `side / other side`: the lakehouse to each script, a longer history to the first."""
     first: dict[str, Line] = {}
-    found: dict[str, dict[str, float]] = {}
+    ratios_by_sides: dict[str, dict[str, float]] = {}
     for line in lines:
         over, under = first.setdefault(line.case, line), line
         if line.case == NEW_DAY:
             over, under = under, over
         if over is not under and over.measured and under.measured:
-            found[f"{over.side} / {under.side}"] = {
+            ratios_by_sides[f"{over.side} / {under.side}"] = {
                 name: round(getattr(over.measured, name) / getattr(under.measured, name), 2)
                 for name in FIGURES
                 if getattr(under.measured, name)
             }
-    return found
+    return ratios_by_sides
 
 
 def show(lines: Sequence[Line], sizes: Sizes, console: Console) -> None:
-    """Two tables: what each side took, with what was compared; and the ratios."""
+    """Prints the figures of each side with the result of the comparison, and the ratios."""
     table = Table("case", "side", title=f"{sizes.plays:,} plays over {sizes.days} days, {os.cpu_count()} cores")
     for heading in _HEADINGS:
         table.add_column(heading, justify="right")
@@ -48,18 +48,18 @@ def show(lines: Sequence[Line], sizes: Sizes, console: Console) -> None:
     for line in lines:
         if line.note:
             console.print(f"{line.side}: {line.note}", soft_wrap=True)
-    if found := ratios(lines):
+    if by_sides := ratios(lines):
         table = Table("ratio", title="Ratios of this run")
         for heading in _HEADINGS:
             table.add_column(heading.split()[0], justify="right")
-        for name, figures in found.items():
-            table.add_row(name, *(f"{figures[one]:.2f}" if one in figures else "-" for one in FIGURES))
+        for name, figures in by_sides.items():
+            table.add_row(name, *(f"{figures[figure]:.2f}" if figure in figures else "-" for figure in FIGURES))
         console.print(table)
 
 
 def write_json(lines: Sequence[Line], sizes: Sizes, file: Path) -> None:
-    """The same as JSON, with the versions and the machine it was measured on."""
-    said = {
+    """Writes the same as JSON, with versions and cores of the machine."""
+    report = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "sizes": asdict(sizes),
         "cores": os.cpu_count(),
@@ -68,4 +68,4 @@ def write_json(lines: Sequence[Line], sizes: Sizes, file: Path) -> None:
         "lines": [asdict(line) for line in lines],
         "ratios": ratios(lines),
     }
-    file.write_text(json.dumps(said, indent=2, default=str) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(report, indent=2, default=str) + "\n", encoding="utf-8")

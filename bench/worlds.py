@@ -1,4 +1,4 @@
-"""Landing files to measure on, made by the generator in a home of their own."""
+"""Homes with generated landing files to measure on."""
 
 import os
 import shutil
@@ -8,24 +8,24 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from umg_assets.generator import World, generate
-from umg_assets.template import write_template
+from umg_assets.settings.template import write_template
 
 SETTLED_ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not name.startswith(("UMG_", "DAGSTER_", "RUST_LOG"))
 }
-"""The environment without what would change the lakehouse's settings."""
+"""The environment without variables that would change the lakehouse's settings."""
 
 
 def make_home(home: Path, world: World) -> Path:
-    """An UMG_HOME with umg.toml and the world's landing files, nothing landed yet."""
-    write_template(home, world.first_day)
+    """Creates an UMG_HOME with umg.toml and the world's landing files; nothing has landed yet."""
+    write_template(home, world.first_day, generated=True)
     generate(world, home / "landing", None)
     return home
 
 
 def umg_run(home: Path) -> list[str]:
     """The command that brings a home up to date."""
-    return [sys.executable, "-c", "from umg_assets.cli import main; main()", "--home", str(home), "run"]
+    return [sys.executable, "-c", "from umg_assets.cli.main import main; main()", "--home", str(home), "run"]
 
 
 def last_days(world: World, count: int) -> list[date]:
@@ -34,7 +34,7 @@ def last_days(world: World, count: int) -> list[date]:
 
 
 def hold_back(home: Path, days: Sequence[date]) -> dict[date, Path]:
-    """Takes the plays delivered on the days (Parquet parts) out of landing/; where each day's now lie."""
+    """Moves the plays delivered on these days (Parquet parts) out of landing/. Returns each day's new path."""
     held = {}
     for day in days:
         held[day] = home / "held" / f"dt={day}"
@@ -44,5 +44,5 @@ def hold_back(home: Path, days: Sequence[date]) -> dict[date, Path]:
 
 
 def deliver(home: Path, held: Path) -> None:
-    """Puts a day's plays into landing/."""
+    """Moves a day's plays back into landing/."""
     shutil.move(held, home / "landing" / "plays" / held.name)

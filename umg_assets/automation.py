@@ -1,21 +1,27 @@
-"""Jobs, sensors and schedules: what runs together, and what asks for it. Thin, over planning.py and runs.py.
+"""Jobs, sensors and schedules: what runs together, and what asks for it. Thin, over the catalogue and planning/.
 
-landing_sensor lands what is new or changed; ledger_sensor runs what the ledger says was touched, and nothing else; the
+landing_sensor lands what is new or changed; ledger_sensor runs what the ledger says is affected, and nothing else; the
 daily schedule does both in one go, whatever the sensors missed.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
 
-from umg_assets import tables
+from umg_assets import clock, tables
 from umg_assets.assets.landing import landing_events, shrunk_files
-from umg_assets.checks import check_keys_of_runs, checks_of_runs, checks_of_tables
-from umg_assets.partitions import local_today
-from umg_assets.planning import Plan, Scope, plan
+from umg_assets.calendar import local_today
+from umg_assets.catalogue import LAND_FILES, Catalogue
+from umg_assets.checks import checks_of_run, checks_of_tables
+from umg_assets.landing.scan import LandingError, Scan, scan
+from umg_assets.planning.required import Plan, plan
+from umg_assets.planning.runs import Run, landing_runs, next_runs, scattered, try_of
+from umg_assets.resources.failed_work import WORK, failures
 from umg_assets.resources.instance import (
     QUIET,
     busy_assets,
@@ -26,15 +32,15 @@ from umg_assets.resources.instance import (
     tags_of,
 )
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.resources.landing import LandingError, Scan, scan
 from umg_assets.resources.ledger import Ledger
-from umg_assets.resources.stamps import read_stamps
-from umg_assets.running import Runner, blocking_checks
-from umg_assets.runs import LAND, RAW, STAGES, Run, landing_runs, next_runs, scattered, stages
-from umg_assets.settings import Automation, Settings
+from umg_assets.resources.watermarks import read_watermarks
+from umg_assets.runner import Runner, blocking_checks
+from umg_assets.settings.model import Settings
 
 CHECK = "check_tables"
 """The job of the checks that read whole tables."""
+CLOSE_THE_DAY, CATCH_UP = "close_the_day", "catch_up"
+"""The jobs that start runs in their own process: the daily one, and that of many scattered ranges."""
 
 _LONGEST = 2000
 """Characters of a reason that a sensor gives for doing nothing."""
@@ -61,38 +67,51 @@ def compact_and_vacuum(
         )
 
 
-@dg.job
-def compact_tables() -> None:
-    """Compacts and vacuums every table, by delta-rs; the rows stay as they are."""
-    compact_and_vacuum()
+def _compact_tables(tags: Mapping[str, str]) -> dg.JobDefinition:
+    @dg.job(name="compact_tables", tags=tags)
+    def compact_tables() -> None:
+        """Compacts and vacuums every table, by delta-rs; the rows stay as they are."""
+        compact_and_vacuum()
+
+    return compact_tables
 
 
-@dg.op
-def bring_up_to_date(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
-    """Does what `umg run` does, in this run's process; each run that it makes is one of its own in the UI."""
-    report = Runner(settings, context.log.info, context.instance, "the daily schedule").bring_up_to_date()
-    for what, reason in (*report.scan.waiting.items(), *((file.path, held) for file, held in report.scan.held)):
-        context.log.warning(f"{what}: {reason}")
-    context.log.info(f"Up to date with landing/ after {report.runs} runs")
+def _close_the_day(
+    catalogue: Catalogue, definitions: Callable[[], dg.Definitions], tags: Mapping[str, str]
+) -> dg.JobDefinition:
+    @dg.op
+    def bring_up_to_date(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
+        """Does what `umg run` does, in this run's process; each run that it starts is one of its own in the UI."""
+        runner = Runner(settings, catalogue, definitions, context.log.info, context.instance, "the daily schedule")
+        report = runner.bring_up_to_date()
+        for what, reason in (*report.scan.waiting.items(), *((file.path, held) for file, held in report.scan.held)):
+            context.log.warning(f"{what}: {reason}")
+        context.log.info(f"Up to date with landing/ after {report.runs} runs")
+
+    @dg.job(name=CLOSE_THE_DAY, tags=tags)
+    def close_the_day() -> None:
+        """Lands what landing_sensor missed, runs what ledger_sensor missed: charts of a day on which nothing came."""
+        bring_up_to_date()
+
+    return close_the_day
 
 
-@dg.job
-def close_the_day() -> None:
-    """Lands what landing_sensor missed and runs what ledger_sensor missed: charts of a day on which nothing came."""
-    bring_up_to_date()
+def _catch_up(
+    catalogue: Catalogue, definitions: Callable[[], dg.Definitions], tags: Mapping[str, str]
+) -> dg.JobDefinition:
+    @dg.op
+    def build_what_is_stale(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
+        """Runs what is stale, range after range, in this run's process; each is a run of its own in the UI."""
+        runner = Runner(settings, catalogue, definitions, context.log.info, context.instance, context.job_name)
+        context.log.info(f"Up to date with the ledger after {runner.catch_up().runs} runs")
 
+    @dg.job(name=CATCH_UP, tags=tags)
+    def catch_up() -> None:
+        """Builds what a delivery affects where that is many ranges: ledger_sensor asks for it instead of a run for
+        each."""
+        build_what_is_stale()
 
-@dg.op
-def make_what_is_stale(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
-    """Runs what is stale, range after range, in this run's process; each is a run of its own in the UI."""
-    report = Runner(settings, context.log.info, context.instance, context.job_name).catch_up()
-    context.log.info(f"Up to date with the ledger after {report.runs} runs")
-
-
-@dg.job
-def catch_up() -> None:
-    """Makes what a delivery touched where that is many ranges: ledger_sensor asks for it instead of a run for each."""
-    make_what_is_stale()
+    return catch_up
 
 
 @dataclass(frozen=True)
@@ -104,64 +123,71 @@ class Automated:
     schedules: list[dg.ScheduleDefinition]
 
 
-def build_automation(settings: Settings) -> Automated:
-    """A job for landing files, one for each stage after it, the checks that read whole tables, and upkeep."""
-    landing = dg.define_asset_job(LAND, _with_checks(RAW))
-    after = [
-        dg.define_asset_job(name, _with_checks(assets) if name in STAGES else dg.AssetSelection.assets(*assets))
-        for name, assets in stages(settings.experiments).items()
+def build_automation(settings: Settings, catalogue: Catalogue, definitions: Callable[[], dg.Definitions]) -> Automated:
+    """The catalogue's jobs, the checks that read whole tables, and upkeep.
+
+    definitions: builds the definitions that all of this is part of, for the jobs that start runs in their process.
+    """
+    tags = {"dagster/max_runtime": str(round(settings.automation.max_run_hours * 3600))}
+    of_assets = [
+        dg.define_asset_job(
+            name,
+            dg.AssetSelection.assets(*assets).without_checks()
+            | dg.AssetSelection.checks(*checks_of_run(settings, assets)),
+            tags=tags,
+        )
+        for name, assets in catalogue.jobs.items()
     ]
-    checks = dg.define_asset_job(CHECK, checks_of_tables())
+    checks = dg.define_asset_job(CHECK, checks_of_tables(), tags=tags)
+    compact, close = _compact_tables(tags), _close_the_day(catalogue, definitions, tags)
+    catch_up = _catch_up(catalogue, definitions, tags)
     return Automated(
-        [landing, *after, checks, compact_tables, close_the_day, catch_up],
-        _sensors(settings.automation, landing, after),
-        _schedules(settings, checks),
+        [*of_assets, checks, compact, close, catch_up],
+        _sensors(settings, catalogue, of_assets, catch_up),
+        _schedules(settings, close, checks, compact),
     )
 
 
-def _with_checks(assets: Sequence[str]) -> dg.AssetSelection:
-    return dg.AssetSelection.assets(*assets).without_checks() | checks_of_runs(*assets)
-
-
-def _sensors(looks: Automation, landing: Any, after: list[Any]) -> list[dg.SensorDefinition]:
+def _sensors(
+    settings: Settings, catalogue: Catalogue, of_assets: list[Any], catch_up: dg.JobDefinition
+) -> list[dg.SensorDefinition]:
     """The sensor over landing/ and the one over the ledger; both are on unless somebody turns them off."""
     common: dict[str, Any] = {
-        "minimum_interval_seconds": looks.sensor_seconds,
+        "minimum_interval_seconds": settings.automation.sensor_seconds,
         "default_status": dg.DefaultSensorStatus.RUNNING,
     }
+    landing, *after = of_assets
+    raw = catalogue.assets_of(LAND_FILES)
 
     @dg.sensor(job=landing, description="Lands days whose files are new or changed, as ranges.", **common)
     def landing_sensor(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
     ) -> dg.SensorResult:
         try:
-            found = scan(settings, ledger.read(), settings.automation.quiet_seconds)
+            files = scan(settings, ledger.read(), settings.automation.quiet_seconds)
         except (LandingError, OSError) as error:
             return dg.SensorResult(skip_reason=f"landing/ cannot be looked at: {error}")
-        under_way = bool(busy_assets(context.instance).intersection(RAW))
-        runs = [] if under_way else landing_runs((one.delivery_date, one.path, one.signature) for one in found.changed)
-        return _landing_asked(context, found, runs, under_way)
+        under_way = bool(busy_assets(context.instance, catalogue.assets_of).intersection(raw))
+        return _landing_asked(context, files, [] if under_way else landing_runs(files.news, catalogue), under_way)
 
-    @dg.sensor(
-        jobs=[*after, catch_up], description="Runs what deliveries touched, by the ledger: that alone.", **common
-    )
+    @dg.sensor(jobs=[*after, catch_up], description="Runs what deliveries affect, by the ledger: that alone.", **common)
     def ledger_sensor(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
     ) -> dg.SensorResult:
         end_dead_runs(context.instance)
-        today, busy = local_today(settings.time_zone), busy_assets(context.instance)
-        scope = Scope.of(settings)
-        seen = ledger.version(), last_event(context.instance), today, _hour(), sorted(busy), scope.definitions
-        looked_at = repr(seen)
-        if context.cursor == looked_at:
-            return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=looked_at)
-        if job := run_under_way(context.instance, (close_the_day.name, catch_up.name)):
+        today, busy = local_today(settings.time_zone), busy_assets(context.instance, catalogue.assets_of)
+        definitions = {asset.name: asset.definition_hash for asset in catalogue.planned if asset.experiment}
+        hour = f"{clock.now():%Y-%m-%dT%H}"
+        world = repr((ledger.version(), last_event(context.instance), today, hour, sorted(busy), definitions))
+        if context.cursor == world:
+            return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=world)
+        if job := run_under_way(context.instance, (CLOSE_THE_DAY, CATCH_UP)):
             return dg.SensorResult(skip_reason=f"{job} is making what is stale", cursor=context.cursor)
-        history, stamps = ledger.read(), read_stamps(context.instance, scope.planned, scope.definitions)
-        todo = plan(history, stamps, scope, today)
-        refused = refused_assets(context.instance, _blocking(context)) if todo else set()
-        runs = next_runs(todo, history, stamps, busy, refused, scope.experiments)
-        return _stages_asked(todo, runs, busy, refused, looked_at)
+        history, watermarks = ledger.read(), read_watermarks(context.instance, catalogue.planned)
+        stale = plan(history, watermarks, catalogue, today)
+        refused = refused_assets(context.instance, _blocking(context)) if stale else set()
+        runs = next_runs(stale.partitions, history, watermarks, catalogue, busy, refused)
+        return _runs_asked(context, stale, runs, busy, refused, world)
 
     return [landing_sensor, ledger_sensor]
 
@@ -172,36 +198,41 @@ def _blocking(context: dg.SensorEvaluationContext) -> list[dg.AssetCheckKey]:
 
 
 def _landing_asked(
-    context: dg.SensorEvaluationContext, found: Scan, runs: list[Run], under_way: bool
+    context: dg.SensorEvaluationContext, files: Scan, runs: list[Run], under_way: bool
 ) -> dg.SensorResult:
     """Runs that land; events for landing/: the days whose files are asked for, and what is held, when that changes."""
     quiet = {QUIET: str(context.resources.settings.automation.quiet_seconds)}
-    held = repr(sorted((file.path, file.signature) for file, _ in found.held))
-    news = shrunk_files(found) if held != (context.cursor or repr([])) else []
-    said = [
+    held = repr(sorted((file.path, file.signature) for file, _ in files.held))
+    news = shrunk_files(files) if held != (context.cursor or repr([])) else []
+    reasons = [
         *(["a landing run is under way"] if under_way else []),
-        *(f"{file.path} is held: {why}" for file, why in found.held),
-        *(f"{path} waits: {why}" for path, why in found.waiting.items()),
+        *(f"{file.path} is held: {why}" for file, why in files.held),
+        *(f"{path} waits: {why}" for path, why in files.waiting.items()),
     ]
     return dg.SensorResult(
-        run_requests=[_request(run, "landing_sensor", quiet) for run in runs],
-        skip_reason=None if runs else "; ".join(said)[:_LONGEST] or "no file is new or changed",
-        asset_events=[*(landing_events(found.changed) if runs else []), *news],
+        run_requests=[_request(context, run, "landing_sensor", quiet) for run in runs],
+        skip_reason=None if runs else "; ".join(reasons)[:_LONGEST] or "no file is new or changed",
+        asset_events=[*(landing_events(files.changed) if runs else []), *news],
         cursor=held,
     )
 
 
-def _stages_asked(todo: Plan, runs: list[Run], busy: set[str], refused: set[str], looked_at: str) -> dg.SensorResult:
-    """The runs that may start now, or one that makes them and what follows where they are many; why others wait."""
-    waits = f"stale: {sorted(todo.partitions)}; under way: {sorted(busy)}; refused by a check: {sorted(refused)}"
+def _runs_asked(
+    context: dg.SensorEvaluationContext, stale: Plan, runs: list[Run], busy: set[str], refused: set[str], world: str
+) -> dg.SensorResult:
+    """The runs that may start now, or one that builds them and what follows where they are many; why others wait."""
+    waits = f"stale: {sorted(stale.partitions)}; under way: {sorted(busy)}; refused by a check: {sorted(refused)}"
+    requests = (
+        [_catching_up(context, runs)] if scattered(runs) else [_request(context, run, "ledger_sensor") for run in runs]
+    )
     return dg.SensorResult(
-        run_requests=[_catching_up(runs)] if scattered(runs) else [_request(run, "ledger_sensor") for run in runs],
-        skip_reason=None if runs else waits if todo else "every table is up to date with the ledger",
-        cursor=None if runs else looked_at,
+        run_requests=requests,
+        skip_reason=None if runs else waits if stale else "every table is up to date with the ledger",
+        cursor=None if runs else world,
     )
 
 
-def _schedules(settings: Settings, checks: Any) -> list[dg.ScheduleDefinition]:
+def _schedules(settings: Settings, close_the_day: Any, checks: Any, compact_tables: Any) -> list[dg.ScheduleDefinition]:
     """The daily safety net, in local time; whole-table checks after it, compaction and vacuum once a week."""
     hour, minute = (int(part) for part in settings.automation.daily_at.split(":"))
     common: dict[str, Any] = {
@@ -219,29 +250,24 @@ def _schedules(settings: Settings, checks: Any) -> list[dg.ScheduleDefinition]:
     ]
 
 
-def _request(run: Run, asked_by: str, tags: dict[str, str] | None = None) -> dg.RunRequest:
-    """The same work is asked for once an hour: a run that failed is tried again then, a good one leaves none to ask."""
+def _request(
+    context: dg.SensorEvaluationContext, run: Run, asked_by: str, tags: Mapping[str, str] = MappingProxyType({})
+) -> dg.RunRequest:
+    """The same work is asked for once an hour, once a day after it has failed TRIES times: good work leaves none."""
     return dg.RunRequest(
-        run_key=f"{run.fingerprint} {_hour()}",
+        run_key=f"{run.fingerprint} {try_of(failures(context.instance, run.work), clock.now())}",
         job_name=run.job,
         asset_selection=[dg.AssetKey(asset) for asset in run.assets],
-        asset_check_keys=None if (checks := checks_in(run)) is None else sorted(checks, key=str),
-        tags={**tags_of(run.bounds, asked_by, run.why), **(tags or {})},
+        asset_check_keys=checks_of_run(context.resources.settings, run.assets),
+        tags={**tags_of(run.bounds, asked_by, run.why), WORK: run.work, **tags},
     )
 
 
-def _catching_up(runs: list[Run]) -> dg.RunRequest:
+def _catching_up(context: dg.SensorEvaluationContext, runs: list[Run]) -> dg.RunRequest:
+    fingerprint = f"{CATCH_UP}:{[run.fingerprint for run in runs]}"
+    work = hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
     return dg.RunRequest(
-        run_key=f"{catch_up.name}:{[run.fingerprint for run in runs]} {_hour()}",
-        job_name=catch_up.name,
-        tags=tags_of(None, "ledger_sensor", f"{len(runs)} ranges; {runs[0].why}"),
+        run_key=f"{fingerprint} {try_of(failures(context.instance, work), clock.now())}",
+        job_name=CATCH_UP,
+        tags={**tags_of(None, "ledger_sensor", f"{len(runs)} ranges; {runs[0].why}"), WORK: work},
     )
-
-
-def checks_in(run: Run) -> set[dg.AssetCheckKey] | None:
-    """The checks that run with a run's assets: those of whole tables do not; None: all, as of experiments."""
-    return set(check_keys_of_runs(*run.assets)) if run.job in (LAND, *STAGES) else None
-
-
-def _hour() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%dT%H}"

@@ -1,7 +1,7 @@
-"""Every table's contract: columns, types, comments, partition columns, key, and what is personal.
+"""Every table's contract: columns, types, comments, partition columns, key, and whether it is personal.
 
-The one place that knows columns. A type is a Spark SQL type name; resources/lakehouse.py makes the Delta
-schema from it and casts every write to it. A contract is declared once, nullable, and never evolves by accident.
+The one module that declares columns. A type is a Spark SQL type name; resources/schema.py turns it into a Delta type,
+and every write is cast to it. All columns are nullable in Delta; a contract changes only by columns added at its end.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ CRITERIA: dict[Criterion, str] = {
     "listeners": "listeners",
 }
 ARTIST_CRITERIA = {name: CRITERIA[name] for name in ("plays", "streams", "listening_time")}
-"""Criteria of a window: listeners of several days are no sum of daily ones."""
+"""The criteria of a window chart: without listeners, who are not a sum of daily listeners."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a contract: its name, Spark SQL type and comment."""
+    """A column of a contract: its name, Spark SQL type and comment."""
 
     name: str
     type: str
@@ -33,10 +33,10 @@ class Column:
 class Table:
     """A table's contract.
 
-    key: the columns that identify a row; unknown: those of them in which NULL is a value (not known, or overall);
-    filled: other columns that hold no NULL. A write that breaks this is refused. pruned_by: columns that a read or a
-    write names beside the partition, of which the log keeps each file's least and greatest value. personal: whether it
-    holds user_id or another direct identifier, so that its directory is readable by its owner alone.
+    key: the columns that identify a row. unknown: columns of the key in which NULL is a value (unknown, or overall).
+    filled: other columns that hold no NULL. A write that breaks this is refused. pruned_by: columns by which reads and
+    writes skip files: the log keeps each file's least and greatest value of them. personal: whether the table holds
+    user_id or another direct identifier; only the owner can read its directory.
     """
 
     name: str
@@ -57,16 +57,16 @@ class Table:
     @property
     def not_null(self) -> list[str]:
         """The columns that hold no NULL, in the table's order."""
-        held = {*self.partitioned_by, *self.key, *self.filled} - {*self.unknown}
-        return [name for name in self.names if name in held]
+        required = {*self.partitioned_by, *self.key, *self.filled} - {*self.unknown}
+        return [name for name in self.names if name in required]
 
     @property
     def unique(self) -> list[str]:
-        """The columns of which no two rows hold the same values: the key within its partition."""
+        """The columns whose values together identify a row: the partition's and the key's; none without a key."""
         return list(dict.fromkeys((*self.partitioned_by, *self.key))) if self.key else []
 
     def type_of(self, name: str) -> str:
-        """The Spark SQL type of a column; KeyError when the contract has no such column."""
+        """The Spark SQL type of a column. Raises KeyError when the contract has no such column."""
         return {column.name: column.type for column in self.columns}[name]
 
 
@@ -76,8 +76,11 @@ def _columns(*lines: str) -> tuple[Column, ...]:
 
 _DELIVERED = (
     "delivery_date | date | UTC day of the delivery",
-    "source_file | string | path of the file, relative to landing/ where it lies there",
+    "source_file | string | path of the file; relative to landing/ for files in it",
     "record | bigint | number of the record in its file, from 1",
+)
+_GENERATION = (
+    "generation | bigint | number of the landing that brought the file; in a delivery day a later one wins; NULL is 0"
 )
 _SUMS = (
     "plays | bigint | tracks started",
@@ -89,27 +92,29 @@ _SUMS = (
 
 DELIVERIES = Table(
     "deliveries",
-    "The ledger: what each delivery of a file brought and touched; written before and after its tables are.",
+    "The ledger: what each delivery of a file brought and affects; written before its tables and again after them.",
     _columns(
-        "sequence | bigint | order of the entries; what was built from it is stamped with it",
-        "state | string | staged: about to be written; landed: its tables are written; accepted: may shrink",
-        "source | string | plays, users, tracks, events; stamps: a changed users or tracks table (path) touched plays",
-        "path | string | path of the file, relative to landing/ where it lies there",
-        "signature | string | size, times and inode of the file: unchanged means unread",
+        "sequence | bigint | order of the entries; a partition's watermark is the last one it was built from",
+        "state | string | staged, withdrawing: before its tables are written; landed, withdrawn: after; accepted: may "
+        "land though it shrank",
+        "source | string | plays, users, tracks or events; stamps: a change of the users or tracks table (path)",
+        "path | string | path of the file; relative to landing/ for files in it",
+        "signature | string | size, times and inode of the file; a file is read only when it changes",
         "content_hash | string | SHA-256 of the file's bytes",
         "definition_hash | string | SHA-256 of the source's definition in umg.toml",
         "delivery_date | date | UTC day of the delivery",
         "records | bigint | records read",
         "landed | bigint | records that became rows of a raw table",
-        "filtered | bigint | records that the source's where leaves out",
-        "quarantined | map<string,bigint> | records set aside, by reason",
-        "rows_by_play_date | map<string,bigint> | plays, events: landed rows by local play or event date (ISO)",
-        "repeats | array<string> | pairs of play (event) dates (ISO/ISO) that share a play_id (event_id)",
-        "play_dates | array<date> | local play (event) dates touched: rows brought or replaced, other copies of both",
-        "chart_months | array<date> | months whose charts alone are touched (a track's new title)",
-        "window_dates | array<date> | play dates that windows count anew (a track's new artist or genre)",
-        "chart_dates | array<date> | days whose window charts alone are touched (a new name in them)",
+        "filtered | bigint | records that the source's `where` leaves out",
+        "quarantined | map<string,bigint> | records in quarantine, by reason",
+        "rows_by_play_date | map<string,bigint> | of plays and events: landed rows by local date (ISO)",
+        "repeats | array<string> | pairs of local dates (ISO/ISO) that share a play_id or event_id",
+        "play_dates | array<date> | affected local dates: of rows brought or replaced, and of their other copies",
+        "chart_months | array<date> | months of which only the charts are affected (a track's new title)",
+        "window_dates | array<date> | play dates that window charts must count again (a track's new artist or genre)",
+        "chart_dates | array<date> | days of which only the window charts are affected (a new name in them)",
         "recorded_at | timestamp | when the entry was written",
+        "generation | bigint | number of the landing that first brought this content of the file; NULL is 0",
     ),
     key=("sequence",),
     personal=True,
@@ -123,12 +128,13 @@ RAW_PLAYS = Table(
         "user_key | string | HMAC-SHA256 of user_id under the lakehouse's key",
         "session_id | string | identifier of the session, unique with the user only",
         "track_id | string | identifier of the track",
-        "started_at | timestamp | instant at which the play started, UTC",
+        "started_at | timestamp | when the play started, UTC",
         "played_ms | bigint | milliseconds listened; NULL when the exporter does not know",
-        "country | string | market in which the play happened, of the event; NULL when not given",
+        "country | string | market in which the play happened; NULL when not delivered",
         "play_date | date | local date of started_at in the reporting time zone",
         *_DELIVERED,
         "section | string | section of the app from which the play was started; NULL where not known",
+        _GENERATION,
     ),
     partitioned_by=("delivery_date",),
     pruned_by=("play_date", "source_file"),
@@ -142,10 +148,11 @@ RAW_USERS = Table(
         "user_id | string | identifier of the user, as delivered (personal)",
         "user_key | string | HMAC-SHA256 of user_id under the lakehouse's key",
         "country | string | market of the user",
-        "age_group | string | age group, when delivered instead of a birth date",
+        "age_group | string | age group, where it is delivered instead of a birth date",
         "birth_date | date | date of birth (personal; never leaves raw)",
-        "signed_up_on | date | day of the user's sign-up",
+        "signed_up_on | date | day on which the user signed up",
         *_DELIVERED,
+        _GENERATION,
     ),
     partitioned_by=("delivery_date",),
     pruned_by=("source_file",),
@@ -163,6 +170,7 @@ RAW_TRACKS = Table(
         "genre | string | genre",
         "duration_ms | bigint | length of the track in milliseconds",
         *_DELIVERED,
+        _GENERATION,
     ),
     partitioned_by=("delivery_date",),
     filled=("track_id", "source_file", "record"),
@@ -178,26 +186,29 @@ RAW_APP_EVENTS = Table(
         "user_key | string | HMAC-SHA256 of user_id under the lakehouse's key",
         "session_id | string | identifier of the session, unique with the user only",
         "track_id | string | identifier of the track that the event is about",
-        "occurred_at | timestamp | instant at which it happened, UTC",
-        "experiment | string | name of the experiment that it belongs to",
+        "occurred_at | timestamp | when it happened, UTC",
+        "experiment | string | name of the experiment to which it belongs",
         "variant | string | variant that the app showed",
-        "properties | string | what else the app says, as a JSON object",
+        "properties | string | other properties of the event, as a JSON object",
         "event_date | date | local date of occurred_at in the reporting time zone",
         *_DELIVERED,
+        _GENERATION,
     ),
     partitioned_by=("delivery_date",),
+    pruned_by=("event_date", "source_file"),
     personal=True,
+    filled=("event_id", "event_name", "user_id", "user_key", "occurred_at", "event_date", "source_file", "record"),
 )
 QUARANTINE = Table(
     "quarantine",
-    "Records that could not land, one row each, with the reason and their text.",
+    "Records that could not land: one row for each, with the reason and its text.",
     _columns(
         "source | string | plays, users, tracks or events",
         "delivery_date | date | UTC day of the delivery",
-        "source_file | string | path of the file, relative to landing/ where it lies there",
+        "source_file | string | path of the file; relative to landing/ for files in it",
         "record | bigint | number of the record in its file, from 1; 0 for a file refused whole",
         "reason | string | why it could not land",
-        "text | string | the record as it came (personal)",
+        "text | string | the record as delivered (personal)",
     ),
     partitioned_by=("delivery_date",),
     pruned_by=("source_file",),
@@ -211,14 +222,14 @@ USERS = Table(
         "user_key | string | HMAC-SHA256 of the user's id",
         "country | string | market of the user",
         "age_group | string | age group",
-        "valid_from | date | first day on which this holds; 1900-01-01 for the first known",
-        "valid_to | date | first day on which it no longer holds; NULL for the current one",
+        "valid_from | date | first day on which this is valid; 1900-01-01 for the earliest row",
+        "valid_to | date | first day on which this is no longer valid; NULL for the current row",
     ),
     key=("user_key", "valid_from"),
 )
 TRACKS = Table(
     "tracks",
-    "Tracks, each as its latest delivery says.",
+    "Tracks, each as last delivered.",
     _columns(
         "track_id | string | identifier of the track",
         "title | string | title",
@@ -231,19 +242,19 @@ TRACKS = Table(
 )
 PLAYS = Table(
     "plays",
-    "One row a play, by local play date, with the user's market and age group of that day.",
+    "One row for each play, by local play date, with the user's market and age group on that day.",
     _columns(
         "play_date | date | local date of started_at in the reporting time zone",
         "play_id | string | identifier of the play",
         "user_key | string | HMAC-SHA256 of the user's id",
         "session_id | string | identifier of the session, unique with the user only",
         "track_id | string | identifier of the track",
-        "started_at | timestamp | instant at which the play started, UTC",
+        "started_at | timestamp | when the play started, UTC",
         "played_ms | bigint | milliseconds listened; NULL when not known",
         "is_stream | boolean | played for the stream threshold (30 s) or longer",
         "is_skip | boolean | played for less than the stream threshold",
         "is_complete | boolean | played for the complete threshold (95 %) of the track or longer",
-        "country | string | market: of the event, else of the user on that day; NULL when neither is known",
+        "country | string | market of the play, or else of the user on that day; NULL when neither is known",
         "age_group | string | age group of the user on that day; NULL when unknown",
         "section | string | section of the app from which the play was started; NULL where not known",
     ),
@@ -260,7 +271,7 @@ DAILY_TRACK_PLAYS = Table(
         "age_group | string | age group; NULL when unknown",
         "track_id | string | identifier of the track",
         *_SUMS,
-        "section_plays | bigint | of its plays, those started from the section that shows age_group_favourites",
+        "section_plays | bigint | those of the plays started from the section that shows age_group_favourites",
     ),
     partitioned_by=("play_date",),
     key=("play_date", "country", "age_group", "track_id"),
@@ -275,8 +286,8 @@ MONTHLY_TRACK_PLAYS = Table(
         "country | string | market; NULL when unknown",
         "track_id | string | identifier of the track",
         *_SUMS,
-        "listeners | bigint | distinct users; one who moved counts in both countries",
-        "data_through | date | latest play date of the month that is counted, over all countries",
+        "listeners | bigint | distinct users; a user who moved counts in both countries",
+        "data_through | date | latest play date counted in the month, over all countries",
     ),
     partitioned_by=("month",),
     key=("month", "country", "track_id"),
@@ -290,7 +301,7 @@ TOP_TRACKS_BY_COUNTRY = Table(
         "month | date | first day of the month; the running month is ranked to date",
         "country | string | market",
         "criterion | string | plays, streams, listening_time or listeners",
-        "rank | int | 1 is the top; ties go by plays, then track_id",
+        "rank | int | 1 is the top; ties are broken by plays, then track_id",
         "track_id | string | identifier of the track",
         "title | string | title",
         "artist_name | string | name of the artist",
@@ -299,7 +310,7 @@ TOP_TRACKS_BY_COUNTRY = Table(
         "streams | bigint | plays of the stream threshold or longer",
         "listening_ms | bigint | milliseconds listened",
         "listeners | bigint | distinct users",
-        "data_through | date | latest play date of the month that is counted",
+        "data_through | date | latest play date counted in the month",
     ),
     partitioned_by=("month", "country"),
     key=("month", "country", "criterion", "rank"),
@@ -308,13 +319,13 @@ TOP_TRACKS_BY_COUNTRY = Table(
 
 SESSIONS = Table(
     "sessions",
-    "One row a session, by the local day on which it began.",
+    "One row for each session, by the local day on which it began.",
     _columns(
         "session_date | date | local date of its first play",
-        "session_key | string | SHA-256 of user_key, session_id and the first play's start",
+        "session_key | string | SHA-256 of user_key, session_id and the start of its first play",
         "user_key | string | HMAC-SHA256 of the user's id",
         "started_at | timestamp | start of its first play, UTC",
-        "ended_at | timestamp | latest end of what it played, UTC",
+        "ended_at | timestamp | latest end of any of its plays, UTC",
         *_SUMS[:1],
         *_SUMS[2:],
         "country | string | market of its first play",
@@ -326,14 +337,14 @@ SESSIONS = Table(
 )
 VISITS = Table(
     "visits",
-    "One row a visit: a session with or without a play, by the local day on which it began.",
+    "One row for each visit (a session with or without a play), by the local day on which it began.",
     _columns(
         "visit_date | date | local date of its first play or event",
         "visit_key | string | SHA-256 of user_key, session_id and its start",
         "user_key | string | HMAC-SHA256 of the user's id",
-        "session_id | string | identifier of the session, unique with the user only; NULL where none is delivered",
-        "started_at | timestamp | its first play or event, UTC",
-        "ended_at | timestamp | its last event, or the end of what it played, UTC",
+        "session_id | string | identifier of the session, unique with the user only; NULL when not delivered",
+        "started_at | timestamp | time of its first play or event, UTC",
+        "ended_at | timestamp | time of its last event, or the latest end of any of its plays, UTC",
         "plays | bigint | tracks started; 0 without a play",
         "streams | bigint | plays of the stream threshold or longer",
         "skips | bigint | plays shorter than the stream threshold",
@@ -347,11 +358,11 @@ VISITS = Table(
 )
 USER_DAYS = Table(
     "user_days",
-    "Sums of visits by user and the local day on which they began: additive over days and users.",
+    "Sums of visits by user and by the local day on which they began; additive over days and users.",
     _columns(
         "activity_date | date | local date",
         "user_key | string | HMAC-SHA256 of the user's id",
-        "sessions | bigint | visits, those without a play included",
+        "sessions | bigint | visits, including those without a play",
         "plays | bigint | tracks started",
         "streams | bigint | plays of the stream threshold or longer",
         "skips | bigint | plays shorter than the stream threshold",
@@ -366,60 +377,60 @@ USER_DAYS = Table(
 )
 EXPOSURE_DAYS = Table(
     "exposure_days",
-    "Each user's first event of a name on a day in an experiment; the overall first is taken at readout.",
+    "Each user's first event of each name on a day of an experiment; a readout takes the first of all days.",
     _columns(
         "exposure_date | date | local date of the events",
         "experiment | string | the experiment that the events name",
         "event_name | string | what happened",
-        "is_eligible | boolean | false where the app says that the user is not eligible",
+        "is_eligible | boolean | false when the app reports the user as not eligible",
         "user_key | string | HMAC-SHA256 of the user's id",
-        "first_at | timestamp | the day's first such event, UTC; ties go by event_id",
+        "first_at | timestamp | time of the day's first such event, UTC; ties are broken by event_id",
         "session_id | string | session of that event",
         "variant | string | variant that the app showed at that event",
-        "other_variant | string | another variant that it showed on the day; NULL for none",
-        "events | bigint | such events on the day",
-        "section_events | bigint | those of the section that shows age_group_favourites",
+        "other_variant | string | another variant that the app showed on that day; NULL if none",
+        "events | bigint | number of such events on the day",
+        "section_events | bigint | those of them from the section that shows age_group_favourites",
     ),
     partitioned_by=("exposure_date",),
     key=("exposure_date", "experiment", "event_name", "is_eligible", "user_key"),
 )
 EXPERIMENT_DAYS = Table(
     "experiment_days",
-    "What the data says of an experiment through a day: aggregates only, which its readout is made of.",
+    "The evidence on an experiment through a day: aggregates only, from which its readout is computed.",
     _columns(
         "experiment | string | name of the experiment",
-        "through_date | date | last local day that is counted",
-        "definition_hash | string | hash of the definition as it is",
+        "through_date | date | last local day counted",
+        "definition_hash | string | hash of the current definition",
         "exposed | bigint | users exposed, over all variants",
-        "sessions | bigint | their visits from the one with the first exposure on",
-        "frozen | string | the definition as it was at the first exposure, as JSON",
-        "evidence | string | sums over users, as JSON (experiments/moments.py: Evidence)",
+        "sessions | bigint | their visits, from the visit with the first exposure on",
+        "frozen | string | the definition at the time of the first exposure, as JSON",
+        "evidence | string | sums over users, as JSON (statistics/moments.py: Evidence)",
     ),
     partitioned_by=("experiment", "through_date"),
     key=("experiment", "through_date"),
 )
 READOUTS = Table(
     "readouts",
-    "Looks that readouts have taken, each once, in the order in which they were; nothing is taken back.",
+    "The looks that readouts have taken, each once and in order; append-only.",
     _columns(
         "experiment | string | name of the experiment",
         "look | string | the look (metric, treatment, day, information, bound, alpha spent, ...) as JSON",
-        "definition_hash | string | hash of the definition that was read",
-        "taken_at | timestamp | when",
+        "definition_hash | string | hash of the definition that was used",
+        "taken_at | timestamp | when the look was taken",
     ),
 )
 DECISIONS = Table(
     "decisions",
-    "What was decided on an experiment, by whom, on which readout.",
+    "Decisions on experiments: what was decided, by whom, on which readout.",
     _columns(
         "experiment | string | name of the experiment",
         "verdict | string | what was decided",
         "decided_by | string | who decided",
         "reason | string | why",
-        "through_date | date | last day of the readout that was looked at",
-        "readout_verdict | string | what that readout said",
-        "definition_hash | string | hash of the definition that was read",
-        "decided_at | timestamp | when",
+        "through_date | date | last day of the readout on which the decision is based",
+        "readout_verdict | string | verdict of that readout",
+        "definition_hash | string | hash of the definition that was used",
+        "decided_at | timestamp | when it was decided",
     ),
 )
 TOP_ARTISTS_BY_GENRE = Table(
@@ -427,10 +438,10 @@ TOP_ARTISTS_BY_GENRE = Table(
     "The most played artists of each genre over the 30 days that end on a day; overall and by market.",
     _columns(
         "chart_date | date | local date on which the window ends",
-        "market | string | market; NULL: overall, plays of unknown countries included",
+        "market | string | market; NULL for overall, including plays of unknown countries",
         "genre | string | genre",
         "criterion | string | plays, streams or listening_time",
-        "rank | int | 1 is the top; ties go by plays, then artist_id",
+        "rank | int | 1 is the top; ties are broken by plays, then artist_id",
         "artist_id | string | identifier of the artist",
         "artist_name | string | name of the artist",
         "plays | bigint | tracks started",
@@ -444,16 +455,16 @@ TOP_ARTISTS_BY_GENRE = Table(
 )
 AGE_GROUP_FAVOURITES = Table(
     "age_group_favourites",
-    "The most played tracks of each age group over the 14 days that end on a day; plays started from the section that "
-    "shows them are left out.",
+    "The most played tracks of each age group over the 14 days that end on a day; without plays started from the "
+    "section that shows them.",
     _columns(
         "chart_date | date | local date on which the window ends",
         "age_group | string | age group",
-        "rank | int | 1 is the top; ties go by track_id",
+        "rank | int | 1 is the top; ties are broken by track_id",
         "track_id | string | identifier of the track",
         "title | string | title",
         "artist_name | string | name of the artist",
-        "plays | bigint | tracks started, but for those started from the section that shows this list",
+        "plays | bigint | tracks started, without those started from the section that shows this list",
     ),
     partitioned_by=("chart_date",),
     key=("chart_date", "age_group", "rank"),
@@ -468,7 +479,7 @@ CHART_MOVEMENTS = Table(
         "criterion | string | plays, streams, listening_time or listeners",
         "rank | int | rank in the month",
         "track_id | string | identifier of the track",
-        "previous_rank | int | rank in the month before; NULL when it was not on that chart",
+        "previous_rank | int | rank in the month before; NULL when it was not on that month's chart",
         "peak_rank | int | best rank up to the month",
         "months_on_chart | bigint | months on the chart up to the month",
         "movement | string | new, re-entry, up, down or same; NULL in the chart's first month",
@@ -509,20 +520,19 @@ RAW: dict[Kind, Table] = {"plays": RAW_PLAYS, "users": RAW_USERS, "tracks": RAW_
 
 
 @dataclass(frozen=True)
-class Moment:
-    """Of a kind whose records happen: the columns with the record's id, its instant and the local date of that."""
+class Occurrence:
+    """The columns of a kind whose records happen at an instant: the record's id, the instant, its local date."""
 
     id: str
     at: str
     date: str
 
 
-MOMENTS: dict[Kind, Moment] = {
-    "plays": Moment("play_id", "started_at", "play_date"),
-    "events": Moment("event_id", "occurred_at", "event_date"),
+OCCURRENCES: dict[Kind, Occurrence] = {
+    "plays": Occurrence("play_id", "started_at", "play_date"),
+    "events": Occurrence("event_id", "occurred_at", "event_date"),
 }
 
-# What a source's `columns` may name, and what a record cannot do without.
 SOURCE_COLUMNS: dict[Kind, dict[str, str]] = {
     "plays": {
         name: RAW_PLAYS.type_of(name)
@@ -550,12 +560,14 @@ SOURCE_COLUMNS: dict[Kind, dict[str, str]] = {
         )
     },
 }
+"""By kind, the columns that a source's `columns` may name, with their types."""
 REQUIRED: dict[Kind, tuple[str, ...]] = {
     "plays": ("play_id", "user_id", "track_id", "started_at"),
     "users": ("user_id",),
     "tracks": ("track_id",),
     "events": ("event_id", "event_name", "user_id", "occurred_at"),
 }
+"""By kind, the columns without which a record cannot land."""
 DURATIONS: dict[Kind, tuple[str, ...]] = {
     "plays": ("played_ms",),
     "users": (),
@@ -563,5 +575,7 @@ DURATIONS: dict[Kind, tuple[str, ...]] = {
     "events": (),
 }
 
+"""By kind, the columns of milliseconds, which are neither negative nor over 24 hours."""
+
 DELETED = "_deleted"
-"""Of the rows given to a merge: true where the key's row goes."""
+"""The column of a merge's rows that is true where the row of that key is to be deleted."""

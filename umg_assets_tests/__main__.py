@@ -1,8 +1,11 @@
-"""`make test`: every test on Sail, what runs on an engine on Apache Spark beside it, and Dagster's daemon beside both.
+"""`make test`: the tests on Sail, those that depend on the engine also on Apache Spark, and Dagster's daemon.
 
-A pytest process each: none of them fills a core all the time, and the daemon's tests mostly wait for its next look.
+Three pytest processes side by side: none of them fills its core all the time, and the daemon's tests mostly wait for
+its next tick. Sail's process has one pytest-xdist worker for each core. A file stays on one worker: its tests share a
+lakehouse. `--all` (`make test-all`) adds the tests marked `exhaustive`.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -15,28 +18,32 @@ from umg_assets.resources.engine import EngineError, java_version
 
 
 def start_pytest(engine: str, arguments: list[str], output: IO[str] | None = None) -> subprocess.Popen:
-    """A pytest process of one engine, started."""
+    """Starts a pytest process of one engine."""
     command = [sys.executable, "-m", "pytest", *arguments]
     return subprocess.Popen(command, env={**os.environ, "UMG_ENGINE": engine}, stdout=output, stderr=output)
 
 
 def main() -> int:
-    """Runs all at once: Sail's output comes as it is, the others' after it.
+    """Runs all three: Sail's output comes as it is, the others' after it.
 
-    Without Java the Spark part is skipped, or fails when UMG_REQUIRE_SPARK is set. Returns the exit code.
+    Without Java the Spark tests are skipped, or fail when UMG_REQUIRE_SPARK=1. Returns the exit code.
     """
-    beside, missing = {"dagster's daemon": ("sail", ["-m", "daemon"])}, ""
+    parser = argparse.ArgumentParser(prog="python -m umg_assets_tests", description="Runs the tests on both engines.")
+    parser.add_argument("--all", action="store_true", help="run the tests marked exhaustive, too")
+    but = "" if parser.parse_args().all else " and not exhaustive"
+    workers = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--no-loadscope-reorder"]
+    beside, missing = {"dagster's daemon": ("sail", ["-m", f"daemon{but}"])}, ""
     try:
         java_version()
-        beside["spark"] = ("spark", [])
+        beside["spark"] = ("spark", ["-m", f"not daemon{but}"])
     except EngineError as error:
         missing = str(error)
-    with ExitStack() as opened:
-        logs = {name: opened.enter_context(tempfile.TemporaryFile("w+")) for name in beside}
-        started = {name: start_pytest(*how, logs[name]) for name, how in beside.items()}
+    with ExitStack() as stack:
+        logs = {name: stack.enter_context(tempfile.TemporaryFile("w+")) for name in beside}
+        processes = {name: start_pytest(*command, logs[name]) for name, command in beside.items()}
         print("=== tests on sail ===", flush=True)
-        failed = start_pytest("sail", ["-m", "not daemon"]).wait()
-        for name, process in started.items():
+        failed = start_pytest("sail", ["-m", f"not daemon{but}", *workers]).wait()
+        for name, process in processes.items():
             failed = process.wait() or failed
             print(f"\n=== tests on {name} ===", flush=True)
             logs[name].seek(0)
@@ -44,9 +51,9 @@ def main() -> int:
     if not missing:
         return failed
     if os.environ.get("UMG_REQUIRE_SPARK") == "1":
-        print(f"Apache Spark's part FAILED, UMG_REQUIRE_SPARK=1: {missing}")
+        print(f"The tests on Apache Spark FAILED, UMG_REQUIRE_SPARK=1: {missing}")
         return 1
-    print(f"Apache Spark's part was skipped: {missing}")
+    print(f"The tests on Apache Spark were skipped: {missing}")
     return failed
 
 

@@ -1,11 +1,13 @@
-"""What tests share: the engine of this process, and a lakehouse in a directory of its own.
+"""Shared fixtures: this process's engine, and lakehouses in directories of their own.
 
-The engine is UMG_ENGINE's (sail, unless set): one pytest process an engine. In Spark's process only tests that
-use an engine run, by their fixtures: the others have run in Sail's.
+A pytest process runs one engine, that of UMG_ENGINE (sail unless set). Stories on lakes run on Sail. Spark's process
+runs the tests that use `spark` or `engine` themselves and are not marked `sail_enough`, and those marked
+`both_engines` or `spark_only`.
 """
 
+import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -16,32 +18,48 @@ from umg_assets.generator import World, generate
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.processes import FOR_FEW_ROWS
 
-ENGINE = os.environ.get("UMG_ENGINE", "sail")
-# Spark's time on tiny data is its JIT's: the light compiler halves it. For real work the full one is right.
+ENGINE = os.environ.setdefault("UMG_ENGINE", "sail")
+os.environ["UMG_PLOTS"] = "false"  # a fifth of the time of a small lake
+# Spark spends its time on tiny data in the JIT: the light compiler halves it. Real work needs the full one.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-_NEEDS_ENGINE = {"engine", "spark", "lake", "made_lake"}
+_OF_AN_ENGINE = {"engine", "spark"}
+
+NewLake = Callable[..., Lake]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In Spark's process, leaves out what uses no engine, and what holds on any, however the rows were made."""
-    if ENGINE == "spark":
-        kept = [
-            item
-            for item in items
-            if _NEEDS_ENGINE & set(getattr(item, "fixturenames", ())) and not item.get_closest_marker("sail_enough")
-        ]
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
+    """Deselects the tests that belong to the other engine's process; files with exhaustive tests come first.
+
+    They take longest, and a file stays on one pytest-xdist worker: begun last, they would run alone.
+    """
+    long = {item.path for item in items if item.get_closest_marker("exhaustive")}
+    kept = sorted((item for item in items if _belongs_here(item)), key=lambda item: item.path not in long)
+    config.hook.pytest_deselected(items=[item for item in items if not _belongs_here(item)])
+    items[:] = kept
 
 
-@pytest.fixture(scope="session")
-def engine() -> str:
-    """The engine of this process: sail or spark, which is told that there are few rows."""
+def _belongs_here(item: pytest.Item) -> bool:
+    markers = {mark.name for mark in item.iter_markers()}
+    if ENGINE == "sail":
+        return "spark_only" not in markers
+    if markers & {"both_engines", "spark_only"}:
+        return True
+    return bool(_OF_AN_ENGINE & set(getattr(item, "fixturenames", ()))) and "sail_enough" not in markers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tuned_for_few_rows() -> None:
+    """Spark's session, configured for few rows before any test uses it."""
     if ENGINE == "spark":
         from umg_assets.resources.engine import session
 
         for name, value in FOR_FEW_ROWS.items():
             session(ENGINE).conf.set(name, value)
+
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    """The engine of this process: sail or spark."""
     return ENGINE
 
 
@@ -54,28 +72,42 @@ def spark(engine: str):
 
 
 @contextmanager
-def _as_users_run_it(engine: str) -> Iterator[None]:
-    """The engine without what tests tell it of their few rows."""
+def as_users_run_it() -> Iterator[None]:
+    """The engine without the configuration for few rows."""
     from umg_assets.resources.engine import session
 
-    told = FOR_FEW_ROWS if engine == "spark" else {}
-    for name in told:
-        session(engine).conf.unset(name)
+    changed = FOR_FEW_ROWS if ENGINE == "spark" else {}
+    for name in changed:
+        session(ENGINE).conf.unset(name)
     yield
-    for name, value in told.items():
-        session(engine).conf.set(name, value)
+    for name, value in changed.items():
+        session(ENGINE).conf.set(name, value)
+
+
+@pytest.fixture(scope="session")
+def new_lake(tmp_path_factory: pytest.TempPathFactory) -> NewLake:
+    """Creates an empty lakehouse on this process's engine, for fixtures of any scope.
+
+    `new_lake(name, **configuration)`: the configuration goes to `Lake.configure`.
+    """
+
+    def create(name: str = "lake", **configuration: str) -> Lake:
+        lake = Lake(tmp_path_factory.mktemp(name) / "home")
+        lake.configure(**configuration)
+        return lake
+
+    return create
 
 
 @pytest.fixture
-def lake(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> Lake:
-    """An empty lakehouse on this process's engine, with a landing/ to drop files into."""
-    monkeypatch.setenv("UMG_ENGINE", engine)
+def lake(tmp_path: Path) -> Lake:
+    """An empty lakehouse of this test alone, with a landing/ to drop files into."""
     return Lake(tmp_path / "home")
 
 
 @pytest.fixture
 def sail_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
-    """As `lake`, always on Sail: for what does not depend on the engine and takes many runs."""
+    """As `lake`, on Sail in any process."""
     monkeypatch.setenv("UMG_ENGINE", "sail")
     return Lake(tmp_path / "home")
 
@@ -85,12 +117,23 @@ WORLD = World(plays=4_000, days=45, last_day=date(2025, 11, 20), seed=11, dirty=
 
 
 @pytest.fixture(scope="session")
-def made_lake(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Lake:
-    """WORLD, run once by the built-in sources on this process's engine; its truth lies in home/truth. Only read it."""
-    os.environ["UMG_ENGINE"] = engine
-    lake = Lake(tmp_path_factory.mktemp("made") / "home", on_disk=True)
-    lake.configure(f"markets = {list(WORLD.markets)}", sources="", first_day=WORLD.first_day.isoformat())
-    generate(WORLD, lake.settings.landing, lake.home / "truth")
-    with _as_users_run_it(engine):
-        lake.run()
-    return lake
+def generated_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """WORLD, run once by the built-in sources on this process's engine; its truth lies in home/truth. Only read it.
+
+    pytest-xdist's workers share it: the first one to ask builds it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    home = shared / "generated" / "home"
+    with (shared / "generated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (home / "built").exists():
+            return Lake.opened(home, on_disk=True)
+        lake = Lake(home, on_disk=True)
+        lake.configure(f"markets = {list(WORLD.markets)}", sources="", first_day=WORLD.first_day.isoformat())
+        generate(WORLD, lake.settings.landing, lake.home / "truth")
+        with as_users_run_it():
+            lake.run()
+        (home / "built").touch()
+        return lake

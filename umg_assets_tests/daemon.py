@@ -1,10 +1,11 @@
-"""Dagster's daemon and webserver over a lakehouse under test: real processes, as `umg dev` starts them."""
+"""Dagster's daemon and webserver over a lake under test: real processes, as `umg dev` starts them."""
 
 import json
 import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
@@ -13,25 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES, RunsFilter
 
-from umg_assets.partitions import local_today
-from umg_assets.planning import PLANNED, Scope, plan
+from umg_assets.calendar import local_today
+from umg_assets.catalogue import Catalogue
+from umg_assets.cli.serving import processes
+from umg_assets.landing.scan import scan
+from umg_assets.planning.required import plan
+from umg_assets.resources.dagster_internals import NOT_FINISHED_STATUSES
 from umg_assets.resources.instance import open_instance
-from umg_assets.resources.landing import scan
 from umg_assets.resources.ledger import Ledger
-from umg_assets.resources.stamps import read_stamps
-from umg_assets.serving import processes
+from umg_assets.resources.watermarks import read_watermarks
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.processes import own_environment
 
 DEFINITIONS = "umg_assets.definitions"
 PATIENCE = 900
-"""Seconds after which a thing that was waited for has not come: not a bound on speed."""
+"""Seconds until a test gives up waiting: not a bound on speed."""
 
 
 class Daemon:
-    """What `umg dev` starts over a lake (code server, daemon and, if asked for, webserver), as process groups."""
+    """What `umg dev` starts over a lake: code server, daemon and, with `web`, webserver; each in a process group."""
 
     def __init__(self, lake: Lake, module: str = DEFINITIONS, web: bool = False) -> None:
         self.lake, self._module = lake, module
@@ -41,7 +43,7 @@ class Daemon:
         self._open = ExitStack()
 
     def start(self) -> None:
-        """Starts it; `wait_for` says when a thing has come about."""
+        """Starts the processes; with a webserver, waits until that answers."""
         with self._log.open("a") as log:
             self._processes = self._open.enter_context(
                 processes(
@@ -59,7 +61,7 @@ class Daemon:
             self.wait_for(self._answers, "the webserver's answer")
 
     def kill(self) -> None:
-        """kill -9: daemon, servers and every run under way, as when a machine loses its power."""
+        """kill -9 for daemon, servers and every run, as when a machine loses its power."""
         for process in self._processes:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -69,10 +71,10 @@ class Daemon:
     def post(self, query: str, **variables: Any) -> dict[str, Any]:
         """The webserver's answer to a GraphQL query with variables."""
         body = json.dumps({"query": query, "variables": variables}).encode()
-        asked = urllib.request.Request(
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self._port}/graphql", body, {"Content-Type": "application/json"}, method="POST"
         )
-        with urllib.request.urlopen(asked, timeout=120) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)
 
     def _answers(self) -> bool:
@@ -81,14 +83,14 @@ class Daemon:
         except OSError:
             return False
 
-    def wait_for(self, what: Callable[[], Any], said: str) -> Any:
-        """Waits until `what` is true and returns it; fails with the daemon's last lines when it never is."""
-        found = awaited(what)
-        assert found, f"never came: {said}\n{self._log.read_text()[-6000:]}"
-        return found
+    def wait_for(self, condition: Callable[[], Any], description: str) -> Any:
+        """Returns the condition's value once it is true; fails with the end of the daemon's log if it never is."""
+        value = awaited(condition)
+        assert value, f"never came: {description}\n{self._log.read_text()[-6000:]}"
+        return value
 
     def settle(self) -> None:
-        """Waits until landing/ holds no news, no partition is stale and no run is under way."""
+        """Waits until landing/ holds nothing new, no partition is stale and no run is queued or running."""
         self.wait_for(self._is_settled, "everything up to date")
 
     def _is_settled(self) -> bool:
@@ -96,8 +98,10 @@ class Daemon:
         if not settings.landing.is_dir() or scan(settings, history).changed or history.unfinished():
             return False
         with open_instance(self.lake.home) as instance:
-            todo = plan(history, read_stamps(instance, PLANNED), Scope.of(settings), local_today(settings.time_zone))
-            return not todo and not instance.get_runs(filters=RunsFilter(statuses=NOT_FINISHED_STATUSES))
+            catalogue = Catalogue.of(settings)
+            watermarks = read_watermarks(instance, catalogue.planned)
+            stale = plan(history, watermarks, catalogue, local_today(settings.time_zone))
+            return not stale and not instance.get_runs(filters=dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
 
     def runs(self) -> list[dg.DagsterRun]:
         """Every run, oldest first."""
@@ -105,41 +109,47 @@ class Daemon:
             return list(instance.get_runs())[::-1]
 
     def skips(self, sensor: str) -> list[str]:
-        """The reasons of a sensor's latest ticks that asked for nothing, newest first."""
+        """The reasons of a sensor's latest ticks that requested no run, newest first."""
         with open_instance(self.lake.home) as instance:
-            states = [one for one in instance.all_instigator_state() if one.instigator_name == sensor]
+            states = [state for state in instance.all_instigator_state() if state.instigator_name == sensor]
             ticks = (
                 instance.get_ticks(states[0].instigator_origin_id, states[0].selector_id, limit=20) if states else []
             )
         return [tick.skip_reason or "" for tick in ticks if tick.status.value == "SKIPPED"]
 
     def failed_ticks(self) -> list[str]:
-        """What went wrong in sensors and schedules."""
+        """The errors of sensors' and schedules' ticks."""
         with open_instance(self.lake.home) as instance:
-            found = []
+            errors = []
             for state in instance.all_instigator_state():
                 for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=500):
                     if tick.error:
-                        found.append(tick.error.to_string())
-        return found
+                        errors.append(tick.error.to_string())
+        return errors
 
 
-def awaited(what: Callable[[], Any]) -> Any:
-    """What `what` returns once that is true; its last answer when it never is."""
-    until = time.monotonic() + PATIENCE
-    while not (found := what()) and time.monotonic() < until:
+def assert_same_as_fresh(lake: Lake) -> None:
+    """Asserts that one run over the lake's landing files builds the same tables."""
+    with tempfile.TemporaryDirectory(dir=lake.home.parent) as folder:
+        assert lake.content() == lake.built_afresh(Path(folder, "fresh")).content()
+
+
+def awaited(condition: Callable[[], Any]) -> Any:
+    """The condition's value once it is true; its last value if PATIENCE runs out."""
+    deadline = time.monotonic() + PATIENCE
+    while not (value := condition()) and time.monotonic() < deadline:
         time.sleep(0.5)
-    return found
+    return value
 
 
 def free_port() -> int:
-    """A port of the loopback on which nobody listens."""
+    """A port of the loopback interface on which nothing listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
 
 
 def environment(home: Path) -> dict[str, str]:
-    """What Dagster's processes need to know of the lake."""
-    kept = {name: os.environ[name] for name in ("UMG_ENGINE", "DAGSTER_EVENT_BATCH_SIZE") if name in os.environ}
-    return {**own_environment(), **kept, "UMG_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+    """The environment of Dagster's processes over the lake."""
+    inherited = {name: os.environ[name] for name in ("UMG_ENGINE", "DAGSTER_EVENT_BATCH_SIZE") if name in os.environ}
+    return {**own_environment(), **inherited, "UMG_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}

@@ -9,14 +9,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
 import deltalake
 
-from umg_assets.resources.ledger import History, Ledger
-from umg_assets.running import Report, Runner
-from umg_assets.settings import Settings, read_settings
+from umg_assets.catalogue import Catalogue
+from umg_assets.cli.run import runner_of
+from umg_assets.graph import WHOLE
+from umg_assets.planning.history import History
+from umg_assets.resources.instance import report_materializations
+from umg_assets.resources.ledger import Ledger
+from umg_assets.resources.watermarks import data_version, read_watermarks
+from umg_assets.runner import Report
+from umg_assets.settings.model import Settings, read_settings
 
 PLAY_COLUMNS = ("play_id", "user_id", "session_id", "track_id", "started_at", "played_ms", "country")
 USER_COLUMNS = ("user_id", "country", "age_group", "birth_date")
@@ -98,26 +104,35 @@ properties = "properties"
 """
 """Added to SOURCES by tests of events."""
 
-
 SECTION_SOURCES = SOURCES.replace('country = "country"\n', 'country = "country"\nsection = "section"\n', 1)
-"""SOURCES, of an exporter whose plays say from which section of the app they were started."""
+"""SOURCES of an exporter whose plays name the section of the app that started them."""
 
 
 class Lake:
     """A home with landing/ and umg.toml. Days are `2026-03-..` unless a test says otherwise; markets AT and DE."""
 
     def __init__(self, home: Path, on_disk: bool = False) -> None:
-        self.home = home
         (home / "landing").mkdir(parents=True)
+        self._open(home, on_disk)
         self.configure()
+
+    def _open(self, home: Path, on_disk: bool) -> None:
+        self.home = home
         self.instance = dg.DagsterInstance.ephemeral()
         self.on_disk = on_disk
+
+    @classmethod
+    def opened(cls, home: Path, on_disk: bool = False) -> Self:
+        """The lakehouse that another process has built in home, as it is."""
+        lake = cls.__new__(cls)
+        lake._open(home, on_disk)
+        return lake
 
     def configure(self, text: str = "", sources: str = SOURCES, first_day: str = "2026-01-01") -> None:
         """Writes umg.toml: top-level settings as TOML text, then the sources.
 
-        With sources of a test, the windows are short ones, of 4 and 2 days, unless the text has [charts]; and a file
-        that shrinks is not held, unless it has [thresholds].
+        With a test's sources the windows are short (4 and 2 days), unless the text has [charts]. A file that shrinks
+        is not held, unless the text has [thresholds].
         """
         windows = "" if "[charts]" in text or not sources else SHORT_WINDOWS
         windows += "" if "[thresholds]" in text else "[thresholds]\nshrunk_percent = 100\n"
@@ -126,7 +141,7 @@ class Lake:
 
     @property
     def settings(self) -> Settings:
-        """The settings as they stand in umg.toml."""
+        """The settings in umg.toml."""
         return read_settings(self.home)
 
     def drop(self, path: str, content: str | bytes) -> Path:
@@ -138,32 +153,32 @@ class Lake:
         return file
 
     def drop_plays(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
-        """A plays file `plays/NAME.csv`; rows by PLAY_COLUMNS and `section` (shorter ones end early), or as mappings.
+        """A plays file `plays/NAME.csv`; rows in the order of PLAY_COLUMNS and `section` (may be shorter), or mappings.
 
-        Its header names `section` where a row of it does: for SECTION_SOURCES.
+        Its header has `section` if one of its rows does: for SECTION_SOURCES.
         """
-        given = list(rows)
-        says = any("section" in row if isinstance(row, Mapping) else len(row) > len(PLAY_COLUMNS) for row in given)
-        return self.drop(f"plays/{name}.csv", _csv((*PLAY_COLUMNS, "section") if says else PLAY_COLUMNS, given))
+        plays = list(rows)
+        section = any("section" in row if isinstance(row, Mapping) else len(row) > len(PLAY_COLUMNS) for row in plays)
+        return self.drop(f"plays/{name}.csv", _csv((*PLAY_COLUMNS, "section") if section else PLAY_COLUMNS, plays))
 
     def drop_events(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
-        """An events file `events/NAME.csv`; rows by EVENT_COLUMNS (shorter ones end early), or as mappings."""
+        """An events file `events/NAME.csv`; rows in the order of EVENT_COLUMNS (may be shorter), or mappings."""
         return self.drop(f"events/{name}.csv", _csv(EVENT_COLUMNS, rows))
 
     def drop_users(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
-        """A users file `users/NAME.csv`; rows by USER_COLUMNS."""
+        """A users file `users/NAME.csv`; rows in the order of USER_COLUMNS, or mappings."""
         return self.drop(f"users/{name}.csv", _csv(USER_COLUMNS, rows))
 
     def drop_tracks(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
-        """A tracks file `tracks/NAME.csv`; rows by TRACK_COLUMNS."""
+        """A tracks file `tracks/NAME.csv`; rows in the order of TRACK_COLUMNS, or mappings."""
         return self.drop(f"tracks/{name}.csv", _csv(TRACK_COLUMNS, rows))
 
     def run(self, rebuild: tuple[date, date] | None = None) -> Report:
-        """`umg run`, against a Dagster instance in memory (a few times as fast), or the one on disk."""
-        return Runner(self.settings, lambda _: None, None if self.on_disk else self.instance).bring_up_to_date(rebuild)
+        """`umg run`, against a Dagster instance in memory (several times faster) or the one on disk."""
+        return runner_of(self.settings, instance=None if self.on_disk else self.instance).bring_up_to_date(rebuild)
 
     def built_afresh(self, home: Path) -> "Lake":
-        """Another lakehouse, under the same key, of what lies in this one's landing/, built in one run."""
+        """Another lakehouse with the same user key, built from this one's landing/ in one run."""
         fresh = Lake(home)
         for name in ("landing", "keys"):
             shutil.copytree(self.home / name, home / name, dirs_exist_ok=True)
@@ -172,19 +187,31 @@ class Lake:
         return fresh
 
     def copied(self, home: Path) -> "Lake":
-        """Another lakehouse with the same files and tables, to be changed: its Dagster instance knows of no run."""
+        """Another lakehouse with the same files and tables, to be changed.
+
+        Its Dagster instance knows the last materialization of every partition, unless this one's is on disk.
+        """
         copy = Lake(home)
-        shutil.copytree(self.home, home, dirs_exist_ok=True, ignore=lambda *_: {"dagster", "truth"})
+        shutil.copytree(self.home, home, symlinks=True, dirs_exist_ok=True, ignore=lambda *_: {"dagster", "truth"})
+        report_materializations(copy.instance, list(self._last_materializations()))
         return copy
 
+    def _last_materializations(self) -> Iterator[dg.AssetMaterialization]:
+        catalogue = Catalogue.of(self.settings)
+        for name, watermarks in read_watermarks(self.instance, catalogue.planned).items():
+            for key, watermark in watermarks.items():
+                version = data_version(watermark, catalogue[name].definition_hash).value
+                tags = {"dagster/data_version": version}
+                yield dg.AssetMaterialization(name, partition=None if key == WHOLE else key, tags=tags)
+
     def content(self) -> dict[str, list[dict[str, Any]]]:
-        """Every row of what follows from the raw tables, by table."""
+        """Every row of the tables built from the raw ones, by table."""
         return {table: self.rows(table) for table in BUILT}
 
     def rows(self, table: str, *columns: str) -> list[dict[str, Any]]:
-        """A table's rows in a fixed order, read by delta-rs; of some columns only, if named."""
-        found = deltalake.DeltaTable(self.home / "tables" / table).to_pyarrow_table(columns=list(columns) or None)
-        return sorted(found.to_pylist(), key=lambda row: json.dumps(row, default=str, sort_keys=True))
+        """A table's rows in a fixed order, read by delta-rs; only the columns named, if any are."""
+        table_rows = deltalake.DeltaTable(self.home / "tables" / table).to_pyarrow_table(columns=list(columns) or None)
+        return sorted(table_rows.to_pylist(), key=lambda row: json.dumps(row, default=str, sort_keys=True))
 
     def values(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """As `rows`, each as a tuple of the columns named, sorted."""
@@ -200,14 +227,14 @@ class Lake:
 
     @contextmanager
     def spoilt(self, *folders: str) -> Iterator[None]:
-        """Makes the one file of each partition (`TABLE/COLUMN=VALUE`) unreadable for a while: who reads it fails."""
+        """Makes the only file of each partition (`TABLE/COLUMN=VALUE`) unreadable for a while: any read of it fails."""
         files = [file for folder in folders for file in (self.home / "tables" / folder).glob("*.parquet")]
         assert len(files) == len(folders)
-        kept = {file: file.read_bytes() for file in files}
+        contents = {file: file.read_bytes() for file in files}
         for file in files:
             file.write_bytes(b"not Parquet")
         yield
-        for file, content in kept.items():
+        for file, content in contents.items():
             if file.exists():
                 file.write_bytes(content)
 

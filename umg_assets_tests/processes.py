@@ -1,4 +1,4 @@
-"""Python in a process of its own: another engine, a clean interpreter, a machine without Java."""
+"""Runs Python in a process of its own: for another engine, a clean interpreter, a machine without Java."""
 
 import os
 import subprocess
@@ -15,16 +15,16 @@ FOR_FEW_ROWS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
 }
-"""For Apache Spark: a plan over a few rows is interpreted in less time than its Java is generated and compiled."""
+"""For Apache Spark: interpreting a plan over a few rows is faster than generating and compiling its Java."""
 
 
 def own_environment() -> dict[str, str]:
-    """The environment without what UMG_... and this process's engine have put there."""
+    """The environment without UMG_... and what this process's engine has added."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("UMG_", "SPARK_", "PYSPARK_"))}
 
 
 def run_python(code: str, *arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs code with arguments (sys.argv[1:]); UMG_... of this process are not handed on, `env` is."""
+    """Runs code with arguments (sys.argv[1:]) and the variables of env; UMG_... of this process are not passed on."""
     return subprocess.run(
         [sys.executable, "-W", "default", "-c", code, *map(str, arguments)],
         env={**own_environment(), **(env or {})},
@@ -37,10 +37,10 @@ def run_python(code: str, *arguments: object, env: dict[str, str] | None = None)
 
 
 def printed_by(code: str, *arguments: object, env: dict[str, str] | None = None) -> str:
-    """What the code printed; fails with its errors when it did not end well."""
-    done = run_python(code, *arguments, env=env)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done.stdout
+    """What the code printed. Fails with its stderr when it exits with an error."""
+    process = run_python(code, *arguments, env=env)
+    assert process.returncode == 0, process.stderr[-4000:]
+    return process.stdout
 
 
 def need_java() -> None:

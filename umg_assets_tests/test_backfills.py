@@ -1,4 +1,4 @@
-"""Backfills as the UI asks for them: over GraphQL, by a real webserver, carried out by a real daemon."""
+"""Backfills as the UI launches them: over GraphQL, by a real webserver, executed by a real daemon."""
 
 import json
 from collections.abc import Iterator
@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 from dagster import DagsterRun, DagsterRunStatus
 
-from umg_assets_tests.daemon import Daemon
+from umg_assets.resources.instance import open_instance
+from umg_assets.resources.launcher import process_is_gone
+from umg_assets_tests.daemon import Daemon, assert_same_as_fresh
 from umg_assets_tests.lake import Lake
 
 pytestmark = [pytest.mark.sail_enough, pytest.mark.daemon]
 
 DAYS = [date(2026, 10, 1) + timedelta(days=offset) for offset in range(45)]  # through 2026-11-14
 FIRST, LAST = DAYS[0].isoformat(), DAYS[-1].isoformat()
+MAX_RUNTIME = "30"
+"""Seconds: more than a retry takes on a busy machine."""
 LAUNCH = """
 mutation ($params: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $params) {
@@ -49,16 +53,20 @@ class Ui:
     def __init__(self, lake: Lake, daemon: Daemon) -> None:
         self.lake, self.daemon, self._post = lake, daemon, daemon.post
 
-    def launch(self, ranges: dict[str, tuple[str, str]]) -> str:
-        """Starts a backfill of ranges of partitions, by asset; returns its id."""
-        selected = [
+    def launch(self, ranges: dict[str, tuple[str, str]], **tags: str) -> str:
+        """Starts a backfill of ranges of partitions, by asset, with tags on its runs; returns its id."""
+        partitions = [
             {"assetKey": {"path": [asset]}, "partitions": {"range": {"start": first, "end": last}}}
             for asset, (first, last) in ranges.items()
         ]
-        return self._launched(self._post(LAUNCH, params={"partitionsByAssets": selected}), "launchPartitionBackfill")
+        params = {
+            "partitionsByAssets": partitions,
+            "tags": [{"key": f"dagster/{name}", "value": value} for name, value in tags.items()],
+        }
+        return self._launched(self._post(LAUNCH, params=params), "launchPartitionBackfill")
 
     def resume(self, backfill: str) -> str:
-        """Starts what failed in a backfill again; returns the new one's id."""
+        """Restarts what failed in a backfill; returns the new backfill's id."""
         return self._launched(self._post(RESUME, id=backfill), "reexecutePartitionBackfill")
 
     def cancel(self, backfill: str) -> None:
@@ -66,7 +74,7 @@ class Ui:
         self._post(CANCEL, id=backfill)
 
     def wait_for(self, backfill: str) -> str:
-        """The status with which a backfill ends."""
+        """Waits for a backfill to end; returns its status."""
         return self.daemon.wait_for(lambda: self._ended(backfill), f"the end of backfill {backfill}")
 
     def runs(self, backfill: str) -> list[DagsterRun]:
@@ -85,7 +93,7 @@ class Ui:
 
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
-    """Built by `umg run`, then looked after by a daemon."""
+    """A lake built by `umg run`, then run by a daemon."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("UMG_ENGINE", "sail")
         lake = Lake(tmp_path_factory.mktemp("backfilled") / "home", on_disk=True)
@@ -104,7 +112,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
         daemon.kill()
 
 
-def test_a_range_of_days_is_one_run_and_its_tables_end_as_they_were(ui: Ui):
+def test_a_backfill_of_a_range_of_days_is_one_run_and_leaves_the_tables_as_they_were(ui: Ui):
     content = ui.lake.content()
     backfill = ui.launch({"plays": ("2026-10-05", "2026-10-24")})
     assert ui.wait_for(backfill) == "COMPLETED_SUCCESS"
@@ -115,6 +123,7 @@ def test_a_range_of_days_is_one_run_and_its_tables_end_as_they_were(ui: Ui):
     assert ui.lake.content() == content
 
 
+@pytest.mark.exhaustive
 def test_a_rectangle_of_months_and_markets_writes_its_charts_and_no_others(ui: Ui):
     content, version = ui.lake.content(), ui.lake.version("top_tracks_by_country")
     backfill = ui.launch({"top_tracks_by_country": ("AT|2026-10-01", "AT|2026-11-01")})
@@ -125,20 +134,21 @@ def test_a_rectangle_of_months_and_markets_writes_its_charts_and_no_others(ui: U
     assert written(ui.lake, "top_tracks_by_country", version) == {("AT", "2026-10-01"), ("AT", "2026-11-01")}
 
 
-def test_the_whole_graph_for_a_range_is_a_run_a_partitioning_and_one_a_month_of_charts(ui: Ui):
+@pytest.mark.exhaustive
+def test_a_backfill_of_the_whole_graph_is_one_run_a_partitioning_and_one_a_month_of_charts(ui: Ui):
     content = ui.lake.content()
     backfill = ui.launch(WHOLE_GRAPH)
     assert ui.wait_for(backfill) == "COMPLETED_SUCCESS"
-    made = [sorted(key.path[-1] for key in run.asset_selection or ()) for run in ui.runs(backfill)]
-    assert sorted(made) == sorted(
+    selections = [sorted(key.path[-1] for key in run.asset_selection or ()) for run in ui.runs(backfill)]
+    assert sorted(selections) == sorted(
         [sorted(DAILY), ["monthly_track_plays"], ["top_tracks_by_country"], ["top_tracks_by_country"]]
     )
     ui.daemon.settle()
     assert ui.lake.content() == content
 
 
-def test_movements_and_exports_wait_for_a_backfill_of_what_they_are_made_of(ui: Ui):
-    """And a file that lands in the middle of it is counted: a sensor and a backfill write one table."""
+@pytest.mark.exhaustive
+def test_movements_and_exports_wait_for_a_backfill_of_their_upstream_and_see_a_file_that_lands_meanwhile(ui: Ui):
     (ui.lake.home / "stop_before_monthly_track_plays").touch()
     before = len(ui.daemon.runs())
     backfill = ui.launch(WHOLE_GRAPH)
@@ -159,10 +169,11 @@ def test_movements_and_exports_wait_for_a_backfill_of_what_they_are_made_of(ui: 
     assert publishing
     assert min(publishing) > ended
     assert ("late",) in ui.lake.values("plays", "play_id")
-    same_as_fresh(ui.lake)
+    assert_same_as_fresh(ui.lake)
 
 
-def test_a_backfill_cancelled_midway_and_one_that_failed_in_part_are_made_up_for_by_another(ui: Ui):
+@pytest.mark.exhaustive
+def test_after_a_canceled_and_a_failed_backfill_another_one_leaves_the_tables_as_they_were(ui: Ui):
     content = ui.lake.content()
     (ui.lake.home / "stop_before_sessions").touch()
     cancelled = ui.launch({"plays": (FIRST, LAST), "sessions": (FIRST, LAST)})
@@ -184,18 +195,54 @@ def test_a_backfill_cancelled_midway_and_one_that_failed_in_part_are_made_up_for
     assert ui.lake.content() == content
 
 
+@pytest.mark.exhaustive
+def test_a_run_that_waits_for_ever_but_listens_ends_at_its_maximum_runtime_and_is_retried(ui: Ui):
+    (ui.lake.home / "stop_before_plays").touch()
+    backfill = ui.launch({"plays": (FIRST, FIRST)}, max_runtime=MAX_RUNTIME)
+    ui.daemon.wait_for(lambda: [run for run in ui.runs(backfill) if run.is_finished], "the run's end")
+    (ui.lake.home / "stop_before_plays").unlink()
+    assert ui.wait_for(backfill) == "COMPLETED_SUCCESS"
+    waited, *_, retry = ui.runs(backfill)
+    assert (waited.status, retry.status) == (DagsterRunStatus.FAILURE, DagsterRunStatus.SUCCESS)
+    with open_instance(ui.lake.home) as instance:
+        messages = "\n".join(event.message for event in instance.all_logs(waited.run_id))
+    assert f"Exceeded maximum runtime of {MAX_RUNTIME} seconds" in messages
+    assert "killing its process" not in messages
+
+
+@pytest.mark.exhaustive
+def test_a_run_that_hangs_is_killed_after_its_maximum_runtime_and_frees_its_pool_for_the_retry(ui: Ui):
+    content = ui.lake.content()
+    (ui.lake.home / "hang_before_plays").touch()
+    backfill = ui.launch({"plays": (FIRST, FIRST)}, max_runtime=MAX_RUNTIME)
+    ui.daemon.wait_for(
+        lambda: not (ui.lake.home / "hang_before_plays").exists() and len(ui.runs(backfill)) == 1, "a run that hangs"
+    )
+    [hanging] = ui.runs(backfill)
+    with open_instance(ui.lake.home) as instance:
+        assert instance.event_log_storage.get_concurrency_info("plays").active_run_ids == {hanging.run_id}
+    assert ui.wait_for(backfill) == "COMPLETED_SUCCESS"
+    hung, retry = ui.runs(backfill)
+    assert (hung.run_id, hung.status) == (hanging.run_id, DagsterRunStatus.FAILURE)
+    assert (retry.parent_run_id, retry.status) == (hung.run_id, DagsterRunStatus.SUCCESS)
+    with open_instance(ui.lake.home) as instance:
+        assert process_is_gone(instance, hung)
+        messages = "\n".join(event.message for event in instance.all_logs(hung.run_id))
+        assert "killing its process" in messages
+        assert f"Exceeded maximum runtime of {MAX_RUNTIME} seconds" in messages
+    ui.daemon.settle()
+    with open_instance(ui.lake.home) as instance:
+        assert not instance.event_log_storage.get_concurrency_info("plays").active_run_ids
+    assert ui.lake.content() == content
+
+
 def written(lake: Lake, table: str, version: int) -> set[tuple[str, ...]]:
     """The partition values of the files that commits after a version added or removed."""
-    found = set()
+    partitions = set()
     for number in range(version + 1, lake.version(table) + 1):
         log = lake.home / "tables" / table / "_delta_log" / f"{number:020d}.json"
         for action in map(json.loads, log.read_text().splitlines()):
             for file in (action.get("add"), action.get("remove")):
                 if file:
-                    found.add(tuple(value for _, value in sorted(file["partitionValues"].items())))
-    return found
-
-
-def same_as_fresh(lake: Lake) -> None:
-    """The lake's tables are what one run over the same landing files makes of them."""
-    assert lake.content() == lake.built_afresh(lake.home.parent / "fresh").content()
+                    partitions.add(tuple(value for _, value in sorted(file["partitionValues"].items())))
+    return partitions

@@ -1,4 +1,4 @@
-"""Real plays: 37,673 of US radio stations, read with nothing but examples/classic_rock/umg.toml."""
+"""37,673 real plays of US radio stations, read with no more than examples/classic_rock/umg.toml."""
 
 import csv
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from umg_assets.reconcile import against_list, recount_files
+from umg_assets.cli.reconcile import against_list, recount_files
 from umg_assets_tests.lake import Lake
 
 REPOSITORY = Path(__file__).parents[1]
@@ -18,7 +18,7 @@ PUBLISHED = DATA / "published_song_list.csv"
 
 @pytest.fixture
 def rock(lake: Lake) -> Lake:
-    """A lakehouse with the example's umg.toml and plays.csv in landing/; nothing has run yet."""
+    """A lakehouse with the example's umg.toml, and plays.csv in landing/, before its first run."""
     if not DATA.is_dir():
         if os.environ.get("UMG_REQUIRE_SPARK") == "1":
             pytest.fail(f"{DATA} is not there: CI needs the real plays beside the clone")
@@ -35,7 +35,7 @@ def test_real_plays_give_the_published_count_for_every_song_and_the_top_50_in_or
 
     with (DATA / "plays.csv").open(newline="", encoding="utf-8") as file:
         played = Counter(row["combined"] for row in csv.DictReader(file))
-    top = sorted(played.items(), key=lambda one: (-one[1], one[0].encode()))[:50]
+    top = sorted(played.items(), key=lambda item: (-item[1], item[0].encode()))[:50]
     chart = sorted(
         (row["rank"], row["track_id"], row["plays"])
         for row in rock.rows("top_tracks_by_country")
@@ -56,6 +56,6 @@ def test_real_plays_give_the_published_count_for_every_song_and_the_top_50_in_or
         PUBLISHED.read_text(encoding="utf-8").replace("Dream On by Aerosmith,1,1,142", "Dream On by Aerosmith,1,1,143")
     )
     assert not against_list(rock.home, changed, "COMBINED", "PlayCount")
-    said = capsys.readouterr().out
-    assert "Dream On by Aerosmith" in said
-    assert "2,225 agree, 1 differ" in said
+    text = capsys.readouterr().out
+    assert "Dream On by Aerosmith" in text
+    assert "2,225 agree, 1 differ" in text

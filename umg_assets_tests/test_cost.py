@@ -1,10 +1,12 @@
-"""Cost follows the change: which slices a change writes, counted in the tables' own logs."""
+"""Cost follows the change: which slices a change writes, counted in the Delta logs of the tables."""
 
 import json
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
+from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.lake import Lake
 
 DAYS = [date(2026, 2, 20) + timedelta(days=offset) for offset in range(20)]  # through 2026-03-11
@@ -13,22 +15,32 @@ USERS = [("u1", "AT", "", "2000-05-05"), ("u2", "DE", "", "1990-05-05")]
 
 
 def plays_of(day: date, *tracks: str) -> list[tuple]:
-    """A play of each user of each track, at noon."""
+    """Each user plays each track once, at noon."""
     at = f"{day}T12:00:00Z"
     return [(f"{day}{user}{track}", user, f"s{day}", track, at, 190_000) for user in ("u1", "u2") for track in tracks]
 
 
-def history_of_twenty_days(lake: Lake) -> None:
+@pytest.fixture(scope="module")
+def twenty_days(new_lake: NewLake) -> Lake:
+    """A play of t1 by each user on each of DAYS, run once. Only copy it."""
+    lake = new_lake("twenty_days")
     lake.drop_users("2026-02-20", USERS)
     lake.drop_tracks("2026-02-20", TRACKS)
     for day in DAYS:
         lake.drop_plays(day.isoformat(), plays_of(day, "t1"))
     lake.run()
+    return lake
+
+
+@pytest.fixture
+def lake(twenty_days: Lake, tmp_path: Path) -> Lake:
+    """A copy of those twenty days, to be changed."""
+    return twenty_days.copied(tmp_path / "home")
 
 
 def written_since(lake: Lake, versions: dict[str, int]) -> dict[str, tuple[int, list[str]]]:
-    """By table that has new versions: how many, and the partitions that they write or empty."""
-    found = {}
+    """By table with new versions: how many, and the partitions that they write or empty."""
+    written = {}
     for table, version in lake.versions().items():
         partitions = set()
         for number in range(versions[table] + 1, version + 1):
@@ -40,8 +52,8 @@ def written_since(lake: Lake, versions: dict[str, int]) -> dict[str, tuple[int, 
                         values = sorted((file.get("partitionValues") or {}).items())
                         partitions.add("|".join(value for _, value in values))
         if version > versions[table]:
-            found[table] = (version - versions[table], sorted(partitions))
-    return found
+            written[table] = (version - versions[table], sorted(partitions))
+    return written
 
 
 def days(first: str, last: str) -> list[str]:
@@ -54,7 +66,6 @@ def test_a_late_play_of_a_closed_month_writes_its_day_the_sessions_around_it_its
     lake: Lake,
 ):
     """Windows of 4 and 2 days; the ledger is written twice, a table once."""
-    history_of_twenty_days(lake)
     before = lake.versions()
     late = [("late", "u1", "s2026-02-24", "t2", "2026-02-24T13:00:00Z", 190_000)]
     lake.drop_plays("2026-03-12", late)
@@ -74,17 +85,13 @@ def test_a_late_play_of_a_closed_month_writes_its_day_the_sessions_around_it_its
     assert written["chart_movements"] == (1, ["AT", "DE"]), "movements of later months follow from the month's"
     columns = ("chart_date", "market", "genre", "criterion", "plays")
     artists = {tuple(row[:4]): row[4] for row in lake.values("top_artists_by_genre", *columns)}
-    assert [artists[day, None, "Pop", "plays"] for day in DAYS[3:]] == [8] * 17, (
-        "a window made again holds all its days"
-    )
+    assert [artists[day, None, "Pop", "plays"] for day in DAYS[3:]] == [8] * 17, "a rebuilt window holds all its days"
     favourites = lake.values("age_group_favourites", "chart_date", "track_id", "age_group", "plays")
     of_two_days = {plays for day, track, _, plays in favourites if track == "t1" and DAYS[0] < day <= DAYS[-1]}
     assert of_two_days == {2}
 
 
-@pytest.mark.sail_enough
-def test_a_play_that_moves_to_another_day_writes_both_days_and_what_hangs_on_them(lake: Lake):
-    history_of_twenty_days(lake)
+def test_a_play_that_moves_to_another_day_writes_both_days_and_what_is_built_on_them(lake: Lake):
     before = lake.versions()
     moved = [("2026-02-22u1t1", "u1", "s2026-02-22", "t1", "2026-03-04T12:00:00Z", 190_000)]
     lake.drop_plays("2026-03-12", moved)
@@ -96,9 +103,7 @@ def test_a_play_that_moves_to_another_day_writes_both_days_and_what_hangs_on_the
     assert written["age_group_favourites"] == (2, days("02-22", "02-23") + days("03-04", "03-05"))
 
 
-@pytest.mark.sail_enough
 def test_a_new_title_writes_the_charts_that_show_it_and_no_day_no_month_and_no_sum(lake: Lake):
-    history_of_twenty_days(lake)
     lake.drop_plays("2026-03-12", plays_of(date(2026, 3, 8), "t2"))
     lake.run()
     before = lake.versions()
@@ -120,9 +125,7 @@ def test_a_new_title_writes_the_charts_that_show_it_and_no_day_no_month_and_no_s
     assert {title for track, title in titles if track == "t2"} == {"Two, remastered"}
 
 
-@pytest.mark.sail_enough
 def test_a_track_of_another_genre_writes_the_windows_of_its_plays_and_the_charts_that_show_it(lake: Lake):
-    history_of_twenty_days(lake)
     lake.drop_plays("2026-03-12", plays_of(date(2026, 3, 2), "t2"))
     lake.run()
     before = lake.versions()
@@ -134,10 +137,8 @@ def test_a_track_of_another_genre_writes_the_windows_of_its_plays_and_the_charts
     assert {genre for (genre,) in lake.values("top_artists_by_genre", "genre")} == {"Pop", "Jazz"}
 
 
-@pytest.mark.sail_enough
-def test_the_same_delivered_again_in_other_files_writes_what_it_must_and_changes_no_row(lake: Lake):
-    """The same plays under another name are other copies: their days are made again, and come out the same."""
-    history_of_twenty_days(lake)
+def test_the_same_plays_delivered_again_in_other_files_change_no_row(lake: Lake):
+    """The same plays under another name are new copies: their days are rebuilt, and come out the same."""
     content = lake.content()
     for day in DAYS[:2]:
         lake.drop_plays(f"2026-03-12-again-{day}".replace(f"-{day}", f"_{day:%m%d}"), plays_of(day, "t1"))

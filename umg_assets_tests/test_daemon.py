@@ -1,4 +1,4 @@
-"""Under a real daemon: whatever happens to files, processes and Dagster, the tables end as a fresh build has them."""
+"""Under a real daemon: whatever happens to files, processes and Dagster, the tables end as a fresh build makes them."""
 
 import os
 import signal
@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, DagsterRunStatus
 
-from umg_assets.partitions import utc_today
+from umg_assets.calendar import utc_today
 from umg_assets.resources.instance import open_instance
-from umg_assets_tests.daemon import PATIENCE, Daemon, awaited, environment, free_port
+from umg_assets_tests.daemon import PATIENCE, Daemon, assert_same_as_fresh, awaited, environment, free_port
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.processes import run_python
 
@@ -34,7 +34,7 @@ def play(name: str, day: str, track: str = "t1", user: str = "u1", hour: int = 1
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, Daemon]]:
-    """A lake of a few days of February and March, looked after by a daemon from its first file on."""
+    """A lake of a few days of February and March, run by a daemon from its first file on."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("UMG_ENGINE", "sail")
         lake = Lake(tmp_path_factory.mktemp("watched") / "home")
@@ -50,17 +50,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, Da
         daemon.kill()
 
 
-@pytest.fixture
-def fresh(tmp_path: Path):
-    """Whether a lake's tables are what one run over the same landing files makes of them."""
-
-    def same(lake: Lake) -> None:
-        assert lake.content() == lake.built_afresh(tmp_path / "fresh").content()
-
-    return same
-
-
-def test_new_files_land_in_a_run_a_range_and_runs_say_who_asked_and_why(watched: tuple[Lake, Daemon], fresh):
+def test_new_files_land_in_one_run_a_range_and_runs_say_who_requested_them_and_why(watched: tuple[Lake, Daemon]):
     lake, daemon = watched
     landing = [run for run in daemon.runs() if run.job_name == "land_files"]
     asked_by = {run.tags["umg/asked_by"] for run in daemon.runs()}
@@ -70,32 +60,34 @@ def test_new_files_land_in_a_run_a_range_and_runs_say_who_asked_and_why(watched:
         for run in landing
     )
     assert all("dagster/asset_partition_range_start" in run.tags for run in landing)
-    fresh(lake)
+    assert_same_as_fresh(lake)
 
 
-def test_a_second_look_asks_for_nothing(watched: tuple[Lake, Daemon]):
+def test_sensors_request_nothing_when_nothing_has_changed(watched: tuple[Lake, Daemon]):
     lake, daemon = watched
     before, versions = len(daemon.runs()), lake.versions()
-    seen = len(daemon.skips("ledger_sensor"))
-    daemon.wait_for(lambda: len(daemon.skips("ledger_sensor")) >= min(seen + 2, 20), "two more looks")
+    ticks = len(daemon.skips("ledger_sensor"))
+    daemon.wait_for(lambda: len(daemon.skips("ledger_sensor")) >= min(ticks + 2, 20), "two more ticks")
     assert (len(daemon.runs()), lake.versions()) == (before, versions)
     assert daemon.skips("landing_sensor")[0] == "no file is new or changed"
 
 
-def test_a_file_delivered_again_under_its_name_lands_again(watched: tuple[Lake, Daemon], fresh):
+@pytest.mark.exhaustive
+def test_a_file_delivered_again_under_its_name_lands_again(watched: tuple[Lake, Daemon]):
     lake, daemon = watched
     lake.drop_plays("2026-03-02", [play(f"03-02-{n}", "03-02", track="t2", hour=9 + n) for n in range(4)])
     daemon.settle()
     assert {track for day, track in lake.values("plays", "play_date", "track_id") if day == date(2026, 3, 2)} == {"t2"}
-    fresh(lake)
+    assert_same_as_fresh(lake)
 
 
-def test_a_late_file_for_a_closed_month_runs_what_it_touches_and_nothing_else(watched: tuple[Lake, Daemon], fresh):
+@pytest.mark.exhaustive
+def test_a_late_file_for_a_closed_month_rebuilds_what_it_affects_and_nothing_else(watched: tuple[Lake, Daemon]):
     lake, daemon = watched
     before = len(daemon.runs())
     lake.drop_plays("2026-03-03", [play("late", "02-20", track="t2", hour=14)])
     daemon.settle()
-    asked = {
+    requested = {
         (
             asset.path[-1],
             run.tags.get("dagster/asset_partition_range_start"),
@@ -104,59 +96,63 @@ def test_a_late_file_for_a_closed_month_runs_what_it_touches_and_nothing_else(wa
         for run in daemon.runs()[before:]
         for asset in run.asset_selection or ()
     }
-    assert {one for one in asked if one[0] in ("plays", "monthly_track_plays", "top_artists_by_genre", "sessions")} == {
+    checked_assets = ("plays", "monthly_track_plays", "top_artists_by_genre", "sessions")
+    assert {(asset, *bounds) for asset, *bounds in requested if asset in checked_assets} == {
         ("plays", "2026-02-20", "2026-02-20"),
         ("sessions", "2026-02-20", "2026-02-21"),
         ("monthly_track_plays", "2026-02-01", "2026-02-01"),
         ("top_artists_by_genre", "2026-02-20", "2026-02-23"),
     }
-    fresh(lake)
+    assert_same_as_fresh(lake)
 
 
-def test_late_plays_of_many_scattered_days_are_made_in_one_process(watched: tuple[Lake, Daemon], fresh):
+@pytest.mark.exhaustive
+def test_late_plays_of_many_scattered_days_are_built_in_one_process(watched: tuple[Lake, Daemon]):
     lake, daemon = watched
     before = len(daemon.runs())
     late = ["02-20", "02-23", "02-26", "03-07"]
     lake.drop_plays("2026-03-08", [play(f"scattered-{day}", day, track="t2", hour=15) for day in late])
     daemon.settle()
     runs = daemon.runs()[before:]
-    asked = {run.job_name: run.tags["umg/asked_by"] for run in runs}
-    assert asked.pop("land_files") == "landing_sensor"
-    assert asked.pop("catch_up") == "ledger_sensor"
-    assert asked.pop("build_days") == asked.pop("sum_months") == asked.pop("publish") == "catch_up"
-    made = [
+    asked_by = {run.job_name: run.tags["umg/asked_by"] for run in runs}
+    assert asked_by.pop("land_files") == "landing_sensor"
+    assert asked_by.pop("catch_up") == "ledger_sensor"
+    assert asked_by.pop("build_days") == asked_by.pop("sum_months") == asked_by.pop("publish") == "catch_up"
+    ranges = [
         (run.tags["dagster/asset_partition_range_start"], run.tags["dagster/asset_partition_range_end"])
         for run in runs
         if run.job_name == "build_days"
     ]
-    assert made[:4] == [(f"2026-{day}", f"2026-{day}") for day in late]
+    assert ranges[:4] == [(f"2026-{day}", f"2026-{day}") for day in late]
     assert next(run.tags["umg/why"] for run in runs if run.job_name == "catch_up").startswith("4 ranges; landing")
-    fresh(lake)
+    assert_same_as_fresh(lake)
 
 
-def test_a_file_that_shrinks_is_held_until_it_is_accepted_and_a_check_is_red(watched: tuple[Lake, Daemon], fresh):
+@pytest.mark.exhaustive
+def test_a_file_that_shrinks_is_held_until_it_is_accepted_and_a_check_is_red(watched: tuple[Lake, Daemon]):
     lake, daemon = watched
     before, content = (lake.home / "landing/plays/2026-03-01.csv").read_text(), lake.content()
     lake.drop("plays/2026-03-01.csv", "\n".join(before.splitlines()[:2]) + "\n")
     daemon.wait_for(lambda: "is held" in daemon.skips("landing_sensor")[0], "the file is held")
     assert "`umg accept plays/2026-03-01.csv` lets it land" in daemon.skips("landing_sensor")[0]
-    assert not checked(lake)
+    assert not shrunk_check_is_green(lake)
     assert lake.content() == content
     lake.drop("plays/2026-03-02.csv", "")
     daemon.wait_for(lambda: "plays/2026-03-02.csv is held" in daemon.skips("landing_sensor")[0], "an empty one, too")
     lake.drop_plays("2026-03-02", [play(f"03-02-{n}", "03-02", track="t2", hour=9 + n) for n in range(4)])
-    accepted = umg(lake, "accept", "plays/2026-03-01.csv")
-    assert "Accepted" in accepted.stdout
+    acceptance = umg(lake, "accept", "plays/2026-03-01.csv")
+    assert "Accepted" in acceptance.stdout
     daemon.settle()
-    daemon.wait_for(lambda: checked(lake), "the check is green again")
+    daemon.wait_for(lambda: shrunk_check_is_green(lake), "the check is green again")
     assert len([day for (day,) in lake.values("plays", "play_date") if day == date(2026, 3, 1)]) == 1
-    refused = umg(lake, "accept", "plays/2026-03-01.csv")
-    assert refused.returncode == 1
-    assert "not held" in refused.stderr
-    fresh(lake)
+    refusal = umg(lake, "accept", "plays/2026-03-01.csv")
+    assert refusal.returncode == 1
+    assert "not held" in refusal.stderr
+    assert_same_as_fresh(lake)
 
 
-def test_a_file_still_being_written_is_left_until_it_is_quiet(watched: tuple[Lake, Daemon], fresh):
+@pytest.mark.exhaustive
+def test_a_file_still_being_written_is_left_until_it_is_quiet(watched: tuple[Lake, Daemon]):
     lake, daemon = watched
     rows = [play(f"slow-{n}", "03-04", hour=n) for n in range(20)]
     lines = lake.drop_plays("2026-03-04", rows).read_text().splitlines(keepends=True)
@@ -177,10 +173,10 @@ def test_a_file_still_being_written_is_left_until_it_is_quiet(watched: tuple[Lak
     daemon.settle()
     landed = [entry for entry in lake.history().entries if entry.path == "plays/2026-03-04.csv"]
     assert {entry.records for entry in landed} == {20}
-    fresh(lake)
+    assert_same_as_fresh(lake)
 
 
-def test_a_landing_that_is_gone_and_a_file_of_the_future_are_said_and_fail_no_tick(watched: tuple[Lake, Daemon], fresh):
+def test_a_missing_landing_and_a_file_of_the_future_are_reported_and_fail_no_tick(watched: tuple[Lake, Daemon]):
     lake, daemon = watched
     landing, content = lake.home / "landing", lake.content()
     landing.rename(lake.home / "away")
@@ -192,28 +188,30 @@ def test_a_landing_that_is_gone_and_a_file_of_the_future_are_said_and_fail_no_ti
     assert lake.content() == content
     assert daemon.failed_ticks() == []
     (landing / f"plays/{future}.csv").unlink()
-    fresh(lake)
+    assert_same_as_fresh(lake)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("table", ["raw_plays", "plays"])
-def test_a_process_killed_between_a_tables_commit_and_dagsters_event_is_made_up_for(
-    watched: tuple[Lake, Daemon], fresh, table: str
+def test_after_a_process_is_killed_between_a_commit_and_its_event_the_table_is_built_again(
+    watched: tuple[Lake, Daemon], table: str
 ):
     lake, daemon = watched
     (lake.home / f"die_after_{table}").touch()
     before = len(daemon.runs())
     lake.drop_plays(f"2026-03-05-{table}", [play(f"killed-{table}-{n}", "02-21", track="t2", hour=n) for n in range(3)])
     daemon.wait_for(
-        lambda: any(run.status is DagsterRunStatus.FAILURE for run in daemon.runs()[before:]), "the run has died"
+        lambda: any(run.status is DagsterRunStatus.FAILURE for run in daemon.runs()[before:]), "the run has crashed"
     )
     daemon.settle()
     assert any(
         "dagster/retry_number" in run.tags or "dagster/parent_run_id" in run.tags for run in daemon.runs()[before:]
     )
-    fresh(lake)
+    assert_same_as_fresh(lake)
 
 
-def test_a_machine_that_loses_its_power_in_a_run_goes_on_when_it_is_back(watched: tuple[Lake, Daemon], fresh):
+@pytest.mark.exhaustive
+def test_a_machine_that_loses_its_power_in_a_run_catches_up_when_it_is_back(watched: tuple[Lake, Daemon]):
     lake, daemon = watched
     (lake.home / "stop_before_daily_track_plays").touch()
     lake.drop_plays("2026-03-06", [play(f"power-{n}", "03-02", track="t1", hour=n) for n in range(3)])
@@ -232,10 +230,11 @@ def test_a_machine_that_loses_its_power_in_a_run_goes_on_when_it_is_back(watched
     daemon.start()
     daemon.settle()
     assert not [run for run in daemon.runs() if not run.is_finished]
-    fresh(lake)
+    assert_same_as_fresh(lake)
 
 
-def test_a_thousand_days_at_once_are_a_few_runs(tmp_path: Path, fresh, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.exhaustive
+def test_a_thousand_days_at_once_are_a_few_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("UMG_ENGINE", "sail")
     lake = Lake(tmp_path / "home")
     lake.configure(SETTINGS, first_day="2024-01-01")
@@ -250,13 +249,13 @@ def test_a_thousand_days_at_once_are_a_few_runs(tmp_path: Path, fresh, monkeypat
         assert runs.count("land_files") == 1
         assert len(runs) <= 8, runs
         assert sorted(day for (day,) in lake.values("plays", "play_date")) == days
-        fresh(lake)
+        assert_same_as_fresh(lake)
     finally:
         daemon.kill()
 
 
-def checked(lake: Lake) -> bool:
-    """Whether the check on landing_plays is green."""
+def shrunk_check_is_green(lake: Lake) -> bool:
+    """Whether no_file_has_shrunk on landing_plays passed when it was last executed."""
     from dagster import AssetCheckKey, AssetKey
 
     key = AssetCheckKey(AssetKey("landing_plays"), "no_file_has_shrunk")
@@ -267,26 +266,26 @@ def checked(lake: Lake) -> bool:
 
 def umg(lake: Lake, *arguments: str):
     """The command line over a lake."""
-    code = "import sys; from umg_assets.cli import main; sys.argv = ['umg', *sys.argv[1:]]; main()"
+    code = "import sys; from umg_assets.cli.main import main; sys.argv = ['umg', *sys.argv[1:]]; main()"
     return run_python(code, *arguments, env={"UMG_HOME": str(lake.home), "UMG_ENGINE": "sail"})
 
 
-def test_umg_dev_put_in_the_background_by_a_shell_ends_with_all_its_servers_when_it_is_told_to(tmp_path: Path):
+def test_umg_dev_in_a_shells_background_ends_with_all_its_servers_on_sigterm(tmp_path: Path):
     port = free_port()
-    served = subprocess.Popen(
+    umg_dev = subprocess.Popen(
         [sys.executable, "-m", "umg_assets", "--home", str(tmp_path / "home"), "dev", "--port", str(port)],
         env=environment(tmp_path / "home"),
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as sh does with `umg dev &`
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as sh does for `umg dev &`
     )
     try:
         assert awaited(lambda: _answers(port))
-        served.terminate()
-        served.wait(PATIENCE)
-        assert awaited(lambda: not _is_there(served.pid)), "the daemon, the webserver and the code server are gone"
+        umg_dev.terminate()
+        umg_dev.wait(PATIENCE)
+        assert awaited(lambda: not _has_processes(umg_dev.pid)), "daemon, webserver and code server are gone"
     finally:
-        if _is_there(served.pid):
-            os.killpg(served.pid, signal.SIGKILL)
+        if _has_processes(umg_dev.pid):
+            os.killpg(umg_dev.pid, signal.SIGKILL)
 
 
 def _answers(port: int) -> bool:
@@ -296,8 +295,8 @@ def _answers(port: int) -> bool:
         return False
 
 
-def _is_there(group: int) -> bool:
-    """Whether any process of a group is left."""
+def _has_processes(group: int) -> bool:
+    """Whether a process of the group is left."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

@@ -13,12 +13,12 @@ def test_definitions_are_under_80_lines():
     assert len((PACKAGE / "definitions.py").read_text().splitlines()) < 80
 
 
-def test_definitions_load_without_reading_a_table_and_without_a_word(tmp_path: Path):
+def test_definitions_load_without_reading_a_table_and_without_a_warning(tmp_path: Path):
     for table in tables.ALL:
         log = tmp_path / "tables" / table.name / "_delta_log"
         log.mkdir(parents=True)
         (log / "00000000000000000000.json").write_text("whoever reads this fails")
-    done = run_python(
+    process = run_python(
         """
 import sys
 from umg_assets.definitions import defs
@@ -28,29 +28,30 @@ print(len(list(defs.resolve_all_job_defs())), "pysail" in sys.modules)
 """,
         env={"UMG_HOME": str(tmp_path)},
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[1] == "False"
-    assert "umg_assets" not in done.stderr, done.stderr
-    assert "Warning" not in done.stderr, done.stderr
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.split()[1] == "False"
+    assert "umg_assets" not in process.stderr, process.stderr
+    assert "Warning" not in process.stderr, process.stderr
 
 
-def test_every_table_is_an_asset_and_every_asset_says_what_it_is():
-    from umg_assets.definitions import build_definitions
-    from umg_assets.settings import read_settings
-
-    graph = build_definitions(read_settings(PACKAGE / "nowhere")).resolve_asset_graph()
-    names = {key.path[-1]: graph.get(key).description for key in graph.get_all_asset_keys()}
-    assert {table.name for table in tables.ALL if table not in tables.OF_EXPERIMENTS} <= set(names)
-    assert all(names.values())
-
-
-def test_a_table_has_one_writing_run_at_a_time_because_its_asset_is_in_a_pool_of_its_own():
-    from umg_assets.assets.raw import LANDED
-    from umg_assets.definitions import build_definitions
-    from umg_assets.settings import read_settings
+def test_every_table_is_an_asset_and_every_asset_has_a_description():
+    from umg_assets.build import build_definitions
+    from umg_assets.settings.model import read_settings
 
     graph = build_definitions(read_settings(PACKAGE / "nowhere")).resolve_asset_graph()
+    descriptions = {key.path[-1]: graph.get(key).description for key in graph.get_all_asset_keys()}
+    assert {table.name for table in tables.ALL if table not in tables.OF_EXPERIMENTS} <= set(descriptions)
+    assert all(descriptions.values())
+
+
+def test_one_run_at_a_time_writes_a_table_because_its_asset_has_its_own_pool():
+    from umg_assets.build import build_definitions
+    from umg_assets.catalogue import LAND_FILES, Catalogue
+    from umg_assets.settings.model import read_settings
+
+    settings = read_settings(PACKAGE / "nowhere")
+    graph = build_definitions(settings).resolve_asset_graph()
     pools = {key.path[-1]: graph.get(key).pools for key in graph.materializable_asset_keys}
-    landed = {table.name for table in LANDED}
+    landed = {*Catalogue.of(settings).assets_of(LAND_FILES)}
     assert all(pools[name] == {"raw"} for name in landed), "landed together, by one step"
     assert {name: pools[name] for name in pools.keys() - landed} == {name: {name} for name in pools.keys() - landed}

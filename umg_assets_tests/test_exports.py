@@ -1,4 +1,4 @@
-"""Exports: what lies in exports/current after a run, and that a reader never sees half a set."""
+"""Exports: what exports/current holds after a run, and that a reader never sees half a set."""
 
 import csv
 import json
@@ -13,13 +13,17 @@ import pytest
 from umg_assets.resources import exporting
 from umg_assets.resources.exporting import Favourites, export_charts
 from umg_assets.resources.reading import complete_through
+from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.lake import Lake
 
-pytestmark = pytest.mark.sail_enough
 
-
-def two_markets_over_four_months(lake: Lake) -> None:
+@pytest.fixture(scope="module")
+def four_months(new_lake: NewLake) -> Lake:
+    """A play in each of two markets on the 10th of each month from February to May. Only read it, or copy it."""
+    lake = new_lake("exports")
+    lake.drop_users("2026-02-01", [("u1", "AT", "18-24"), ("u2", "DE", "25-34")])
     lake.drop_tracks("2026-02-01", [("t1", "One", "a1", "Ann", "Pop", 200_000)])
+    lake.drop_tracks("2026-02-02", [("t2", "Two", "a2", "Bob", "Rock", 200_000)])
     for month in ("02", "03", "04", "05"):
         at = f"2026-{month}-10T10:00:00Z"
         lake.drop_plays(
@@ -27,13 +31,19 @@ def two_markets_over_four_months(lake: Lake) -> None:
             [(f"p{month}a", "u1", "s", "t1", at, 90_000, "AT"), (f"p{month}d", "u2", "s", "t1", at, 90_000, "DE")],
         )
     lake.run()
+    return lake
+
+
+@pytest.fixture
+def lake(four_months: Lake, tmp_path: Path) -> Lake:
+    """A copy of those four months, to be changed."""
+    return four_months.copied(tmp_path / "home")
 
 
 def test_the_last_three_months_are_exported_as_csv_and_as_parquet_by_country_with_the_day_they_are_complete_through(
-    lake: Lake,
+    four_months: Lake,
 ):
-    two_markets_over_four_months(lake)
-    current = lake.home / "exports" / "current"
+    current = four_months.home / "exports" / "current"
     with (current / "top_tracks_by_country.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["month"] for row in rows} == {"2026-03-01", "2026-04-01", "2026-05-01"}
@@ -49,15 +59,13 @@ def test_the_last_three_months_are_exported_as_csv_and_as_parquet_by_country_wit
 def test_every_file_says_through_which_date_it_is_complete_and_the_app_reads_its_json_by_the_schema_beside_it(
     lake: Lake,
 ):
-    """The newest plays are of 10 May, a day that may still be filling."""
-    lake.drop_users("2026-02-01", [("u1", "AT", "18-24"), ("u2", "DE", "25-34")])
-    lake.drop_tracks("2026-02-02", [("t2", "Two", "a2", "Bob", "Rock", 200_000)])
+    """The newest plays are of 10 May, a day that may not be over yet."""
     day_before = [("q1", "u1", "t2"), ("q2", "u1", "t2"), ("q3", "u1", "t1"), ("q4", "u2", "t1")]
     lake.drop_plays(
         "2026-05-09",
         [(play, user, "s", track, "2026-05-09T10:00:00Z", 90_000, "AT") for play, user, track in day_before],
     )
-    two_markets_over_four_months(lake)
+    lake.run()
     current = lake.home / "exports" / "current"
     newest = {
         "top_tracks_by_country": ("month", "2026-05-01"),
@@ -69,22 +77,23 @@ def test_every_file_says_through_which_date_it_is_complete_and_the_app_reads_its
             rows = list(csv.DictReader(file))
         parquet = pa_dataset.dataset(current / name, partitioning="hive").to_table()
         assert parquet.num_rows == len(rows) > 0, name
-        for said in ({row[period]: row["complete_through"] for row in rows}, _said(parquet, period)):
-            assert (max(said), said[last]) == (last, "2026-05-09"), name
+        for dates in ({row[period]: row["complete_through"] for row in rows}, _complete_through(parquet, period)):
+            assert (max(dates), dates[last]) == (last, "2026-05-09"), name
     text = (current / "age_group_favourites" / "latest.json").read_text()
-    made = Favourites.model_validate_json(text)
-    assert (made.chart_date, made.complete_through) == (date(2026, 5, 9), date(2026, 5, 9))
-    found = {
-        group: [(one.rank, one.track_id, one.plays) for one in tracks] for group, tracks in made.age_groups.items()
+    favourites = Favourites.model_validate_json(text)
+    assert (favourites.chart_date, favourites.complete_through) == (date(2026, 5, 9), date(2026, 5, 9))
+    entries = {
+        group: [(entry.rank, entry.track_id, entry.plays) for entry in tracks]
+        for group, tracks in favourites.age_groups.items()
     }
-    assert found == {"18-24": [(1, "t2", 2), (2, "t1", 1)], "25-34": [(1, "t1", 1)]}
+    assert entries == {"18-24": [(1, "t2", 2), (2, "t1", 1)], "25-34": [(1, "t1", 1)]}
     schema = json.loads((current / "age_group_favourites" / "schema.json").read_text())
     assert set(schema["required"]) == set(json.loads(text))
     assert all(field["description"] for field in schema["properties"].values())
 
 
-def _said(parquet: pa.Table, period: str) -> dict[str, str]:
-    """By month or chart day, the date through which a Parquet export says that it is complete."""
+def _complete_through(parquet: pa.Table, period: str) -> dict[str, str]:
+    """The complete_through of a Parquet export, by month or chart day."""
     rows = parquet.select([period, "complete_through"]).to_pylist()
     return {str(row[period]): str(row["complete_through"]) for row in rows}
 
@@ -92,7 +101,6 @@ def _said(parquet: pa.Table, period: str) -> dict[str, str]:
 def test_a_set_that_fails_half_way_is_never_seen_and_the_one_before_stays_whole(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ):
-    two_markets_over_four_months(lake)
     current = lake.home / "exports" / "current"
     before = current.resolve()
     files = {path.relative_to(before): path.read_bytes() for path in before.rglob("*") if path.is_file()}
@@ -115,10 +123,10 @@ def test_while_sets_are_switched_a_reader_finds_one_at_every_moment(tmp_path: Pa
         folder.mkdir()
         (folder / "manifest.json").touch()
     exporting._switch(tmp_path, sets[0])
-    over = threading.Event()
+    stop = threading.Event()
 
     def read() -> None:
-        while not over.is_set():
+        while not stop.is_set():
             try:
                 (tmp_path / "current").readlink()
             except OSError as error:
@@ -128,13 +136,12 @@ def test_while_sets_are_switched_a_reader_finds_one_at_every_moment(tmp_path: Pa
     reader.start()
     for folder in sets[1:]:
         exporting._switch(tmp_path, folder)
-    over.set()
+    stop.set()
     reader.join()
     assert not missed
 
 
 def test_a_new_set_replaces_the_old_one_in_one_step_and_the_old_one_stays_for_who_still_reads_it(lake: Lake):
-    two_markets_over_four_months(lake)
     link = lake.home / "exports" / "current"
     before = link.resolve()
     export_charts(lake.settings)

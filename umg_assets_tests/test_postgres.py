@@ -1,4 +1,4 @@
-"""Many machines: runs, events and pools in PostgreSQL, as deployment/dagster-postgres.yaml says."""
+"""Many machines: runs, events and pools in PostgreSQL, as deployment/dagster-postgres.yaml defines it."""
 
 import getpass
 import importlib.resources
@@ -15,14 +15,14 @@ from umg_assets.resources.instance import open_instance
 from umg_assets_tests.daemon import Daemon, free_port
 from umg_assets_tests.lake import Lake
 
-pytestmark = [pytest.mark.sail_enough, pytest.mark.daemon]
+pytestmark = [pytest.mark.sail_enough, pytest.mark.daemon, pytest.mark.exhaustive]
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 @pytest.fixture
 def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A PostgreSQL server on the loopback in a directory of its own, and the variables that name it."""
+    """A PostgreSQL server on the loopback interface, in its own directory; DAGSTER_PG_URL names it."""
     if not BINARIES:
         message = "PostgreSQL is missing: apt-get install postgresql"
         if os.environ.get("REQUIRE_POSTGRES") == "1":
@@ -36,10 +36,10 @@ def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     port, data = str(free_port()), str(folder / "data")
 
     def run(command: str, *arguments: str) -> None:
-        done = subprocess.run(
+        process = subprocess.run(
             [*as_owner, str(BINARIES[-1] / command), *arguments], capture_output=True, text=True, cwd="/", check=False
         )
-        assert done.returncode == 0, done.stderr
+        assert process.returncode == 0, process.stderr
 
     run("initdb", "-D", data, "-U", "umg", "--auth=trust", "-E", "UTF8")
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
@@ -57,9 +57,9 @@ def test_umg_run_and_the_daemon_work_over_postgresql(postgres: None, tmp_path: P
     monkeypatch.setenv("UMG_ENGINE", "sail")
     lake = Lake(tmp_path / "home", on_disk=True)
     lake.configure("[automation]\nsensor_seconds = 1\nquiet_seconds = 1\n")
-    made = importlib.resources.files("umg_assets.deployment") / "dagster-postgres.yaml"
+    template = importlib.resources.files("umg_assets.deployment") / "dagster-postgres.yaml"
     (lake.home / "dagster").mkdir()
-    (lake.home / "dagster" / "dagster.yaml").write_text(made.read_text())
+    (lake.home / "dagster" / "dagster.yaml").write_text(template.read_text())
     play = ("u1", "", "t1", "2026-03-02T10:00:00Z", 90_000, "AT")
     lake.drop_plays("2026-03-02", [("p1", *play)])
     lake.run()

@@ -1,6 +1,5 @@
-"""What README tells a stranger to type works as it stands there."""
+"""The examples of README work as they are printed there."""
 
-import bz2
 import json
 import re
 from pathlib import Path
@@ -13,18 +12,19 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 
 
 @pytest.mark.sail_enough
-def test_the_umg_toml_of_the_readme_reads_bzipped_tsv_and_nested_json_that_the_generator_does_not_write(lake: Lake):
-    found = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
-    assert found is not None
-    (lake.home / "umg.toml").write_text(found[1], encoding="utf-8")
+def test_the_umg_toml_of_the_readme_reads_a_semicolon_file_of_excel_and_nested_json(lake: Lake):
+    example = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert example is not None
+    (lake.home / "umg.toml").write_text(example[1], encoding="utf-8")
     lines = [
-        "event\tevent_id\taccount\tlabel\tisrc\tunix_time\tseconds\tmarket\tsurplus",
-        "play\te1\talice\tEMI\tX1\t1772445600\t200\tat\tx",
-        "pause\te2\talice\tEMI\tX1\t1772445700\t\tat\tx",
-        "play\te3\tbob\tEMI\tX1\t1772445800\t12\tat\tx",
-        "play\te4\tbob\tEMI\tX1\tyesterday\t12\tat\tx",
+        "sep=;",
+        "event;event_id;account;label;isrc;unix_time;seconds;market;überschuss",
+        "play;e1;alice;EMI;X1;1772445600;200,5;at;x",
+        "pause;e2;alice;EMI;X1;1772445700;;at;x",
+        'play;e3;bob;EMI;X1;1772445800;12;at;"a;ž"',
+        "play;e4;bob;EMI;X1;yesterday;12;at;x",
     ]
-    lake.drop("export/20260302.tsv.bz2", bz2.compress("\n".join(lines).encode()))
+    lake.drop("export/20260302.csv", "\r\n".join(lines).encode("cp1250"))
     track = {
         "isrc": "EMI:X1",
         "meta": {"title": "Über", "artist": {"id": "a1", "name": "Änn"}},
@@ -33,7 +33,7 @@ def test_the_umg_toml_of_the_readme_reads_bzipped_tsv_and_nested_json_that_the_g
     lake.drop("catalogue/all.jsonl", json.dumps(track) + "\n")
     lake.run()
     assert lake.values("plays", "play_id", "country", "played_ms", "is_complete") == [
-        ("e1", "AT", 200_000, True),
+        ("e1", "AT", 200_500, True),
         ("e3", "AT", 12_000, False),
     ]
     assert lake.values("quarantine", "record", "reason") == [(4, "unparsable_started_at")]

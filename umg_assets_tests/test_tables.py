@@ -5,7 +5,7 @@ import re
 import pytest
 
 from umg_assets import tables
-from umg_assets.tables import Table
+from umg_assets.tables import Kind, Table
 
 EVERY = pytest.mark.parametrize("table", tables.ALL, ids=lambda table: table.name)
 TYPES = {
@@ -36,6 +36,15 @@ def test_each_column_has_a_name_a_type_and_a_comment_of_its_own(table: Table):
 def test_partition_columns_and_key_are_columns_and_no_partition_holds_a_double(table: Table):
     assert {*table.partitioned_by, *table.key, *table.pruned_by} <= set(table.names)
     assert not {column.type for column in table.columns} & {"double", "float"}
+
+
+@pytest.mark.parametrize("kind", tables.KINDS)
+def test_a_raw_table_names_its_required_columns_and_is_pruned_by_local_date_and_file(kind: Kind):
+    table = tables.RAW[kind]
+    pruned_by = [tables.OCCURRENCES[kind].date] if kind in tables.OCCURRENCES else []
+    assert table.pruned_by == (*pruned_by, "source_file")
+    assert {*tables.REQUIRED[kind], *table.pruned_by, "record"} <= set(table.filled)
+    assert "user_id" not in table.names or "user_key" in table.filled
 
 
 @EVERY

@@ -6,7 +6,7 @@ the readout is made of it. Each experiment is a group of its own, with its own d
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -14,87 +14,81 @@ import dagster as dg
 from pyspark.sql import DataFrame, SparkSession
 
 from umg_assets import tables
-from umg_assets.assets.table_asset import KINDS, described
-from umg_assets.experiments.days import days_asset, readout_asset, settles_on
-from umg_assets.experiments.definition import Experiment
+from umg_assets.assets.building import AssetFunction
+from umg_assets.calendar import parse_day
+from umg_assets.catalogue import Catalogue
+from umg_assets.experiments.evidence import EvidenceReader
 from umg_assets.experiments.evidence_text import to_text
-from umg_assets.experiments.moments import Evidence
 from umg_assets.experiments.plots import plots
+from umg_assets.experiments.readouts import Readouts, Taken
 from umg_assets.experiments.report import to_markdown
-from umg_assets.partitions import experiment_days, local_today
-from umg_assets.planning import Scope, Stamp, built_from, needed
-from umg_assets.resources.evidence import EvidenceReader
+from umg_assets.graph import Asset
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.resources.ledger import History, Ledger
-from umg_assets.resources.readouts import Readouts, Taken
 from umg_assets.resources.slices import Slice
-from umg_assets.resources.stamps import data_version, read_stamps
-from umg_assets.settings import Settings
+from umg_assets.resources.snapshots import Snapshots
+from umg_assets.resources.watermarks import data_version, watermark_of
+from umg_assets.settings.experiment import Experiment
+from umg_assets.settings.model import Settings
+from umg_assets.statistics.moments import Evidence
 
 
-def build_experiment_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """experiment_NAME_days and experiment_NAME_readout of every experiment in umg.toml."""
-    return [
-        asset
-        for name, experiment in settings.experiments.items()
-        for asset in _assets_of(name, experiment, settings.time_zone)
-    ]
+def experiment_functions(catalogue: Catalogue) -> dict[str, AssetFunction]:
+    """By name, the functions of the assets of every experiment: its evidence by day, and its readout."""
+    functions: dict[str, AssetFunction] = {}
+    for asset in catalogue:
+        if asset.experiment:
+            function = _evidence_function if asset.table is tables.EXPERIMENT_DAYS else _readout_function
+            functions[asset.name] = function(asset, *asset.experiment)
+    return functions
 
 
-def _assets_of(name: str, experiment: Experiment, time_zone: str) -> list[dg.AssetsDefinition]:
-    days_def = experiment_days(experiment.first_day, experiment.last_day, time_zone)
-    group, about = f"experiment_{name}", f"{experiment.hypothesis}\n\nOwner: {experiment.owner}\n\n{__doc__}"
-
-    @dg.asset(
-        name=days_asset(name),
-        description=described(tables.EXPERIMENT_DAYS, about),
-        group_name=group,
-        kinds=KINDS,
-        pool=tables.EXPERIMENT_DAYS.name,
-        partitions_def=days_def,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[dg.AssetDep(one, partition_mapping=dg.AllPartitionMapping()) for one in ("visits", "exposure_days")],
-    )
-    def days(
+def _evidence_function(asset: Asset, name: str, experiment: Experiment) -> AssetFunction:
+    def evidence(
         context: dg.AssetExecutionContext,
         settings: dg.ResourceParam[Settings],
+        catalogue: dg.ResourceParam[Catalogue],
         lakehouse: dg.ResourceParam[Lakehouse],
-        ledger: dg.ResourceParam[Ledger],
+        snapshots: dg.ResourceParam[Snapshots],
     ) -> dg.MaterializeResult:
-        history, today = ledger.read(), local_today(settings.time_zone)
-        asked = sorted(date.fromisoformat(key) for key in context.partition_keys)
+        snapshot, keys = snapshots.of(context), context.partition_keys
+        days = sorted(parse_day(key) for key in keys)
         kept = Readouts(settings.home).frozen(name)
-        evidence = EvidenceReader(settings, lakehouse, history).read(name, experiment, asked, kept)
+        evidence = EvidenceReader(settings, lakehouse, snapshot.history).read(name, experiment, days, kept)
         written = lakehouse.write_slice(
-            tables.EXPERIMENT_DAYS, _rows(lakehouse.spark, name, experiment, evidence), Slice.days_of(name, asked)
+            tables.EXPERIMENT_DAYS, _rows(lakehouse.spark, name, experiment, evidence), Slice.days_of(name, days)
         )
-        for one in evidence:
-            context.add_asset_metadata(_of_day(experiment, one, today), days_asset(name), one.through.isoformat())
-        stamp = _stamp(context, settings, history, today, ("visits", "exposure_days"))
+        for of_day in evidence:
+            metadata = _of_day(experiment, of_day, snapshot.today)
+            context.add_asset_metadata(metadata, asset.name, of_day.through.isoformat())
+        watermark = watermark_of(context.instance, asset, keys, catalogue, snapshot)
         return dg.MaterializeResult(
-            metadata={"delta_version": written.version},
-            data_version=data_version(stamp, experiment.definition_hash),
+            metadata={"delta_version": written.version}, data_version=data_version(watermark, asset.definition_hash)
         )
 
-    @dg.asset(
-        name=readout_asset(name),
-        description=f"What the data says of {name}, and what to do.\n\n{about}",
-        group_name=group,
-        kinds={"html"},
-        pool=tables.READOUTS.name,
-        deps=[dg.AssetDep(days, partition_mapping=dg.AllPartitionMapping())],
-    )
+    evidence.__doc__ = _about(experiment)
+    return evidence
+
+
+def _readout_function(asset: Asset, name: str, experiment: Experiment) -> AssetFunction:
     def readout(
-        context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        catalogue: dg.ResourceParam[Catalogue],
+        snapshots: dg.ResourceParam[Snapshots],
     ) -> dg.MaterializeResult:
-        history, today = ledger.read(), local_today(settings.time_zone)
-        taken = Readouts(settings.home).publish(name, experiment, today)
-        stamp = _stamp(context, settings, history, today, (days_asset(name),))
+        snapshot = snapshots.of(context)
+        taken = Readouts(settings.home).publish(name, experiment, snapshot.today)
+        watermark = watermark_of(context.instance, asset, [], catalogue, snapshot)
         return dg.MaterializeResult(
-            metadata=_of_readout(experiment, taken), data_version=data_version(stamp, experiment.definition_hash)
+            metadata=_of_readout(experiment, taken), data_version=data_version(watermark, asset.definition_hash)
         )
 
-    return [days, readout]
+    readout.__doc__ = f"What the data says of {name}, and what to do.\n\n{_about(experiment)}"
+    return readout
+
+
+def _about(experiment: Experiment) -> str:
+    return f"{experiment.hypothesis}\n\nOwner: {experiment.owner}\n\n{__doc__}"
 
 
 def _rows(spark: SparkSession, name: str, experiment: Experiment, evidence: Sequence[Evidence]) -> DataFrame:
@@ -118,8 +112,8 @@ def _rows(spark: SparkSession, name: str, experiment: Experiment, evidence: Sequ
 def _of_day(experiment: Experiment, evidence: Evidence, today: date) -> dict[str, Any]:
     """The page of a day: whether it is settled, users and sessions of each variant."""
     return {
-        "settled": today >= settles_on(experiment, evidence.through),
-        "settles_on": settles_on(experiment, evidence.through).isoformat(),
+        "settled": today >= experiment.settles_on(evidence.through),
+        "settles_on": experiment.settles_on(evidence.through).isoformat(),
         "users_in_two_arms": evidence.trust.two_arms,
         "users_of_another_variant_than_recomputed": evidence.trust.mismatched,
         **{f"exposed_{variant}": users for variant, users in sorted(evidence.trust.exposed.items())},
@@ -143,14 +137,3 @@ def _of_readout(experiment: Experiment, taken: Taken) -> dict[str, Any]:
         "restated": len(readout.restated),
         "decisions": len(taken.decisions),
     }
-
-
-def _stamp(
-    context: dg.AssetExecutionContext, settings: Settings, history: History, today: date, upstream: Iterable[str]
-) -> Stamp:
-    """How far what was read reaches: less where an upstream slice was stale."""
-    scope = Scope.of(settings)
-    need = needed(history, scope, today)
-    names = tuple(upstream)
-    stamps = read_stamps(context.instance, names, scope.definitions)
-    return built_from(names, {name: need[name] for name in names}, need, stamps, Stamp(history.sequence, today))

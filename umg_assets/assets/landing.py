@@ -11,32 +11,29 @@ from typing import Any
 import dagster as dg
 
 from umg_assets import tables
-from umg_assets.partitions import Calendar
-from umg_assets.resources.landing import LandingFile, Scan, scan
+from umg_assets.assets.partitions import Partitions
+from umg_assets.catalogue import Catalogue, landing_asset
+from umg_assets.landing.scan import LandingFile, Scan, scan
 from umg_assets.resources.ledger import Ledger
-from umg_assets.settings import Settings
+from umg_assets.settings.model import Settings
 from umg_assets.tables import Kind
 
 SHRUNK = "no_file_has_shrunk"
 _SAMPLES = 20
 
 
-def landing_asset(kind: Kind) -> str:
-    """The name of the external asset of a kind's files."""
-    return f"landing_{kind}"
-
-
-def build_landing_assets(calendar: Calendar) -> list[dg.AssetSpec]:
-    """`landing_plays`, `landing_users`, `landing_tracks`: external, by delivery day."""
+def build_landing_files(catalogue: Catalogue, partitions: Partitions) -> list[dg.AssetSpec]:
+    """`landing_plays`, `landing_users`, `landing_tracks`, `landing_events`: external, by delivery day."""
     return [
         dg.AssetSpec(
-            landing_asset(kind),
+            asset.name,
             description=f"Files of {kind} in landing/.\n\n{__doc__}",
-            group_name="landing",
-            kinds={"file"},
-            partitions_def=calendar.delivery_days,
+            group_name=asset.group,
+            kinds=set(asset.stored_as),
+            partitions_def=partitions.of(asset),
         )
         for kind in tables.KINDS
+        for asset in [catalogue[landing_asset(kind)]]
     ]
 
 

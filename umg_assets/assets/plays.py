@@ -1,7 +1,4 @@
-"""Plays and their sums: one row a play by local play date, summed by day and by month.
-
-Reads the raw copies of a day's plays, wherever they were delivered, with the users and tracks of that day.
-"""
+"""Plays and their sums: one row a play by local play date, summed by day and by month."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -9,105 +6,78 @@ from datetime import date
 import dagster as dg
 from pyspark.sql import DataFrame
 
-from umg_assets import planning, tables
-from umg_assets.assets.table_asset import table_asset
-from umg_assets.partitions import EVENT_DAYS_AROUND, Calendar, days_around, month_days, parse_day
+from umg_assets import tables
+from umg_assets.calendar import month_days, parse_day
+from umg_assets.graph import EVENT_LOOKBACK
+from umg_assets.planning.history import History, chunks, delivery_days_of, with_repeats
 from umg_assets.resources.app_events import events_of
 from umg_assets.resources.io_manager import Chunks
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.resources.ledger import History, Ledger
 from umg_assets.resources.slices import Slice
-from umg_assets.settings import Settings
+from umg_assets.resources.snapshots import Snapshots
+from umg_assets.settings.model import Settings
 from umg_assets.transforms.event_plays import outcomes, pair_plays, plays_from_events, with_event_plays
-from umg_assets.transforms.plays import latest_copies, stamp_plays, sum_by_day, sum_by_month, users_during
+from umg_assets.transforms.plays import enrich_plays, latest_copies, sum_by_day, sum_by_month, users_during
 
 
-def build_play_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
-    """`plays` and `daily_track_plays` by local day, `monthly_track_plays` by local month."""
+def plays(
+    context: dg.AssetExecutionContext,
+    users: DataFrame,
+    tracks: DataFrame,
+    settings: dg.ResourceParam[Settings],
+    lakehouse: dg.ResourceParam[Lakehouse],
+    snapshots: dg.ResourceParam[Snapshots],
+) -> Chunks:
+    """Reads the raw copies of a day's plays, wherever they were delivered, with the users and tracks of that day."""
+    history = snapshots.of(context).history
+    for day, metadata in _counted(context.partition_keys, history, settings, lakehouse):
+        context.add_asset_metadata(metadata, "plays", day.isoformat())
 
-    @table_asset(
-        tables.PLAYS,
-        "plays",
-        __doc__,
-        partitions_def=calendar.play_days,
-        deps=[dg.AssetDep(raw, partition_mapping=dg.AllPartitionMapping()) for raw in ("raw_plays", "raw_app_events")],
+    def of_days(days: list[date]) -> DataFrame:
+        return plays_of(days, history, users, tracks, settings, lakehouse)
+
+    return Chunks.of_days(context.partition_keys, history, settings.chunk_plays, of_days)
+
+
+def daily_track_plays(
+    context: dg.AssetExecutionContext,
+    plays: DataFrame,
+    settings: dg.ResourceParam[Settings],
+    snapshots: dg.ResourceParam[Snapshots],
+) -> Chunks:
+    """Reads the plays of the day."""
+
+    def of_days(days: list[date]) -> DataFrame:
+        of_day = plays.where(Slice.days("play_date", days).predicate)
+        return sum_by_day(of_day, settings.charts.favourites_section)
+
+    return Chunks.of_days(context.partition_keys, snapshots.of(context).history, settings.chunk_plays, of_days)
+
+
+def monthly_track_plays(context: dg.AssetExecutionContext, plays: DataFrame) -> Chunks:
+    """Reads the plays of the month, for its exact listeners; a month at a time."""
+    months = [parse_day(key) for key in context.partition_keys]
+    return Chunks(
+        ([month], sum_by_month(plays.where(Slice.days("play_date", month_days([month])).predicate))) for month in months
     )
-    def plays(
-        context: dg.AssetExecutionContext,
-        users: DataFrame,
-        tracks: DataFrame,
-        settings: dg.ResourceParam[Settings],
-        lakehouse: dg.ResourceParam[Lakehouse],
-        ledger: dg.ResourceParam[Ledger],
-    ) -> Chunks:
-        history = ledger.read()
-        for day, metadata in _counted(context.partition_keys, history, settings, lakehouse):
-            context.add_asset_metadata(metadata, "plays", day.isoformat())
-        return Chunks.of_days(
-            context.partition_keys,
-            history,
-            settings.chunk_plays,
-            lambda days: plays_of(days, history, users, tracks, settings, lakehouse),
-        )
-
-    @table_asset(
-        tables.DAILY_TRACK_PLAYS,
-        "plays",
-        __doc__,
-        partitions_def=calendar.play_days,
-    )
-    def daily_track_plays(
-        context: dg.AssetExecutionContext,
-        plays: DataFrame,
-        settings: dg.ResourceParam[Settings],
-        ledger: dg.ResourceParam[Ledger],
-    ) -> Chunks:
-        return Chunks.of_days(
-            context.partition_keys,
-            ledger.read(),
-            settings.chunk_plays,
-            lambda days: sum_by_day(
-                plays.where(Slice.days("play_date", days).predicate), settings.charts.favourites_section
-            ),
-        )
-
-    @table_asset(
-        tables.MONTHLY_TRACK_PLAYS,
-        "plays",
-        __doc__,
-        partitions_def=calendar.play_months,
-        ins={
-            "plays": dg.AssetIn(
-                partition_mapping=dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
-            )
-        },
-    )
-    def monthly_track_plays(context: dg.AssetExecutionContext, plays: DataFrame) -> Chunks:
-        months = [parse_day(key) for key in context.partition_keys]
-        return Chunks(
-            ([month], sum_by_month(plays.where(Slice.days("play_date", month_days([month])).predicate)))
-            for month in months
-        )
-
-    return [plays, daily_track_plays, monthly_track_plays]
 
 
 def _counted(
     keys: Iterable[str], history: History, settings: Settings, lakehouse: Lakehouse
 ) -> Iterator[tuple[date, dict[str, int]]]:
     """By day, the raw copies of plays; where plays are made of events, what became of their starts and ends."""
-    days = [date.fromisoformat(key) for key in keys]
-    found = {day: {"raw_copies": rows} for day, rows in history.rows_by_day("plays").items() if day in days}
-    for chunk in planning.chunks(history, days, settings.chunk_plays) if settings.event_plays else ():
-        for row in outcomes(_pairs_of(chunk, history, settings, lakehouse)).collect():
+    days = [parse_day(key) for key in keys]
+    counts = {day: {"raw_copies": rows} for day, rows in history.rows_by_day("plays").items() if day in days}
+    for chunk in chunks(history, days, settings.chunk_plays) if settings.event_plays else ():
+        for row in outcomes(_paired_events(chunk, history, settings, lakehouse)).collect():
             if row["event_date"] in chunk:
-                found.setdefault(row["event_date"], {})[f"events_{row['outcome']}"] = row["events"]
-    yield from found.items()
+                counts.setdefault(row["event_date"], {})[f"events_{row['outcome']}"] = row["events"]
+    yield from counts.items()
 
 
-def _pairs_of(chunk: list[date], history: History, settings: Settings, lakehouse: Lakehouse) -> DataFrame:
+def _paired_events(chunk: list[date], history: History, settings: Settings, lakehouse: Lakehouse) -> DataFrame:
     """Starts and ends of plays on a chunk of days and the days beside them."""
-    around = [one for day in chunk for one in days_around(day, -EVENT_DAYS_AROUND, EVENT_DAYS_AROUND)]
+    around = sorted({near for day in chunk for near in EVENT_LOOKBACK.read_for([day])})
     return pair_plays(events_of(around, history, lakehouse, settings.correction_days))
 
 
@@ -120,14 +90,14 @@ def plays_of(
     lakehouse: Lakehouse,
 ) -> DataFrame:
     """The plays of a chunk of days: their raw copies, and those on other days that the ledger pairs with them."""
-    read_days = planning.with_repeats(history, chunk)
-    delivered = planning.delivery_days_of(history, read_days) or read_days
+    read_days = with_repeats(history, chunk)
+    delivered = delivery_days_of(history, read_days) or read_days
     copies = lakehouse.read(tables.RAW_PLAYS, Slice.days("delivery_date", delivered)).where(
         Slice.days("play_date", read_days).predicate
     )
     latest = latest_copies(copies, settings.correction_days).where(Slice.days("play_date", chunk).predicate)
     if settings.event_plays:
-        made = plays_from_events(_pairs_of(chunk, history, settings, lakehouse))
-        latest = with_event_plays(latest, made.where(Slice.days("play_date", chunk).predicate))
+        of_events = plays_from_events(_paired_events(chunk, history, settings, lakehouse))
+        latest = with_event_plays(latest, of_events.where(Slice.days("play_date", chunk).predicate))
     limits, known = settings.thresholds, users_during(users, min(chunk), max(chunk))
-    return stamp_plays(latest, known, tracks, limits.stream_ms, limits.complete_percent)
+    return enrich_plays(latest, known, tracks, limits.stream_ms, limits.complete_percent)

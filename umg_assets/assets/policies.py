@@ -6,25 +6,29 @@ from datetime import timedelta
 import dagster as dg
 
 from umg_assets import tables
-from umg_assets.experiments.days import is_days
-from umg_assets.settings import Freshness, Settings
+from umg_assets.catalogue import Catalogue
+from umg_assets.settings.model import Freshness, Settings
 from umg_assets.tables import Table
 
 PERSONAL = "umg/personal_data"
 """The tag that says what an asset knows of people: user_id, user_key (a keyed hash) or none."""
 
+_WITHOUT_ENGINE = (tables.DELIVERIES, tables.READOUTS)
+"""Tables that delta-rs writes."""
 
-def with_policies(assets: Sequence[dg.AssetsDefinition], settings: Settings) -> list[dg.AssetsDefinition]:
+
+def with_policies(
+    assets: Sequence[dg.AssetsDefinition], catalogue: Catalogue, settings: Settings
+) -> list[dg.AssetsDefinition]:
     """The assets with what Dagster's UI shows of each: owners, kinds, how fresh it has to be, what it knows of people,
     its columns with their comments, and where its code stands. No table is read."""
-    mapped = [asset.map_asset_specs(lambda spec: _with_policies(spec, settings)) for asset in assets]
+    mapped = [asset.map_asset_specs(lambda spec: _with_policies(spec, catalogue, settings)) for asset in assets]
     return [one for one in dg.with_source_code_references(mapped) if isinstance(one, dg.AssetsDefinition)]
 
 
-def _with_policies(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
-    name = spec.key.path[-1]
-    table = tables.EXPERIMENT_DAYS if is_days(name) else tables.BY_NAME.get(name)
-    by_engine = {"pyspark", settings.engine} if table and table is not tables.DELIVERIES else set()
+def _with_policies(spec: dg.AssetSpec, catalogue: Catalogue, settings: Settings) -> dg.AssetSpec:
+    table = catalogue[spec.key.path[-1]].table
+    by_engine = {"pyspark", settings.engine} if table and table not in _WITHOUT_ENGINE else set()
     return spec.replace_attributes(
         owners=settings.owners,
         kinds=spec.kinds | by_engine,

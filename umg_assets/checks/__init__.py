@@ -1,44 +1,44 @@
 """Asset checks: which there are, which run with their asset, and which read whole tables and run on their own."""
 
+from collections.abc import Collection
+
 import dagster as dg
 
 from umg_assets.checks.charts import RANK_CHECKS
 from umg_assets.checks.deliveries import newest_delivery, newest_play, quarantine_share
-from umg_assets.checks.experiments import HELD, build_experiment_checks
+from umg_assets.checks.experiments import build_experiment_checks
 from umg_assets.checks.plays import (
     SUM_CHECKS,
+    copies_are_of_one_play,
     known_users_and_tracks,
     play_id_repeated_beyond_the_window,
     usual_volume,
 )
 from umg_assets.checks.recounts import as_published, counted_again, rows_counted_again
-from umg_assets.experiments.days import is_readout
-from umg_assets.settings import Settings
+from umg_assets.checks.runs import no_work_stays_failed
+from umg_assets.settings.model import Settings
 
 NEWEST = [newest_delivery, newest_play]
 """How old the newest day is: with each run of its asset, and every day, when nothing runs because nothing comes."""
-OF_RUNS = [quarantine_share, known_users_and_tracks, usual_volume, *SUM_CHECKS, *RANK_CHECKS]
+OF_RUNS = [quarantine_share, known_users_and_tracks, usual_volume, copies_are_of_one_play, *SUM_CHECKS, *RANK_CHECKS]
 """Checks of what a run has written: they run with their asset and read no more than the run's partitions."""
 WHOLE_TABLES = [play_id_repeated_beyond_the_window, counted_again, rows_counted_again, as_published]
 """Checks that read whole tables: they run in a job of their own, not after each run."""
 
+OF_WORK = [no_work_stays_failed]
+"""Every day: whether anything has been asked for again and again, and has failed."""
+
 
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """Every check that these settings have; that of the published lists where some are named."""
-    whole = (one for one in WHOLE_TABLES if settings.published or one is not as_published)
-    return [*NEWEST, *OF_RUNS, *whole, *build_experiment_checks(settings)]
+    whole = (check for check in WHOLE_TABLES if settings.published or check is not as_published)
+    return [*NEWEST, *OF_RUNS, *OF_WORK, *whole, *build_experiment_checks(settings)]
 
 
-def checks_of_runs(*assets: str) -> dg.AssetSelection:
+def checks_of_run(settings: Settings, assets: Collection[str]) -> list[dg.AssetCheckKey]:
     """The checks that run with these assets; those that read whole tables do not."""
-    return dg.AssetSelection.checks_for_assets(*assets) & dg.AssetSelection.checks(*NEWEST, *OF_RUNS)
-
-
-def check_keys_of_runs(*assets: str) -> list[dg.AssetCheckKey]:
-    """As checks_of_runs, by name."""
-    keys = [key for one in (*NEWEST, *OF_RUNS) for key in one.check_keys]
-    keys += [dg.AssetCheckKey(dg.AssetKey(asset), HELD) for asset in assets if is_readout(asset)]
-    return [key for key in keys if key.asset_key.path[-1] in assets]
+    checks = (*NEWEST, *OF_RUNS, *build_experiment_checks(settings))
+    return sorted((key for check in checks for key in check.check_keys if key.asset_key.path[-1] in assets), key=str)
 
 
 def checks_of_tables() -> dg.AssetSelection:

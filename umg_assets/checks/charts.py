@@ -1,4 +1,4 @@
-"""Asset checks of the charts: ranks without gaps, figures that descend. They block what reads the charts."""
+"""Asset checks of the charts: ranks have no gaps, figures descend. A failure blocks the assets that read the chart."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from umg_assets import tables
 from umg_assets.checks.verdicts import verdict, written_by
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.reading import query
-from umg_assets.settings import Charts, Settings
+from umg_assets.settings.model import Charts, Settings
 from umg_assets.tables import ARTIST_CRITERIA, CRITERIA, Table
 
 RANKS = "ranks_have_no_gaps"
@@ -18,7 +18,7 @@ RANKED: dict[Table, tuple[tuple[str, ...], Mapping[Any, str]]] = {
     tables.TOP_ARTISTS_BY_GENRE: (("chart_date", "market", "genre", "criterion"), ARTIST_CRITERIA),
     tables.AGE_GROUP_FAVOURITES: (("chart_date", "age_group"), {}),
 }
-"""By table, the columns of one chart, and the figure of each criterion; without criteria it is plays."""
+"""By table: the columns that identify a chart, and each criterion's figure; without criteria, the figure is plays."""
 
 
 def _ranks_check(table: Table) -> dg.AssetChecksDefinition:
@@ -61,9 +61,10 @@ def _size(table: Table, charts: Charts) -> int:
 
 
 def broken_ranks(table: Table, part: str, size: int) -> str:
-    """SQL: entries whose rank is not their place in their chart or beyond `size`, or whose figure does not descend.
+    """SQL for entries whose rank is not their place in the chart or exceeds `size`, or whose figure does not descend.
 
-    Gives the columns of the chart, rank, place, figure, figure_before, plays, plays_before.
+    part: SQL condition that selects the partitions. Columns of the result: those of the chart, rank, place, figure,
+    figure_before, plays, plays_before.
     """
     chart, figures = RANKED[table]
     figure = " ".join(f"when '{name}' then {column}" for name, column in figures.items())

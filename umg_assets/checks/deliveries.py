@@ -1,47 +1,38 @@
-"""Asset checks of deliveries: how much is set aside, and how old the newest delivery and the newest play are."""
+"""Asset checks of deliveries: how many records are quarantined; how old the newest delivery and the newest play are."""
 
 import zoneinfo
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import dagster as dg
 
-from umg_assets import tables
+from umg_assets import clock, tables
+from umg_assets.calendar import local_today
 from umg_assets.checks.verdicts import days_of, verdict
-from umg_assets.partitions import local_today
-from umg_assets.resources.ledger import Entry, Ledger
-from umg_assets.settings import Settings
-
-
-def quarantined_share(entries: list[Entry]) -> dict[str, tuple[int, int]]:
-    """By delivery (`source date`), the records set aside and the records read, of the latest entry of each file."""
-    shares: dict[str, tuple[int, int]] = {}
-    latest = {(entry.source, entry.path, entry.delivery_date): entry for entry in entries if entry.state == "landed"}
-    for entry in latest.values():
-        delivery = f"{entry.source} {entry.delivery_date}"
-        bad, read = shares.get(delivery, (0, 0))
-        shares[delivery] = (bad + sum(entry.quarantined.values()), read + entry.records)
-    return shares
+from umg_assets.landing.outcome import SourceOutcome
+from umg_assets.resources.ledger import Ledger
+from umg_assets.settings.model import Settings
 
 
 @dg.asset_check(asset="quarantine", blocking=False)
 def quarantine_share(
     context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
 ) -> dg.AssetCheckResult:
-    """No delivery of the run's days has more than quarantine_percent of its records set aside."""
+    """No delivery of the run's days has more than quarantine_percent of its records, or of its files, set aside."""
     first, last = days_of(context.run)
-    entries = [entry for entry in ledger.read().entries if first <= entry.delivery_date <= last]
-    limit = settings.thresholds.quarantine_percent
-    shares = quarantined_share(entries)
-    over = {
-        delivery: f"{bad} of {read} records"
-        for delivery, (bad, read) in sorted(shares.items())
-        if bad * 100 > limit * read
-    }
-    bad, read = (sum(share[at] for share in shares.values()) for at in (0, 1))
+    limit, total = settings.thresholds.quarantine_percent, SourceOutcome("all")
+    deliveries: dict[str, SourceOutcome] = {}
+    for entry in ledger.read().delivered():
+        if first <= entry.delivery_date <= last:
+            delivery = f"{entry.source} {entry.delivery_date}"
+            for outcome in (deliveries.setdefault(delivery, SourceOutcome(delivery)), total):
+                outcome.add(entry)
+    over = {name: " and ".join(why) for name, outcome in sorted(deliveries.items()) if (why := outcome.judge(limit))}
+    files = f" and {total.refused} of {total.files} files refused" if total.refused else ""
     return verdict(
         not over,
-        expected=f"at most {limit} % of a delivery's records set aside",
-        seen=f"{bad} of {read} records set aside; {len(over)} of {len(shares)} deliveries over {limit} %",
+        expected=f"at most {limit} % of a delivery's records and files set aside",
+        seen=f"{total.quarantined} of {total.records} records set aside{files}; "
+        f"{len(over)} of {len(deliveries)} deliveries over {limit} %",
         todo="`umg quarantine` says why; land the files again when they are mended, or change umg.toml",
         deliveries_over=len(over),
         over=over,
@@ -52,7 +43,7 @@ def quarantine_share(
 def newest_delivery(settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]) -> dg.AssetCheckResult:
     """The newest delivery day of plays ended at most freshness.raw_hours ago, whenever the table was last written.
 
-    Reads the ledger: landing an old day again does not make it green.
+    Reads the ledger, so landing an old day again does not turn it green.
     """
     days = [entry.delivery_date for entry in ledger.read().standing("plays")]
     return _newest(days, UTC, settings.freshness.raw_hours, "delivery of plays", "raw_hours")
@@ -62,7 +53,7 @@ def newest_delivery(settings: dg.ResourceParam[Settings], ledger: dg.ResourcePar
 def newest_play(settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]) -> dg.AssetCheckResult:
     """The newest play date ended at most freshness.plays_hours ago, whenever the table was last written.
 
-    Reads the ledger: making an old day again does not make it green.
+    Reads the ledger, so rebuilding an old day does not turn it green.
     """
     today = local_today(settings.time_zone)
     days = [day for entry in ledger.read().standing("plays") for day in entry.brought if day <= today]
@@ -71,7 +62,7 @@ def newest_play(settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[L
 
 def _newest(days: list[date], zone: tzinfo, limit: int, what: str, setting: str) -> dg.AssetCheckResult:
     newest = max(days, default=None)
-    age = hours_since(newest, zone, datetime.now(UTC)) if newest else None
+    age = hours_since(newest, zone, clock.now()) if newest else None
     return verdict(
         age is not None and age <= limit,
         expected=f"a {what} on a day that ended at most {limit} hours ago",

@@ -1,19 +1,19 @@
-"""Checks of experiments: whether anything holds a readout back."""
+"""Asset checks of experiments: whether anything holds a readout back."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from umg_assets.experiments.days import readout_asset
-from umg_assets.resources.readouts import Readouts
-from umg_assets.settings import Settings
+from umg_assets.catalogue import readout_asset
+from umg_assets.experiments.readouts import Readouts
+from umg_assets.settings.model import Settings
 
 HELD = "nothing_holds_it"
 
 
 def build_experiment_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """One for the readout of each experiment in umg.toml."""
+    """One check for the readout of each experiment in umg.toml."""
     return [_held(name) for name in settings.experiments]
 
 

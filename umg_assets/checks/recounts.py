@@ -1,4 +1,4 @@
-"""Asset checks that count files, tables and published lists again by another way: they read everything."""
+"""Asset checks that recount files, tables and published lists by independent code; they read everything."""
 
 from collections.abc import Iterator
 
@@ -6,19 +6,22 @@ import dagster as dg
 
 from umg_assets import tables
 from umg_assets.checks.verdicts import SAMPLES, verdict
+from umg_assets.recount.coverage import coverage
 from umg_assets.recount.published import compare_list
 from umg_assets.recount.records import count_files
 from umg_assets.recount.rows import RECOUNTED, Comparison, recount
-from umg_assets.recount.standing import standing
 from umg_assets.resources.ledger import Ledger
-from umg_assets.settings import Settings
+from umg_assets.settings.model import Settings
 
 
 @dg.asset_check(asset="deliveries", blocking=False)
 def counted_again(settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]) -> dg.AssetCheckResult:
-    """The records of every file, counted by a second reader, and the rows of raw tables are what the ledger says."""
+    """The records of every file, counted by a second reader, and the rows of the raw tables agree with the ledger."""
     count = count_files(settings, ledger.read())
-    first = {f"{one.path}: {one.what}": f"{one.found}, ledger {one.ledger}" for one in count.differing[:SAMPLES]}
+    first = {
+        f"{miscount.path}: {miscount.what}": f"{miscount.counted}, ledger {miscount.ledger}"
+        for miscount in count.differing[:SAMPLES]
+    }
     return verdict(
         not count.differing,
         expected="the second reader's counts are the ledger's",
@@ -48,53 +51,56 @@ def counted_again(settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam
 def rows_counted_again(
     context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Every row of the tables held to a recount; where a run has to come first, a warning and no recount."""
-    asked = [table for table in RECOUNTED if _counted_again(table) in context.selected_asset_check_keys]
-    state = standing(settings, ledger.read())
-    for table in asked if state.behind else ():
+    """Every row of the tables agrees with a recount. A warning without a recount if a run has to come first."""
+    selected = [table for table in RECOUNTED if _counted_again(table) in context.selected_asset_check_keys]
+    covered = coverage(settings, ledger.read())
+    for table in selected if covered.behind else ():
         yield verdict(
             False,
             expected="every row is what is counted from the raw tables",
-            seen=f"{len(state.behind)} deliveries landed after the tables were written",
+            seen=f"{len(covered.behind)} deliveries landed after the tables were written",
             todo="a run comes first",
             asset=table.name,
             check="counted_again",
-            deliveries=len(state.behind),
+            deliveries=len(covered.behind),
         )
-    for compared in () if state.behind else recount(settings, state.through, asked, SAMPLES):
-        yield _recounted(compared)
+    for comparison in () if covered.behind else recount(settings, covered.through, selected, SAMPLES):
+        yield _recounted(comparison)
 
 
 def _counted_again(table: tables.Table) -> dg.AssetCheckKey:
     return dg.AssetCheckKey(dg.AssetKey(table.name), "counted_again")
 
 
-def _recounted(compared: Comparison) -> dg.AssetCheckResult:
+def _recounted(comparison: Comparison) -> dg.AssetCheckResult:
     return verdict(
-        not compared.differing,
+        not comparison.differing,
         expected="every row is what is counted from the raw tables",
-        seen=f"{compared.differing} of {compared.rows} rows differ",
+        seen=f"{comparison.differing} of {comparison.rows} rows differ",
         todo="`umg reconcile` shows them; materialize their partitions again",
         severity=dg.AssetCheckSeverity.ERROR,
-        asset=compared.table.name,
+        asset=comparison.table.name,
         check="counted_again",
-        rows=compared.rows,
-        differing=compared.differing,
-        first={one.name: one.said for one in compared.first},
+        rows=comparison.rows,
+        differing=comparison.differing,
+        first={difference.name: difference.description for difference in comparison.first},
     )
 
 
 @dg.asset_check(asset="plays", blocking=False)
 def as_published(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-    """Plays a track agree with the lists that umg.toml names under [[published]]."""
+    """Plays per track agree with the lists that umg.toml names under [[published]]."""
     differing: dict[str, str] = {}
-    for one in settings.published:
+    for listed in settings.published:
         try:
-            count = compare_list(settings.home, settings.home / one.file, one.track, one.plays)
+            count = compare_list(settings.home, settings.home / listed.file, listed.track, listed.plays)
         except ValueError as error:
-            differing[str(one.file)] = str(error)
+            differing[str(listed.file)] = str(error)
         else:
-            differing |= {f"{one.file}: {name}": f"{a}, plays {b}" for name, (a, b) in count.differing.items()}
+            differing |= {
+                f"{listed.file}: {track}": f"{published}, plays {plays}"
+                for track, (published, plays) in count.differing.items()
+            }
     return verdict(
         not differing,
         expected="each published count is the plays of its track",

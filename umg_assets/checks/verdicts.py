@@ -1,4 +1,4 @@
-"""What every asset check says, and of which part of a table: what it expected, what it saw, what to do."""
+"""The form of every check's result (expected, seen, what to do), and which part of a table a run's checks read."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from umg_assets.partitions import FIRST_KNOWN
-from umg_assets.resources.reading import literal
+from umg_assets.calendar import FIRST_KNOWN
+from umg_assets.resources.reading import datafusion_literal
 from umg_assets.tables import Table
 
 SAMPLES = 20
@@ -28,11 +28,11 @@ def verdict(
 ) -> dg.AssetCheckResult:
     """A check's result: `expected`, `seen`, further figures, at most 20 sample rows, and what to do when it is red.
 
-    samples: rows of what is wrong; none may hold a user_id. asset, check: of a check among several of one function.
+    samples: rows that are wrong; none may hold a user_id. asset, check: needed if the function has several checks.
     """
     metadata = {"expected": expected, "seen": seen, **figures}
     if samples:
-        rows = [{name: _shown(value) for name, value in row.items()} for row in samples[:SAMPLES]]
+        rows = [{name: _cell(value) for name, value in row.items()} for row in samples[:SAMPLES]]
         metadata["samples"] = dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
     return dg.AssetCheckResult(
         passed=passed,
@@ -44,24 +44,24 @@ def verdict(
     )
 
 
-def _shown(value: Any) -> str | int | float | bool:
+def _cell(value: Any) -> str | int | float | bool:
     return value if isinstance(value, str | int | float) else "" if value is None else str(value)
 
 
 def bounds_of(run: dg.DagsterRun) -> tuple[str, str] | None:
-    """The first and last partition key of a run; None when it names none. (In a range run, checks run once.)"""
+    """The first and last partition key of a run; None if it names none. Checks run once for a whole range."""
     first, last = (run.tags.get(tag) or run.tags.get(_PARTITION) for tag in _RANGE)
     return (first, last) if first and last else None
 
 
 def days_of(run: dg.DagsterRun) -> tuple[date, date]:
-    """The first and last day (or month) of a run whose partitions are days; without partitions, all time."""
+    """The first and last day (or month) of a run whose partitions are days or months; without partitions, all time."""
     first, last = bounds_of(run) or (FIRST_KNOWN.isoformat(), "9999-12-31")
     return date.fromisoformat(first), date.fromisoformat(last)
 
 
 def written_by(run: dg.DagsterRun, table: Table) -> str:
-    """What a run has written of a table, as an SQL condition over its partition columns; without partitions, all."""
+    """The part of a table that a run has written, as an SQL condition over its partition columns; `true` for all."""
     bounds = bounds_of(run)
     if bounds is None:
         return "true"
@@ -69,6 +69,6 @@ def written_by(run: dg.DagsterRun, table: Table) -> str:
     conditions = []
     for column, *ends in zip(columns, *(key.split("|") for key in bounds), strict=True):
         dated = table.type_of(column) == "date"
-        first, last = (literal(date.fromisoformat(end) if dated else end) for end in sorted(ends))
+        first, last = (datafusion_literal(date.fromisoformat(end) if dated else end) for end in sorted(ends))
         conditions.append(f"{column} between {first} and {last}")
     return " and ".join(conditions)

@@ -1,1 +1,1 @@
-"""Files for running the lakehouse as a service: Dagster's instance on one machine or many, systemd units."""
+"""Files to run the lakehouse as a service: Dagster's instance on one machine or many, and a systemd unit."""

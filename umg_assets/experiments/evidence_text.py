@@ -1,15 +1,14 @@
-"""Evidence as JSON and back: what table experiment_days keeps of a day. Whole numbers stay whole, of any size."""
+"""Evidence as JSON and back, as table experiment_days stores it. Integers of any size stay exact."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
-from umg_assets.experiments.moments import (
+from umg_assets.statistics.moments import (
     BucketSums,
     Evidence,
     RankSums,
@@ -23,7 +22,10 @@ _LISTS = {"moments": UserMoments, "sessions": SessionMoments, "ranks": RankSums,
 
 
 def to_text(evidence: Evidence) -> str:
-    """Evidence as JSON, in a fixed order; whether it is settled is not in it: that a reader's day decides."""
+    """Evidence as JSON, in a fixed order. `settled` is left out: it depends on the day on which the text is read.
+
+    Raises TypeError for a value that is no JSON type, date or Decimal.
+    """
     trust = evidence.trust
     plain = {
         "through": evidence.through.isoformat(),
@@ -41,17 +43,17 @@ def to_text(evidence: Evidence) -> str:
             "events": {name: dict(counts) for name, counts in trust.events.items()},
             "top_users": {name: list(pair) for name, pair in trust.top_users.items()},
         },
-        **{name: [asdict(one) for one in getattr(evidence, name)] for name in _LISTS},
-        "buckets": [_bucket_rows(one) for one in evidence.buckets],
+        **{name: [_fields(row) for row in getattr(evidence, name)] for name in _LISTS},
+        "buckets": [_bucket_rows(sums) for sums in evidence.buckets],
     }
     return json.dumps(plain, default=_whole)
 
 
 def from_text(text: str, *, settled: bool) -> Evidence:
-    """What to_text wrote."""
+    """The evidence that `to_text` wrote; settled: whether it is by now."""
     plain: dict[str, Any] = json.loads(text)
     trust = plain["trust"]
-    lists = {name: tuple(kind(**one) for one in plain[name]) for name, kind in _LISTS.items()}
+    lists = {name: tuple(kind(**row) for row in plain[name]) for name, kind in _LISTS.items()}
     return Evidence(
         through=date.fromisoformat(plain["through"]),
         settled=settled,
@@ -69,20 +71,25 @@ def from_text(text: str, *, settled: bool) -> Evidence:
             events=trust["events"],
             top_users={name: (users, sum_) for name, (users, sum_) in trust["top_users"].items()},
         ),
-        buckets=tuple(_bucket_sums(one) for one in plain["buckets"]),
+        buckets=tuple(_bucket_sums(sums) for sums in plain["buckets"]),
         **lists,
     )
 
 
+def _fields(row: Any) -> dict[str, Any]:
+    # dataclasses.asdict copies every value deeply: for the thousands of session bins of a day that is most of the time
+    return {name: getattr(row, name) for name in row.__slots__}
+
+
 def _bucket_rows(sums: BucketSums) -> dict[str, Any]:
-    held = np.flatnonzero(sums.users).tolist()
-    rows = [[at, int(sums.users[at]), float(sums.n[at]), float(sums.d[at])] for at in held]
+    buckets = np.flatnonzero(sums.users).tolist()
+    rows = [[bucket, int(sums.users[bucket]), float(sums.n[bucket]), float(sums.d[bucket])] for bucket in buckets]
     return {"metric": sums.metric, "variant": sums.variant, "rows": rows}
 
 
 def _bucket_sums(plain: Mapping[str, Any]) -> BucketSums:
-    named = {"metric": plain["metric"], "variant": plain["variant"]}
-    rows = [{**named, "bucket": at, "users": users, "n": n, "d": d} for at, users, n, d in plain["rows"]]
+    names = {"metric": plain["metric"], "variant": plain["variant"]}
+    rows = [{**names, "bucket": bucket, "users": users, "n": n, "d": d} for bucket, users, n, d in plain["rows"]]
     return BucketSums.from_rows(rows)[0]
 
 

@@ -1,16 +1,19 @@
-"""A readout for people: one self-contained HTML page, and Markdown for Dagster's asset page."""
+"""A readout for people: a self-contained HTML page, and Markdown for Dagster's asset page."""
 
 import html
 import math
 from collections.abc import Sequence
 
-from umg_assets.experiments.definition import Experiment
+from scipy.stats import norm
+
 from umg_assets.experiments.plots import plots
-from umg_assets.experiments.power import Plan
-from umg_assets.experiments.readout import Readout, Row
-from umg_assets.experiments.verdict import figure, shown
+from umg_assets.settings.experiment import Experiment
+from umg_assets.statistics.changes import change_of, control_to_treatment, figure, p_of, percent
+from umg_assets.statistics.power import Plan
+from umg_assets.statistics.readout import Readout, Row
 
 Cells = Sequence[Sequence[str]]
+Z95 = float(norm.isf(0.025))
 
 _COLOURS = {
     "ship": "#2f7d4f",
@@ -32,18 +35,15 @@ th:first-child,td:first-child,.text td,.text th{text-align:left}tr{border-bottom
 """
 
 
-def percent(share: float) -> str:
-    """A relative effect as people read it; an en dash where there is none."""
-    return f"{share:+.1%}" if math.isfinite(share) else "–"
-
-
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
+    """A p-value as people read it; an en dash if there is none."""
     if not math.isfinite(value):
         return "–"
     return f"{value:.3f}" if value >= 0.001 else "under 0.001"
 
 
-def _span(low: float, high: float) -> str:
+def span(low: float, high: float) -> str:
+    """A relative interval; an en dash if there is none."""
     return f"{percent(low)} to {percent(high)}" if math.isfinite(low) and math.isfinite(high) else "–"
 
 
@@ -55,25 +55,26 @@ PART_COLUMNS = ("metric", "variant", "numerator per user", "denominator per user
 
 
 def effect_cells(experiment: Experiment, rows: Sequence[Row]) -> list[list[str]]:
-    """Rows of the effects table, under EFFECT_COLUMNS; where there is no estimate, why."""
+    """Rows of the effects table, as EFFECT_COLUMNS; without an estimate, its problem and dashes."""
     cells = []
     for row in rows:
         effect = row.effect
-        start = [effect.metric, row.role, effect.treatment_name]
+        names = [effect.metric, row.role, effect.treatment_name]
         if effect.problem:
-            cells.append([*start, effect.problem, *["–"] * 9])
+            cells.append([*names, effect.problem, *["–"] * 9])
             continue
+        plain = change_of(experiment, effect, Z95, both_sides=True)
         cells.append(
             [
-                *start,
-                shown(experiment, effect),
-                percent(effect.relative),
-                _span(effect.relative_lower, effect.relative_upper),
-                _span(row.lower, row.upper),
-                _span(row.always_lower, row.always_upper),
-                _p(effect.p),
-                _p(row.holm),
-                _p(row.benjamini_hochberg),
+                *names,
+                control_to_treatment(experiment, effect),
+                plain.amount + (f" ({plain.reason})" if plain.reason else ""),
+                plain.cell,
+                change_of(experiment, effect, row.bound).cell if math.isfinite(row.bound) else "–",
+                span(row.always_lower, row.always_upper),
+                p_text(p_of(experiment, effect)),
+                p_text(row.holm),
+                p_text(row.benjamini_hochberg),
                 f"{row.chance:.1%}" if math.isfinite(row.chance) else "–",
                 f"{effect.saved:.0%}" if effect.adjusted else "unadjusted",
             ]
@@ -82,28 +83,28 @@ def effect_cells(experiment: Experiment, rows: Sequence[Row]) -> list[list[str]]
 
 
 def part_cells(rows: Sequence[Row]) -> list[list[str]]:
-    """Rows of the numerators and denominators, under PART_COLUMNS."""
+    """Rows of the table of numerators and denominators, as PART_COLUMNS."""
     return [
         [
             row.effect.metric,
             row.effect.treatment_name,
-            " to ".join(figure(one) for one in row.effect.numerators),
-            " to ".join(figure(one) for one in row.effect.denominators),
-            " and ".join(f"{one:,}" for one in row.effect.users),
+            " to ".join(figure(value) for value in row.effect.numerators),
+            " to ".join(figure(value) for value in row.effect.denominators),
+            " and ".join(f"{count:,}" for count in row.effect.users),
         ]
         for row in rows
     ]
 
 
 def literal_cells(readout: Readout) -> list[list[str]]:
-    """Rows of the literal test: variant, sessions, means, p of both tests."""
+    """Rows of the literal test, as LITERAL_COLUMNS."""
     return [
         [
             test.treatment,
-            " and ".join(f"{one:,}" for one in test.sessions),
+            " and ".join(f"{count:,}" for count in test.sessions),
             f"{figure(test.control_mean)} to {figure(test.treatment_mean)}",
-            _p(test.t_p),
-            _p(test.rank_p),
+            p_text(test.t_p),
+            p_text(test.rank_p),
         ]
         for test in readout.literal
     ]
@@ -113,18 +114,20 @@ LITERAL_COLUMNS = ("variant", "sessions", "mean", "p, t-test", "p, Mann-Whitney"
 
 
 def to_markdown(experiment: Experiment, readout: Readout) -> dict[str, str]:
-    """Title = Markdown: verdict, trust, effects. For Dagster's metadata."""
-    verdicts = [f"**{one.treatment}: {one.decision}**\n\n" + "\n".join(f"- {r}" for r in one.reasons)
-                for one in readout.verdicts]  # fmt: skip
-    trust = [[one.check, one.level, one.text] for one in readout.findings]
-    found = {"verdict": "\n\n".join(verdicts), "trust": _markdown(("check", "outcome", "what was seen"), trust)}
+    """Title = Markdown: verdict, trust and, unless it is on hold, effects. For Dagster's metadata."""
+    verdicts = [
+        f"**{verdict.treatment}: {verdict.decision}**\n\n" + "\n".join(f"- {reason}" for reason in verdict.reasons)
+        for verdict in readout.verdicts
+    ]
+    trust = [[finding.check, finding.level, finding.text] for finding in readout.findings]
+    parts = {"verdict": "\n\n".join(verdicts), "trust": _markdown(("check", "outcome", "what was seen"), trust)}
     if not readout.held:
-        found["effects"] = _markdown(EFFECT_COLUMNS, effect_cells(experiment, readout.rows))
-        found["numerators and denominators"] = _markdown(PART_COLUMNS, part_cells(readout.rows))
+        parts["effects"] = _markdown(EFFECT_COLUMNS, effect_cells(experiment, readout.rows))
+        parts["numerators and denominators"] = _markdown(PART_COLUMNS, part_cells(readout.rows))
     if readout.literal:
         table = _markdown(LITERAL_COLUMNS, literal_cells(readout))
-        found["literal test, not for decisions"] = f"{table}\n\n{readout.literal[0].reason}"
-    return found
+        parts["literal test, not for decisions"] = f"{table}\n\n{readout.literal[0].reason}"
+    return parts
 
 
 def _markdown(columns: Sequence[str], cells: Cells) -> str:
@@ -132,28 +135,48 @@ def _markdown(columns: Sequence[str], cells: Cells) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)
 
 
-def _table(columns: Sequence[str], cells: Cells, *, text: bool = False) -> str:
+def html_table(columns: Sequence[str], cells: Cells, *, text: bool = False) -> str:
+    """A table."""
     head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in line) + "</tr>" for line in cells)
     return f'<div class="scroll"><table{" class=text" if text else ""}><tr>{head}</tr>{body}</table></div>'
 
 
 def to_html(experiment: Experiment, readout: Readout, plan: Plan | None = None) -> str:
-    """One page that needs nothing else: verdict, trust, effects, plots, and what is not for decisions."""
-    parts = [*_heading(experiment, readout, plan), *_trust(readout)]
-    numbers = _numbers(experiment, readout)
+    """One page that loads nothing else: verdict, trust, effects, plots, and the literal test, not for decisions."""
+    effects = html_table(EFFECT_COLUMNS, effect_cells(experiment, readout.rows))
+    numbers = [f"<h2>Effects</h2>{effects}", *numbers_part(experiment, readout)]
+    return page(readout, [*_heading(experiment, readout, plan), *trust_part(readout)], numbers)
+
+
+def page(readout: Readout, parts: Sequence[str], numbers: Sequence[str]) -> str:
+    """A page of parts, and of numbers, which are folded away if the readout is on hold."""
+    shown = [*parts]
     if readout.held:
-        parts.append("<h2>Numbers</h2><details><summary>Held back: not to be read as an effect</summary>")
-        parts += [*numbers, "</details>"]
+        shown.append("<h2>Numbers</h2><details><summary>Held back: not to be read as an effect</summary>")
+        shown += [*numbers, "</details>"]
     else:
-        parts += numbers
+        shown += numbers
     title = html.escape(readout.name or "Experiment")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
-        + "\n".join(parts)
+        + "\n".join(shown)
         + "</body></html>\n"
     )
+
+
+def verdict_part(readout: Readout) -> list[str]:
+    """A box for each verdict, with its reasons."""
+    parts = []
+    for verdict in readout.verdicts:
+        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in verdict.reasons)
+        colour = _COLOURS[verdict.decision]
+        parts.append(
+            f'<div class="verdict" style="border-color:{colour}">{html.escape(verdict.treatment)}: '
+            f'<b style="color:{colour}">{verdict.decision}</b><ul>{reasons}</ul></div>'
+        )
+    return parts
 
 
 def _heading(experiment: Experiment, readout: Readout, plan: Plan | None) -> list[str]:
@@ -164,84 +187,85 @@ def _heading(experiment: Experiment, readout: Readout, plan: Plan | None) -> lis
         f'<p class="dim">{html.escape(experiment.owner)} · through {readout.through} ({state}) · definition '
         f"{readout.definition_hash}</p>",
     ]
-    for one in readout.verdicts:
-        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in one.reasons)
-        parts.append(
-            f'<div class="verdict" style="border-color:{_COLOURS[one.decision]}">{html.escape(one.treatment)}: '
-            f'<b style="color:{_COLOURS[one.decision]}">{one.decision}</b><ul>{reasons}</ul></div>'
-        )
+    parts += verdict_part(readout)
     if readout.by_assignment:
         parts.append("<p>No exposure is logged in both variants: all active users are analysed as they were assigned. "
                      "Users who never came near the section dilute the effect.</p>")  # fmt: skip
-    if (done := readout.progress) is not None:
-        of = f" of {done.of_sessions:,}" if done.of_sessions else ""
-        needed = f"; at this pace the minimum effect needs {done.days_needed} more days" if done.days_needed else ""
+    if (progress := readout.progress) is not None:
+        of = f" of {progress.of_sessions:,}" if progress.of_sessions else ""
+        days = progress.days_needed
+        detectable = f"{progress.detectable:.1%}" if math.isfinite(progress.detectable) else "not known"
+        needed = f"; at this pace the minimum effect needs {days} more days" if days else ""
         parts.append(
-            f"<p>Day {done.days} of {done.of_days}; {done.sessions:,}{of} sessions in the smallest variant; "
-            f"{done.fraction:.0%} of the planned information; detectable now: {done.detectable:.1%}{needed}.</p>"
+            f"<p>Day {progress.days} of {progress.of_days}; {progress.sessions:,}{of} sessions in the smallest "
+            f"variant; {progress.fraction:.0%} of the planned information; detectable now: "
+            f"{detectable}{needed}.</p>"
         )
     if plan is not None:
-        parts.append(f"<p>Plan: {html.escape('; '.join(plan.said))}.</p>")
-    for one in readout.restated:
-        parts.append(f"<p>Restated: {html.escape(one.metric)}, {html.escape(one.treatment)} on {one.day} was "
-                     f"{one.z_before:.3f} standard errors, and is {one.z_now:.3f} now.</p>")  # fmt: skip
+        parts.append(f"<p>Plan: {html.escape('; '.join(plan.sentences))}.</p>")
+    for look in readout.restated:
+        parts.append(f"<p>Restated: {html.escape(look.metric)}, {html.escape(look.treatment)} on {look.day} was "
+                     f"{look.z_before:.3f} standard errors, and is {look.z_now:.3f} now.</p>")  # fmt: skip
     return parts
 
 
-def _trust(readout: Readout) -> list[str]:
+def trust_part(readout: Readout) -> list[str]:
+    """The findings of every check."""
     lines = []
-    for one in readout.findings:
-        causes = "".join(f"<li>{html.escape(cause)}</li>" for cause in one.causes)
+    for finding in readout.findings:
+        causes = "".join(f"<li>{html.escape(cause)}</li>" for cause in finding.causes)
         more = f"<div>Likely causes:<ul>{causes}</ul></div>" if causes else ""
-        lines.append(f'<tr><td>{html.escape(one.check)}</td><td class="{one.level}">{one.level}</td>'
-                     f"<td>{html.escape(one.text)}{more}</td></tr>")  # fmt: skip
+        lines.append(f'<tr><td>{html.escape(finding.check)}</td><td class="{finding.level}">{finding.level}</td>'
+                     f"<td>{html.escape(finding.text)}{more}</td></tr>")  # fmt: skip
     return [f"<h2>Trust</h2><table class=text>{''.join(lines)}</table>"]
 
 
-def _numbers(experiment: Experiment, readout: Readout) -> list[str]:
-    parts = [f"<h2>Effects</h2>{_table(EFFECT_COLUMNS, effect_cells(experiment, readout.rows))}",
-             f"<details><summary>Numerators and denominators</summary>"
-             f"{_table(PART_COLUMNS, part_cells(readout.rows))}</details>"]  # fmt: skip
-    for title, picture in plots(experiment, readout).items():
-        drawn = picture.decode()
-        parts.append(f"<h2>{title}</h2>{drawn[drawn.index('<svg') :]}")
+def numbers_part(experiment: Experiment, readout: Readout, axis: str = "day of the experiment") -> list[str]:
+    """What stands below the effects: their parts, plots with days as `axis`, and the tests that decide nothing."""
+    parts = [
+        "<details><summary>Numerators and denominators</summary>"
+        f"{html_table(PART_COLUMNS, part_cells(readout.rows))}</details>"
+    ]
+    for title, picture in plots(experiment, readout, axis=axis).items():
+        svg = picture.decode()
+        parts.append(f"<h2>{title}</h2>{svg[svg.index('<svg') :]}")
     parts += [f'<p class="dim">{html.escape(reason)}</p>' for reason in readout.skipped]
-    users = [one for one in readout.ranks if one.unit == "user"]
-    if users or readout.resampled:
-        resampled = {(one.metric, one.treatment): one for one in readout.resampled}
-        ranked = {(one.metric, one.treatment): one for one in users}
+    rank_tests = {(test.metric, test.treatment): test for test in readout.ranks if test.unit == "user"}
+    if rank_tests or readout.resampled:
+        bootstraps = {(result.metric, result.treatment): result for result in readout.resampled}
         cells = []
-        for key in dict.fromkeys((*ranked, *resampled)):
-            rank, drawn = ranked.get(key), resampled.get(key)
+        for key in dict.fromkeys((*rank_tests, *bootstraps)):
+            rank, interval = rank_tests.get(key), bootstraps.get(key)
             cells.append(
                 [
                     *key,
-                    _p(rank.p) if rank else "–",
+                    p_text(rank.p) if rank else "–",
                     f"{rank.superiority:.1%}" if rank else "–",
-                    _span(drawn.lower, drawn.upper) if drawn else "–",
+                    span(interval.lower, interval.upper) if interval else "–",
                 ]
             )
         columns = ("metric", "variant", "p, Mann-Whitney", "treated user above a control one", "bootstrap 95 %")
-        parts.append(f"<h2>Without a normal distribution, at the user</h2>{_table(columns, cells)}")
+        parts.append(f"<h2>Without a normal distribution, at the user</h2>{html_table(columns, cells)}")
     if readout.quantiles:
         cells = [
-            [f"{one.quantile:.0%}", one.variant, f"{one.seconds:,.0f} s", f"{one.lower:,.0f} to {one.upper:,.0f} s",
-             f"{one.difference:+,.0f} s" if math.isfinite(one.p) else "–", _p(one.p)]
-            for one in readout.quantiles
+            [f"{row.quantile:.0%}", row.variant, f"{row.seconds:,.0f} s", f"{row.lower:,.0f} to {row.upper:,.0f} s",
+             f"{row.difference:+,.0f} s" if math.isfinite(row.p) else "–", p_text(row.p)]
+            for row in readout.quantiles
+            if math.isfinite(row.seconds)
         ]  # fmt: skip
         columns = ("quantile", "variant", "session length", "95 % interval", "against control", "p")
-        parts.append(f"<h2>Session length</h2>{_table(columns, cells)}")
+        parts.append(f"<h2>Session length</h2>{html_table(columns, cells)}")
     if readout.segments:
         cells = [
-            [f"{one.slice} {one.value}", one.metric, one.treatment_name, percent(one.relative),
-             _span(one.relative_lower, one.relative_upper), f"{sum(one.users):,}"]
-            for one in readout.segments
+            [f"{effect.slice} {effect.value}", effect.metric, effect.treatment_name, percent(effect.relative),
+             span(effect.relative_lower, effect.relative_upper), f"{sum(effect.users):,}"]
+            for effect in readout.segments
         ]  # fmt: skip
         columns = ("segment", "metric", "variant", "change", "95 % interval", "users")
         parts.append(f"<h2>Segments</h2><p>Exploratory: among many, some differ by chance. A segment is a question for "
-                     f"the next experiment, not an answer of this one.</p>{_table(columns, cells)}")  # fmt: skip
+                     f"the next experiment, not an answer of this one.</p>{html_table(columns, cells)}")  # fmt: skip
     if readout.literal:
-        table = _table(LITERAL_COLUMNS, literal_cells(readout))
-        said = f"<b>Not for decisions.</b> {html.escape(readout.literal[0].reason)}"
-        parts.append(f'<h2>The brief\'s literal test</h2><div class="literal">{said}{table}</div>')
+        table = html_table(LITERAL_COLUMNS, literal_cells(readout))
+        warning = f"<b>Not for decisions.</b> {html.escape(readout.literal[0].reason)}"
+        parts.append(f'<h2>The brief\'s literal test</h2><div class="literal">{warning}{table}</div>')
     return parts

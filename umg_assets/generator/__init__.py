@@ -1,8 +1,8 @@
-"""Made-up landing files with planted faults, and the truth about them.
+"""Synthetic landing files with planted faults, and the truth about them.
 
-`generate(World(...), landing, truth)` writes the files an exporter would drop, and beside them what a right lakehouse
-must make of them. It shares no code with the lakehouse: the truth comes from the generator's own arrays, never from
-the files it wrote. `sources.toml` describes the files in the form of the settings.
+`generate(World(...), landing, truth)` writes the files that an exporter would drop, and the tables that a correct
+lakehouse must build from them. It shares no code with the lakehouse: the truth is computed from the generator's arrays,
+never from the files it wrote. `sources.toml` describes the files in the format of the settings.
 """
 
 from umg_assets.generator.assemble import generate

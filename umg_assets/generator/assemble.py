@@ -1,4 +1,4 @@
-"""From the knobs to the files and the truth beside them."""
+"""Generates a world: its landing files and the truth about them."""
 
 import json
 import os
@@ -25,43 +25,44 @@ Progress = Callable[[float, str], None]
 
 
 def generate(world: World, landing: Path, truth: Path | None, progress: Progress | None = None) -> dict:
-    """Write the world's files under `landing` and, unless None, what is true of them under `truth`.
+    """Write the world's files under `landing` and, unless `truth` is None, the truth about them under `truth`.
 
-    landing should be empty: files of the same names are replaced, others stay and are not in the truth. progress is
-    told the part done, 0 to 1, and a phrase. Returns the summary (truth/summary.json): seed and knobs; totals by
-    source (files, records, landed, quarantined; of plays also plays and duplicates); faults planted by kind, a file
-    delivered twice counted once; reasons, the bad records by source and reason, in all files.
+    landing should be empty: files of the same names are replaced, other files stay and are not part of the truth.
+    progress is called with the fraction done (0 to 1) and a phrase. Returns the summary (truth/summary.json): seed
+    and knobs; totals by source (files, records, landed, quarantined; for plays also plays and duplicates); faults, the
+    planted faults by kind (a file delivered twice counts once); reasons, the bad records of all files by source and
+    reason.
     """
-    tell = progress or (lambda _part, _phrase: None)
+    report = progress or (lambda _part, _phrase: None)
     threads = min(4, os.cpu_count() or 1)
     landing.mkdir(parents=True, exist_ok=True)
-    tell(0.0, "making up users and tracks")
+    report(0.0, "making up users and tracks")
     people, catalogue = make_people(world), make_catalogue(world)
     counts = [*write_users(world, people, landing), *write_tracks(world, catalogue, landing)]
-    tell(0.05, "listening to music")
+    report(0.05, "listening to music")
     deliveries = deliver(world, people, make_plays(world, people, catalogue, threads))
-    tell(0.35, "planting faults")
+    report(0.35, "planting faults")
     bad = plant_bad_plays(world, deliveries, people.known, catalogue.known)
-    tell(0.4, "writing plays")
-    _write_all_plays(world, deliveries, bad, landing, threads, tell)
+    report(0.4, "writing plays")
+    _write_all_plays(world, deliveries, bad, landing, threads, report)
     counts += _count_files(deliveries, bad)
     summary = _summary(world, people, catalogue, deliveries, counts)
     if truth is not None:
         truth.mkdir(parents=True, exist_ok=True)
-        tell(0.7, "counting the truth")
+        report(0.7, "counting the truth")
         write_file_counts(counts, world, truth)
         counted = count_plays(world, people, deliveries, truth)
         del deliveries
-        tell(0.8, "ranking the truth")
+        report(0.8, "ranking the truth")
         with connect_truth(world, catalogue, counted) as con:
             write_charts(con, world, truth)
         (truth / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    tell(1.0, "done")
+    report(1.0, "done")
     return summary
 
 
 def _write_all_plays(
-    world: World, deliveries: Deliveries, bad: list[list[BadPlay]], landing: Path, threads: int, tell: Progress
+    world: World, deliveries: Deliveries, bad: list[list[BadPlay]], landing: Path, threads: int, report: Progress
 ) -> None:
     def write(index: int) -> None:
         rows = deliveries.rows.take(slice(deliveries.start[index], deliveries.start[index + 1]))
@@ -71,7 +72,7 @@ def _write_all_plays(
         written = [pool.submit(write, index) for index in range(len(deliveries.files))]
         for done, future in enumerate(as_completed(written), 1):
             future.result()
-            tell(0.4 + 0.3 * done / len(written), "writing plays")
+            report(0.4 + 0.3 * done / len(written), "writing plays")
 
 
 def _count_files(deliveries: Deliveries, bad: list[list[BadPlay]]) -> list[FileCount]:
@@ -87,11 +88,11 @@ def _summary(
 ) -> dict:
     totals, reasons = {}, {}
     for source in ("plays", "users", "tracks"):
-        own = [count for count in counts if count.source == source]
-        by_reason = sum((Counter(count.reasons) for count in own), Counter[str]())
-        landed, quarantined = sum(count.landed for count in own), by_reason.total()
+        counts_of_source = [count for count in counts if count.source == source]
+        by_reason = sum((Counter(count.reasons) for count in counts_of_source), Counter[str]())
+        landed, quarantined = sum(count.landed for count in counts_of_source), by_reason.total()
         totals[source] = {
-            "files": len(own),
+            "files": len(counts_of_source),
             "records": landed + quarantined,
             "landed": landed,
             "quarantined": quarantined,

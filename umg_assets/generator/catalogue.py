@@ -1,4 +1,4 @@
-"""Tracks: genres, artists, titles, popularity, and in which tracks file each change is delivered."""
+"""Tracks: genres, artists, titles, popularity, and the deliveries of each track."""
 
 from dataclasses import dataclass
 
@@ -36,11 +36,13 @@ class TrackRow:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Tracks by number; numbers from `known` on are played but are in no tracks file.
+    """Tracks by number; those numbered `known` and above are played but are in no tracks file.
 
-    genre, artist: index and number, by track; duration_ms as players know it; released: day index from which it plays;
-    artist_names by artist; ranked: track numbers genre by genre, most popular first; genre_start: where each genre
-    begins in it (and the end); popularity: cumulative shares, genre g between g and g + 1; rows: what is delivered.
+    genre, artist: by track, index of the genre and number of the artist. duration_ms: by track, as players measure it.
+    released: by track, the first day (index) on which it is played. artist_names: by artist. ranked: track numbers by
+    genre, most popular first; genre_start: where each genre begins in `ranked`, then the end. popularity: cumulative
+    shares of plays within each genre, those of genre g between g and g + 1. rows: the delivered rows, by day.
+    retitled, durations_corrected: numbers of tracks.
     """
 
     known: int
@@ -58,13 +60,13 @@ class Catalogue:
     durations_corrected: int
 
     def latest(self) -> list[TrackRow]:
-        """By track number, the row delivered last."""
+        """The row delivered last of each track, by track number."""
         last: dict[int, TrackRow] = {row.track: row for row in self.rows}
         return [last[track] for track in range(self.known)]
 
 
 def make_catalogue(world: World) -> Catalogue:
-    """Tracks with Zipf popularity inside their genre; 10 % come out later, a few are retitled or re-measured."""
+    """Tracks with Zipf popularity within their genre; 10 % are released later, a few get a new title or duration."""
     rng = world.rng("catalogue")
     known = world.track_count
     total = known + max(3, known // 300)
@@ -121,7 +123,7 @@ def _zipf(size: int) -> np.ndarray:
 
 
 def _titles(rng: np.random.Generator, count: int) -> list[str]:
-    """Two words and, for one in ten, a shape that is hard on CSV; the first tracks have every such shape."""
+    """Titles of two words; one in ten, and each of the first tracks, has a form that is difficult in CSV."""
     first, second = rng.integers(0, len(_FIRST), count), rng.integers(0, len(_SECOND), count)
     odd = np.where(rng.random(count) < 0.1, rng.integers(0, len(_ODD_TITLES), count), -1)
     odd[: len(_ODD_TITLES)] = np.arange(len(_ODD_TITLES))

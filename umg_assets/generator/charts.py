@@ -1,18 +1,19 @@
 """The true charts.
 
-Criteria: plays, streams (30 seconds or more), listening_time (sum of played_ms), listeners (distinct users of the month
-and country). Ranks go by the criterion, then plays, both falling, then the id in byte order; a figure of 0 has no rank.
-Titles, artists, genres and durations are the latest delivered.
+Criteria: plays, streams (30 seconds or more), listening_time (sum of played_ms), listeners (distinct users of a month
+and country). Ranks order by the criterion and then by plays, both descending, then by the id in byte order; a figure
+of 0 has no rank. Titles, artists, genres and durations are those of the latest delivery.
 
-- daily_track_plays: play_date, country, age_group (both NULL where unknown), track_id, plays, streams, skips (under 30
-  seconds), completes (95 % of the track or more; none of unknown tracks), listening_ms, section_plays (0: the files say
-  of no play from which section of the app it was started)
+- daily_track_plays: play_date, country, age_group (both NULL if unknown), track_id, plays, streams, skips (under 30
+  seconds), completes (95 % of the track or more; none for unknown tracks), listening_ms, section_plays (0: the files
+  do not name the section of the app in which a play was started)
 - top_tracks_by_country: month, country, criterion, rank 1 to 50, track_id, title, artist_name, genre, plays, streams,
   listening_ms, listeners; plays of unknown countries or tracks are in no chart
 - top_artists_by_genre: chart_date, market (NULL: overall, unknown countries included), genre, criterion, rank 1 to 10,
   artist_id, artist_name, plays, streams, listening_ms; over the 30 days that end on chart_date
-- age_group_favourites: chart_date, age_group, rank 1 to 8, track_id, title, artist_name, plays; over 14 days
-The last two are given for the world's last ten days.
+- age_group_favourites: chart_date, age_group, rank 1 to 8, track_id, title, artist_name, plays; over the 14 days that
+  end on chart_date
+The last two cover the world's last ten days.
 """
 
 from pathlib import Path
@@ -111,7 +112,7 @@ from ranked where rank <= {_FAVOURITES} order by chart_date, age_group, rank
 
 
 def write_charts(con: duckdb.DuckDBPyConnection, world: World, truth: Path) -> None:
-    """Write the charts from the tables of connect_truth."""
+    """Write the charts as Parquet files under `truth`, from the tables of truth.connect_truth."""
     last = world.calendar.first + world.days - 1
     con.execute(_DAILY)
     con.execute(

@@ -1,11 +1,11 @@
-"""Bad records among the plays: each has exactly one fault, and none stands for a play of the truth."""
+"""Bad records among the plays: each has exactly one fault, and none is a play of the truth."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from umg_assets.generator.faults import Deliveries, File
-from umg_assets.generator.files import id_of_play, id_of_track, id_of_user
+from umg_assets.generator.ids import id_of_play, id_of_track, id_of_user
 from umg_assets.generator.world import CSV, DAY_MS, JSONL, PARQUET, World
 
 _MISSING = ("missing_play_id", "missing_user_id", "missing_track_id", "missing_started_at")
@@ -16,7 +16,7 @@ REASONS = {
     JSONL: ("broken_json", *_UNPARSABLE, *_MISSING, *_WRONG),
     PARQUET: (*_MISSING, *_WRONG),
 }
-"""Faults that each layout can have; a few CSV files also end in a broken_quote."""
+"""The faults possible in each layout; a few CSV files also end in a broken_quote."""
 _BAD_TIMES = ("n/a", "2026-13-45T25:61:00Z", "half past nine")
 _BAD_DURATIONS = ("n/a", "3:25", "long")
 _BAD_BYTES = (b"\xff\xfe", b"\xc3(", b"Caf\xe9")
@@ -24,9 +24,10 @@ _BAD_BYTES = (b"\xff\xfe", b"\xc3(", b"Caf\xe9")
 
 @dataclass(frozen=True)
 class BadPlay:
-    """A bad record: before which good row of its file it stands, its reason and its fields as written.
+    """A bad record: the good row of its file that it precedes, its reason, and its fields as written.
 
-    Empty fields are missing ones; started_at is milliseconds since 1970 or, when unparsable, text.
+    An empty field is missing; started_at is in milliseconds since 1970 or, if unparsable, a text; variant (0 to 2)
+    chooses among the forms of a fault.
     """
 
     position: int
@@ -39,7 +40,7 @@ class BadPlay:
     variant: int
 
     def as_csv(self) -> bytes:
-        """The line, its end included."""
+        """The CSV line, including its line end."""
         at = self.started_at
         if isinstance(at, int):
             at = f"{np.datetime64(at, 'ms')}Z"
@@ -52,7 +53,7 @@ class BadPlay:
         return self._spoil(text.encode()) + b"\n"
 
     def as_json(self) -> bytes:
-        """The line, its end included."""
+        """The JSON line, including its line end."""
         at = self.started_at if isinstance(self.started_at, int) else _text(self.started_at)
         played = self.played_ms if isinstance(self.played_ms, int) else f'"{self.played_ms}"'
         user = f'{{"id":{_text(self.user_id)},"country":null}}'
@@ -77,7 +78,10 @@ def _text(value: str) -> str:
 
 
 def plant_bad_plays(world: World, deliveries: Deliveries, users: int, tracks: int) -> list[list[BadPlay]]:
-    """By file, its bad records in order of position; world.dirty of all plays, and each reason at least once."""
+    """The bad records of each file, by position: world.dirty of all plays, and each reason at least once.
+
+    users, tracks: how many are known; bad records name known ones.
+    """
     bad: list[list[BadPlay]] = [[] for _ in deliveries.files]
     if world.dirty == 0:
         return bad

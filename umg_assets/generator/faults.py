@@ -1,4 +1,4 @@
-"""Which file each play is delivered in, and the deliveries that come late, again or corrected."""
+"""The file in which each play is delivered, and deliveries that are late, repeated or corrected."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ _LATE_SUFFIXES = ("csv.gz", "csv.zst", "csv.bz2")
 class File:
     """A plays file: its path under landing/, delivery day (index) and layout (CSV, JSONL, PARQUET).
 
-    again: the path of the same bytes delivered a second time on the same day, or "".
+    again: the path of a second delivery of the same bytes on the same day, or "".
     """
 
     path: str
@@ -28,7 +28,7 @@ class File:
 
 @dataclass
 class Deliveries:
-    """Good rows as delivered, sorted by file: file f holds rows[start[f]:start[f + 1]]; planted: counts by kind."""
+    """Good rows as delivered, sorted by file: file f holds rows[start[f]:start[f + 1]]; planted: faults by kind."""
 
     files: list[File]
     rows: Plays
@@ -38,7 +38,11 @@ class Deliveries:
 
 @dataclass
 class _Plan:
-    """The files, and the good rows so far with the file each is to go to."""
+    """The files, and the good rows so far with the index of the file for each.
+
+    regular, late: by day, as list_files gives them; file: by play; used: by play, whether it has a fault already;
+    extra, extra_file: additional copies and their files; planted: faults by kind.
+    """
 
     world: World
     files: list[File]
@@ -53,7 +57,7 @@ class _Plan:
 
 
 def list_files(world: World) -> tuple[list[File], np.ndarray, np.ndarray]:
-    """All plays files; by day the first regular file's index; by day the late file's index, -1 without one."""
+    """All plays files; by day, the index of the first regular file and of the file of late plays (-1: none)."""
     rng = world.rng("files")
     calendar = world.calendar
     eras = np.array([calendar.era(day) for day in range(world.days)])
@@ -81,12 +85,12 @@ def list_files(world: World) -> tuple[list[File], np.ndarray, np.ndarray]:
 
 
 def deliver(world: World, people: People, plays: Plays) -> Deliveries:
-    """Every play in the file of its day, but for the faults: each play has at most one of them.
+    """Assign every play to the file of its day, except for planted faults, of which a play has at most one.
 
-    Late plays come 1 to 10 days late, a few over 40. Repeats are the same row once more, in the same file or a later
-    one. Corrections come within 35 days of the play, with another duration, start or event country. In worlds of more
-    than 40 days a few play_ids are used again over 35 local days later. Rows with an event country never go into
-    a late file, whose layout has none.
+    Late plays come 1 to 10 days late, a few over 40 days. Repeats are copies of a row in the same file or a later one.
+    Corrections come within 35 days of the play, with another duration, start or event country. In worlds of more than
+    40 days a few play_ids are reused more than 35 local days later. Rows with an event country are never put into a
+    late file, whose layout has no such column.
     """
     files, regular, late = list_files(world)
     day = world.calendar.day_of(plays.start)
@@ -107,20 +111,20 @@ def deliver(world: World, people: People, plays: Plays) -> Deliveries:
 
 
 def _regular_file(plan: _Plan, day: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """The file of a play's own day; the parts of the Parquet era take turns."""
+    """The regular file of each play's day; in the Parquet era plays alternate between the two parts."""
     eras = np.array([plan.world.calendar.era(d) for d in range(plan.world.days)])
     return (plan.regular[day] + ((eras[day] == PARQUET) & (number % 2 == 1))).astype(np.int16)
 
 
 def _file_on(plan: _Plan, rng: np.random.Generator, day: np.ndarray, rows: Plays) -> np.ndarray:
-    """A file delivered on each day: the late file for half of the rows where there is one and it can hold them."""
+    """A file delivered on each day; for half of the rows the day's late file, if it exists and can hold them."""
     file = _regular_file(plan, day, rows.number)
     to_late = (plan.late[day] >= 0) & (rows.country < 0) & (rng.random(len(day)) < 0.5)
     return np.where(to_late, plan.late[day], file).astype(np.int16)
 
 
 def _pick(plan: _Plan, rng: np.random.Generator, share: float, allowed: np.ndarray, least: int = 3) -> np.ndarray:
-    """Places of plays that have no fault yet and are allowed one, about `share` of all plays, marked as used."""
+    """Indices of plays that are allowed a fault and have none yet, about `share` of all plays; marks them as used."""
     wanted = max(least, round(len(plan.plays) * share))
     places = rng.choice(len(allowed), min(len(allowed), 4 * wanted + 64), replace=False)
     places = places[allowed[places] & ~plan.used[places]][:wanted]
@@ -131,7 +135,7 @@ def _pick(plan: _Plan, rng: np.random.Generator, share: float, allowed: np.ndarr
 
 
 def _later(plan: _Plan, rng: np.random.Generator, day: np.ndarray, least: int, most: int) -> np.ndarray:
-    """A later delivery day for each day, `least` to `most` days on, within the world."""
+    """For each day a later delivery day: `least` to `most` days later, at most the world's last day."""
     return np.minimum(day + rng.integers(least, most + 1, len(day)), plan.world.days - 1)
 
 
@@ -196,8 +200,8 @@ def _correct(plan: _Plan, people: People, rng: np.random.Generator, day: np.ndar
 
 
 def _correct_twice(plan: _Plan, rng: np.random.Generator, day: np.ndarray) -> None:
-    """Corrected two times on one delivery day: once in one file, the later record to win; once in two files, the
-    later path to win."""
+    """Plays corrected twice on one delivery day: in one file, where the later record counts, and in two files, where
+    the later path counts."""
     late_days = np.flatnonzero(plan.late >= 0)
     on_late_day = int(late_days[-1])
     for kind, allowed in (
@@ -219,7 +223,7 @@ def _correct_twice(plan: _Plan, rng: np.random.Generator, day: np.ndarray) -> No
 
 
 def _reuse_ids(plan: _Plan, rng: np.random.Generator, day: np.ndarray) -> None:
-    """Give a later play the play_id of one over 36 days earlier: two plays, both of which count."""
+    """Give a later play the play_id of one more than 36 days earlier: two plays, both of which count."""
     apart = CORRECTION_DAYS + 3
     early = _pick(plan, rng, 1e-5, day < plan.world.days - apart)
     reused = 0

@@ -1,24 +1,23 @@
-"""The plays files' bytes: the three layouts that the exporter wrote over the years."""
+"""The bytes of the plays files, in the three layouts that the exporter used over the years."""
 
 import bz2
 import gzip
 import io
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
+from umg_assets.generator.dirty import BadPlay
+from umg_assets.generator.faults import File
+from umg_assets.generator.ids import scrambled
 from umg_assets.generator.lines import hexadecimal, instants, matrix, number, padded, texts, with_inserted
 from umg_assets.generator.plays import Plays
 from umg_assets.generator.world import CSV, JSONL
-
-if TYPE_CHECKING:
-    from umg_assets.generator.dirty import BadPlay
-    from umg_assets.generator.faults import File
 
 CSV_HEADER = b"play_id,user_id,session_id,track_id,started_at,played_ms\n"
 PARQUET_SCHEMA = pa.schema(
@@ -32,34 +31,10 @@ PARQUET_SCHEMA = pa.schema(
         ("country", pa.string()),
     ]
 )
-_MASK = np.uint64(2**48 - 1)
 
 
-def _scrambled(numbers: np.ndarray) -> np.ndarray:
-    """One to one on 48 bits, so that play_ids are unique and in no order."""
-    mixed = (numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) & _MASK
-    mixed ^= mixed >> np.uint64(23)
-    return (mixed * np.uint64(0xD1B54A32D192ED03)) & _MASK
-
-
-def id_of_play(play: int) -> str:
-    return hexadecimal(_scrambled(np.array([play]))).tobytes().decode()
-
-
-def id_of_user(user: int) -> str:
-    return f"u{user:07d}"
-
-
-def id_of_track(track: int) -> str:
-    return f"t{track:06d}"
-
-
-def id_of_artist(artist: int) -> str:
-    return f"a{artist:06d}"
-
-
-def write_plays(landing: Path, file: "File", rows: Plays, bad: "list[BadPlay]", markets: tuple[str, ...]) -> None:
-    """Write a plays file with its bad records among the good rows, and its second copy if it has one."""
+def write_plays(landing: Path, file: File, rows: Plays, bad: list[BadPlay], markets: tuple[str, ...]) -> None:
+    """Write a plays file, with its bad records among the good rows, and its second copy if it is delivered twice."""
     path = landing / file.path
     path.parent.mkdir(parents=True, exist_ok=True)
     if file.layout == CSV:
@@ -74,7 +49,7 @@ def write_plays(landing: Path, file: "File", rows: Plays, bad: "list[BadPlay]", 
 
 
 def compressed(content: bytes, suffix: str) -> bytes:
-    """The content as .gz, .zst or .bz2; the same bytes whenever it is written."""
+    """The content compressed as .gz, .zst or .bz2; the bytes do not depend on the time of writing."""
     if suffix == ".gz":
         return gzip.compress(content, 1, mtime=0)
     if suffix == ".zst":
@@ -84,7 +59,7 @@ def compressed(content: bytes, suffix: str) -> bytes:
 
 def _ids(rows: Plays) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """play_id, the digits of user_id, session_id and the digits of track_id."""
-    return hexadecimal(_scrambled(rows.number)), padded(rows.user, 7), number(rows.session), padded(rows.track, 6)
+    return hexadecimal(scrambled(rows.number)), padded(rows.user, 7), number(rows.session), padded(rows.track, 6)
 
 
 def _csv_lines(rows: Plays) -> np.ndarray:
@@ -109,10 +84,10 @@ def _strings(fixed: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(fixed.tobytes())])
 
 
-def _write_parquet(path: Path, rows: Plays, bad: "list[BadPlay]", markets: tuple[str, ...]) -> None:
+def _write_parquet(path: Path, rows: Plays, bad: list[BadPlay], markets: tuple[str, ...]) -> None:
     count = len(rows)
     columns = [
-        _strings(hexadecimal(_scrambled(rows.number))),
+        _strings(hexadecimal(scrambled(rows.number))),
         _strings(matrix(count, [b"u", padded(rows.user, 7)])),
         pa.array(rows.session).cast(pa.string()),
         _strings(matrix(count, [b"t", padded(rows.track, 6)])),
@@ -132,7 +107,7 @@ def _write_parquet(path: Path, rows: Plays, bad: "list[BadPlay]", markets: tuple
     path.write_bytes(buffer.getbuffer())
 
 
-def _bad_row(record: "BadPlay") -> pa.Table:
+def _bad_row(record: BadPlay) -> pa.Table:
     at = record.started_at
     values = {
         "play_id": record.play_id or None,

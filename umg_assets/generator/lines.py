@@ -1,4 +1,4 @@
-"""Text lines for millions of rows: columns as matrices of bytes side by side, zero bytes dropped."""
+"""Text lines for millions of rows: columns are byte matrices placed side by side; zero bytes are dropped at the end."""
 
 import numpy as np
 
@@ -36,13 +36,13 @@ def hexadecimal(values: np.ndarray) -> np.ndarray:
 
 
 def texts(table: list[str], index: np.ndarray) -> np.ndarray:
-    """The table's text for each index."""
+    """The text at each index of `table`, padded with zero bytes."""
     encoded = np.array([text.encode() for text in table])
     return encoded.view(np.uint8).reshape(len(table), -1)[index]
 
 
 def instants(at_ms: np.ndarray) -> np.ndarray:
-    """ISO instants of UTC, 2026-07-27T18:28:34Z, with milliseconds only where there are any."""
+    """ISO instants in UTC, such as 2026-07-27T18:28:34Z, with milliseconds only if they are not zero."""
     days, ms = np.divmod(at_ms, 86_400_000)
     seconds, millis = np.divmod(ms, 1_000)
     first = int(days.min()) if len(days) else 0
@@ -52,7 +52,7 @@ def instants(at_ms: np.ndarray) -> np.ndarray:
 
 
 def matrix(rows: int, parts: list[Part]) -> np.ndarray:
-    """The parts side by side, a constant repeated in every row."""
+    """The parts side by side in `rows` rows; a bytes constant is repeated in every row."""
     widths = [len(part) if isinstance(part, bytes) else part.shape[1] for part in parts]
     out = np.empty((rows, sum(widths)), np.uint8)
     at = 0
@@ -63,7 +63,7 @@ def matrix(rows: int, parts: list[Part]) -> np.ndarray:
 
 
 def with_inserted(lines: np.ndarray, inserted: list[tuple[int, bytes]]) -> bytes:
-    """The lines' bytes without zeros; each insertion stands before the line of its position (ascending)."""
+    """The lines' bytes without zeros; each text is inserted before the line of its position (ascending)."""
     pieces, at = [], 0
     for position, text in inserted:
         stop = min(position, len(lines))

@@ -1,4 +1,4 @@
-"""Users: who they are, how they change, and in which users file each change is delivered."""
+"""Users: their attributes, how these change, and the deliveries of each user."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ import numpy as np
 from umg_assets.generator.world import AGE_BOUNDS, AGE_GROUPS, World, calendar_parts
 
 NEVER = 32_000
-"""A day index after any world's end."""
+"""A day index after the end of any world."""
 NO_DATE = -200_000
-"""A birth date that is not known, in days since 1970."""
+"""Stands for an unknown birth date, in days since 1970."""
 
 _AGE_WEIGHTS = np.array([0.08, 0.22, 0.27, 0.18, 0.12, 0.08, 0.05])
 _OLDEST = 90
@@ -17,12 +17,12 @@ _OLDEST = 90
 
 @dataclass(frozen=True)
 class People:
-    """Users by number; numbers from `known` on play but are in no users file.
+    """Users by number; those numbered `known` and above play but are in no users file.
 
-    market, age_group: what they listen like, as indices; joined: the day index from which they play.
-    The rows delivered, sorted by user and day: row_user, row_day (index of the delivery day), row_country (index),
+    market, age_group: indices that determine a user's taste; joined: the first day (index) on which a user plays.
+    Delivered rows, sorted by user and day: row_user, row_day (index of the delivery day), row_country (index),
     row_birth (days since 1970, or NO_DATE), row_age_group (index, or -1), row_signed_up (days since 1970).
-    first_row: by user, where its rows begin. moved: how many users change country.
+    first_row: by user, the index of its first row. moved: how many users change country.
     """
 
     known: int
@@ -39,29 +39,32 @@ class People:
     moved: int
 
     def row_on(self, user: np.ndarray, day: np.ndarray) -> np.ndarray:
-        """The delivered row that holds for a user on a day (index): the latest up to it, else the first; -1 unknown."""
+        """The delivered row that is valid for each user on each day (index): the latest by then, else the first.
+
+        -1 for users who are never delivered.
+        """
         row = np.full(len(user), -1, np.int64)
         known = user < self.known
         row[known] = self.first_row[user[known]]
         several = np.diff(np.append(self.first_row, len(self.row_user))) > 1
-        ask = np.flatnonzero(known)
-        ask = ask[several[user[ask]]]
+        lookups = np.flatnonzero(known)
+        lookups = lookups[several[user[lookups]]]
         keys = self.row_user.astype(np.int64) * NEVER + self.row_day
-        wanted = user[ask].astype(np.int64) * NEVER + np.clip(day[ask], 0, NEVER - 1)
+        wanted = user[lookups].astype(np.int64) * NEVER + np.clip(day[lookups], 0, NEVER - 1)
         latest = np.searchsorted(keys, wanted, side="right") - 1
-        row[ask] = np.maximum(latest, self.first_row[user[ask]])
+        row[lookups] = np.maximum(latest, self.first_row[user[lookups]])
         return row
 
     def country_on(self, user: np.ndarray, day: np.ndarray) -> np.ndarray:
-        """The country (index) of each user on each day (index), -1 for users never delivered."""
+        """The country (index) of each user on each day (index); -1 for users who are never delivered."""
         row = self.row_on(user, day)
         return np.where(row < 0, -1, self.row_country[row]).astype(np.int8)
 
     def age_group_on(self, row: np.ndarray, local_date: np.ndarray) -> np.ndarray:
-        """The age group (index, -1 unknown) that a row of `row_on` gives on a local date (days since 1970).
+        """The age group (index, -1: unknown) that each row (row_on) has on a local date (days since 1970).
 
-        A birth date counts by completed years, the birthday itself included; 29 February counts on 28 February in
-        years without one.
+        Age is in completed years, and the birthday itself counts. A birthday on 29 February is on the 28th in years
+        that are no leap years.
         """
         births = np.where(self.row_birth == NO_DATE, 0, self.row_birth)
         row_year, row_monthday = calendar_parts(births)
@@ -80,7 +83,10 @@ class People:
 
 
 def make_people(world: World) -> People:
-    """Users with home market, age and day of joining; 15 % join later, 3 % move (or 8), 3 % change in age."""
+    """Users with market, age group and day of joining.
+
+    15 % join later; 3 % (at least 8) move to another country, and 3 % (at least 8) get another birth date or age group.
+    """
     rng = world.rng("people")
     calendar = world.calendar
     known = world.user_count
@@ -99,12 +105,12 @@ def make_people(world: World) -> People:
     birth = _birth_dates(world, rng, age_group[:known], calendar.first)
     birth_known = rng.random(known)
     later = first > 0
-    given = later & (birth_known > 0.7) & (birth_known < 0.9)
+    has_group = later & (birth_known > 0.7) & (birth_known < 0.9)
     silent = np.where(later, birth_known >= 0.9, birth_known >= 0.92)
-    has_birth = ~given & ~silent
+    has_birth = ~has_group & ~silent
 
     def changes(share: float) -> np.ndarray:
-        """By user, the delta day on which something changes; NEVER for most."""
+        """By user, the day of the delivery with a change; NEVER for most."""
         count = max(8, round(known * share))
         day = np.full(known, NEVER)
         chosen = rng.choice(known, count, replace=False)
@@ -122,7 +128,7 @@ def make_people(world: World) -> People:
     row_user, row_day = (pairs // (NEVER + 1)).astype(np.int32), (pairs % (NEVER + 1)).astype(np.int32)
     aged = row_day >= ages[row_user]
     shows_birth = np.where(aged, filled[row_user], has_birth[row_user])
-    shows_group = np.where(aged, ~filled[row_user], given[row_user])
+    shows_group = np.where(aged, ~filled[row_user], has_group[row_user])
     return People(
         known=known,
         market=market,
@@ -140,7 +146,7 @@ def make_people(world: World) -> People:
 
 
 def _birth_dates(world: World, rng: np.random.Generator, age_group: np.ndarray, on: int) -> np.ndarray:
-    """Birth dates (days since 1970) of the ages on the day `on`; a few fall on 29 February; nobody is under 13."""
+    """Birth dates (days since 1970) that give the age groups on day `on`; a few are on 29 February, none under 13."""
     lower = np.array(AGE_BOUNDS)[age_group]
     upper = np.array([*AGE_BOUNDS[1:], _OLDEST])[age_group]
     age = lower + rng.random(len(age_group)) * (upper - lower)

@@ -1,4 +1,4 @@
-"""Plays as they happened: sessions of users, tracks to their taste, skipped or heard to the end."""
+"""Plays as they happen: sessions of users, tracks to their taste, skipped or played to the end."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ _UNKNOWN_USERS, _UNKNOWN_TRACKS, _TRAVELLING = 0.003, 0.002, 0.02
 class Plays:
     """Rows of plays, column by column.
 
-    number: which play (the play_id stands for it); user, track: numbers; session: counts per user from 1; start:
-    milliseconds since 1970 UTC; played: milliseconds; country: index of the event's country, -1 where not given.
+    number: identifies the play (its play_id follows from it). user, track: numbers. session: counts from 1 for each
+    user. start: milliseconds since 1970, UTC. played: milliseconds. country: index of the play's country, -1: none.
     """
 
     number: np.ndarray
@@ -38,7 +38,7 @@ class Plays:
         return len(self.number)
 
     def take(self, rows: np.ndarray | slice) -> "Plays":
-        """Those rows, in that order."""
+        """The rows with these indices, in this order."""
         return Plays(**{name: column[rows] for name, column in vars(self).items()})
 
     @staticmethod
@@ -49,7 +49,10 @@ class Plays:
 
 @dataclass(frozen=True)
 class _Sessions:
-    """One row a session: user, begin (milliseconds since 1970 UTC), length (plays), travelling (country or -1)."""
+    """One row for each session.
+
+    user: number; begin: milliseconds since 1970, UTC; length: plays; travelling: index of another country, or -1.
+    """
 
     user: np.ndarray
     begin: np.ndarray
@@ -58,7 +61,7 @@ class _Sessions:
 
 
 def make_plays(world: World, people: People, catalogue: Catalogue, threads: int) -> Plays:
-    """world.plays plays, by start; each starts within the world's UTC days and not before its first local date."""
+    """world.plays plays, sorted by start; all start within the world's UTC days, none before its first local date."""
     sessions = _draw_sessions(world, people)
     tastes = _tastes(world)
     slices = [slice(at, at + _CHUNK) for at in range(0, len(sessions.user), _CHUNK)]
@@ -111,12 +114,12 @@ def _draw_sessions(world: World, people: People) -> _Sessions:
 
 
 def _some(rng: np.random.Generator, count: int, share: float) -> np.ndarray:
-    """At least two of `count` places, about that share of them."""
+    """About a `share` of the indices below count, at least two."""
     return rng.choice(count, max(2, round(count * share)), replace=False)
 
 
 def _count_sessions(users: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """Each session's number among its user's, from 1, by its begin."""
+    """The number of each session among its user's sessions, from 1, in the order of their begins."""
     order = np.lexsort((begins, users))
     user = users[order]
     first = np.flatnonzero(np.concatenate([[True], user[1:] != user[:-1]]))
@@ -127,7 +130,7 @@ def _count_sessions(users: np.ndarray, begins: np.ndarray) -> np.ndarray:
 
 
 def _tastes(world: World) -> np.ndarray:
-    """Cumulative genre shares by market and age group: rows market * age groups + age group."""
+    """Cumulative genre shares; row market * len(AGE_GROUPS) + age_group is the taste of that market and age group."""
     rng = world.rng("tastes")
     by_market = rng.gamma(2.5, size=(len(world.markets), 1, len(GENRES)))
     by_age = rng.gamma(1.5, size=(1, len(AGE_GROUPS), len(GENRES)))
@@ -143,7 +146,7 @@ def _expand(
     sessions: _Sessions,
     rng: np.random.Generator,
 ) -> Plays:
-    """The plays of some sessions, session by session; `number` and `session` are still to be given."""
+    """The plays of some sessions, in order of the sessions; `number` and `session` are not set yet."""
     calendar = world.calendar
     of = np.repeat(np.arange(len(sessions.user)), sessions.length)
     user = sessions.user[of]
@@ -187,7 +190,7 @@ def _choose_tracks(
     day: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """A genre by market and age, then a track by its popularity there; a third follow the market's own favourites."""
+    """A genre by market and age group, then a track by its popularity; a third follow the market's favourites."""
     market = people.market[user].astype(np.int64)
     cell = market * len(AGE_GROUPS) + people.age_group[user]
     flat = (tastes + np.arange(len(tastes))[:, None]).ravel()
@@ -206,7 +209,7 @@ def _choose_tracks(
 
 
 def _listen(duration_ms: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Milliseconds played: a quarter skip before 30 seconds, half hear it to the end, the rest stop on the way."""
+    """Milliseconds played: a quarter skip within 30 seconds, a fifth stop later, the rest play to the end or nearly."""
     how, part = rng.random(len(duration_ms)), rng.random(len(duration_ms))
     skipped = 400 + part**2 * (STREAM_MS - 401)
     on_the_way = STREAM_MS + part * (0.94 * duration_ms - STREAM_MS)

@@ -1,4 +1,4 @@
-"""The users and tracks files: a full snapshot on the first day, then what is new or changed, with bad records."""
+"""The users and tracks files: a full snapshot on the first day, then new and changed records; with bad records."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from umg_assets.generator.catalogue import GENRES, Catalogue
-from umg_assets.generator.files import id_of_artist, id_of_track, id_of_user
+from umg_assets.generator.ids import id_of_artist, id_of_track, id_of_user
 from umg_assets.generator.people import NO_DATE, People
 from umg_assets.generator.world import AGE_GROUPS, World, date_of
 
@@ -24,7 +24,7 @@ Record = dict[str, str | int | None]
 
 @dataclass(frozen=True)
 class FileCount:
-    """What a file holds: records that are good, and bad ones by reason."""
+    """The contents of a file: the number of good records (landed), and of bad ones by reason."""
 
     source: str
     path: str
@@ -34,7 +34,7 @@ class FileCount:
 
 
 def write_users(world: World, people: People, landing: Path) -> list[FileCount]:
-    """users/users_<date>.csv on the first day (without age_group), then .jsonl every week."""
+    """Write users/users_<date>.csv on the first day (without age_group), then .jsonl every week."""
     days = np.unique(people.row_day).tolist()
     by_day: dict[int, list[Record]] = {day: [] for day in days}
     columns = (people.row_user, people.row_day, people.row_country, people.row_birth, people.row_age_group)
@@ -57,7 +57,7 @@ def write_users(world: World, people: People, landing: Path) -> list[FileCount]:
 
 
 def write_tracks(world: World, catalogue: Catalogue, landing: Path) -> list[FileCount]:
-    """tracks/tracks_<date>.csv on the first day, then .jsonl with new, retitled and re-measured tracks."""
+    """Write tracks/tracks_<date>.csv on the first day, then .jsonl with new tracks, titles and durations."""
     by_day: dict[int, list[Record]] = {}
     for row in catalogue.rows:
         artist = int(catalogue.artist[row.track])
@@ -87,7 +87,7 @@ class _Files:
         (landing / source).mkdir(parents=True, exist_ok=True)
 
     def write(self, day: int, records: list[Record], snapshot_columns: tuple[str, ...]) -> FileCount:
-        """A CSV of those columns on day 0, else JSON lines of whole records."""
+        """Write a CSV file of snapshot_columns on day 0, else JSON lines of whole records."""
         as_csv = day == 0
         write = _csv_lines if as_csv else _json_lines
         columns = snapshot_columns if as_csv else tuple(records[0])
@@ -104,7 +104,7 @@ class _Files:
         return FileCount(self._source, path, day, len(records), dict(reasons))
 
     def _reasons(self, as_csv: bool, records: int) -> list[str]:
-        """Each reason at least once in the snapshot; the deltas have one bad record each, or more at a high rate."""
+        """The bad records of a file: each reason at least once in the snapshot, one in each later file."""
         if self._world.dirty == 0:
             return []
         kinds = [f"missing_{self._key}", self._reason, "field_count" if as_csv else "broken_json"]
@@ -112,7 +112,7 @@ class _Files:
         return [*(kinds if as_csv else []), *self._rng.choice(kinds, max(0, rest - 3 * as_csv)).tolist()]
 
     def _bad(self, reason: str, like: Record, columns: tuple[str, ...], as_csv: bool) -> str:
-        """A record like a good one but for the fault; were it taken as good, it would change that one."""
+        """A copy of a good record with a fault; a reader that accepted it would change the good record."""
         record = {**like}
         if "country" in record:
             record["country"] = self._world.markets[0]

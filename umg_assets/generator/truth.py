@@ -1,6 +1,6 @@
-"""The truth about the files: what a right lakehouse makes of them, from the generator's own arrays.
+"""The truth about the files: what a correct lakehouse builds from them, computed from the generator's arrays.
 
-Every table is a Parquet file in truth/; dates are local dates in the world's zone unless called delivery dates.
+Every table is a Parquet file in truth/; dates are local dates in the world's zone, except delivery dates (UTC).
 
 - files: source, path (under landing/), delivery_date, records, landed, quarantined
 - file_reasons: path, reason, count
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from umg_assets.generator.catalogue import GENRES, Catalogue
 from umg_assets.generator.faults import Deliveries
-from umg_assets.generator.files import id_of_artist, id_of_track
+from umg_assets.generator.ids import id_of_artist, id_of_track
 from umg_assets.generator.people import People
 from umg_assets.generator.plays import Plays
 from umg_assets.generator.records import FileCount
@@ -27,7 +27,10 @@ from umg_assets.generator.world import AGE_GROUPS, CORRECTION_DAYS, World, calen
 
 @dataclass(frozen=True)
 class Counted:
-    """The rows that count, one a play: local_date (days since 1970), country, age_group (indices, -1 unknown)."""
+    """The rows that count, one for each play.
+
+    local_date: days since 1970; country, age_group: indices, -1 if unknown.
+    """
 
     plays: Plays
     local_date: np.ndarray
@@ -36,7 +39,7 @@ class Counted:
 
 
 def write_file_counts(counts: list[FileCount], world: World, truth: Path) -> None:
-    """files.parquet and file_reasons.parquet."""
+    """Write files.parquet and file_reasons.parquet."""
     ordered = sorted(counts, key=lambda count: count.path)
     quarantined = [sum(count.reasons.values()) for count in ordered]
     dates = [date_of(world.calendar.first + count.day) for count in ordered]
@@ -56,18 +59,18 @@ def write_file_counts(counts: list[FileCount], world: World, truth: Path) -> Non
 
 
 def count_plays(world: World, people: People, deliveries: Deliveries, truth: Path) -> Counted:
-    """Writes plays_by_day.parquet and returns the rows that count after deduplication."""
+    """Write plays_by_day.parquet and return the rows that count after deduplication."""
     rows = deliveries.rows
     local = world.calendar.local_date(rows.start)
-    wins = _latest_copies(deliveries, local)
+    latest = _latest_copies(deliveries, local)
     low, high = int(local.min()), int(local.max())
     landed = np.bincount(local - low, minlength=high - low + 1)
     for index, file in enumerate(deliveries.files):
         if file.again:
             part = slice(deliveries.start[index], deliveries.start[index + 1])
             landed += np.bincount(local[part] - low, minlength=high - low + 1)
-    plays = rows.take(wins)
-    local = local[wins]
+    plays = rows.take(latest)
+    local = local[latest]
     kept = np.bincount(local - low, minlength=high - low + 1)
     dates = pa.array(np.arange(low, high + 1, dtype=np.int32)).cast(pa.date32())
     table = pa.table({"play_date": dates, "landed": landed, "plays": kept, "duplicates": landed - kept})
@@ -80,10 +83,10 @@ def count_plays(world: World, people: People, deliveries: Deliveries, truth: Pat
 
 
 def _latest_copies(deliveries: Deliveries, local: np.ndarray) -> np.ndarray:
-    """Places of the rows that count: of each play_id the latest delivered, by delivery date, path, then place.
+    """Indices of the rows that count: of each play_id the copy delivered last, by delivery date, path, then position.
 
-    Copies belong together while no local day lies more than 35 days after the one before. A file's second copy holds
-    the same rows under a path that sorts before it, so it never wins over the first, nor over another file by content.
+    Copies belong to one play if, ordered by local day, none is more than 35 days after the previous one. The second
+    copy of a file needs no attention: it has the same rows, and its path sorts before that of the first.
     """
     number = deliveries.rows.number
     copied = np.flatnonzero(np.bincount(number)[number] > 1)
@@ -97,18 +100,18 @@ def _latest_copies(deliveries: Deliveries, local: np.ndarray) -> np.ndarray:
     rank[ranked] = np.arange(len(ranked))
     order = np.lexsort((by_day, rank[file], cluster))
     last = order[np.append(np.flatnonzero(np.diff(cluster[order])), len(order) - 1)]
-    wins = np.ones(len(number), bool)
-    wins[copied] = False
-    wins[by_day[last]] = True
-    return np.flatnonzero(wins)
+    counts = np.ones(len(number), bool)
+    counts[copied] = False
+    counts[by_day[last]] = True
+    return np.flatnonzero(counts)
 
 
 def connect_truth(world: World, catalogue: Catalogue, counted: Counted) -> duckdb.DuckDBPyConnection:
-    """A DuckDB with `plays` (one row a play) and what the charts name: tracks, markets and age_groups by index.
+    """A DuckDB connection with `plays` (one row for each play), and tracks, markets and age_groups by index.
 
-    plays: day (days since 1970), country, age_group (indices, -1 unknown), track, played_ms, complete. The latest
-    catalogue decides what is complete (95 % of the track); a track it does not know is never complete.
-    listeners: month (first day), country, track, listeners; exact, of known tracks and countries.
+    plays: day (days since 1970), country, age_group (indices, -1: unknown), track, played_ms, complete. The latest
+    catalogue decides what is complete (95 % of the track); plays of unknown tracks are never complete.
+    listeners: month (first day), country, track, listeners (distinct users), for known tracks and countries.
     """
     con = duckdb.connect()
     latest = catalogue.latest()
@@ -147,7 +150,7 @@ def connect_truth(world: World, catalogue: Catalogue, counted: Counted) -> duckd
 
 
 def _listeners(catalogue: Catalogue, counted: Counted, countries: int) -> dict[str, np.ndarray]:
-    """Distinct users by month, country and track."""
+    """Distinct users by month, country and track, as columns; the countries are the indices below `countries`."""
     plays = counted.plays
     low = int(counted.local_date.min())
     dates = np.arange(low, int(counted.local_date.max()) + 1)

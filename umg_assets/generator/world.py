@@ -1,4 +1,4 @@
-"""The knobs of a made-up world, and its calendar."""
+"""The knobs of a synthetic world, and its calendar."""
 
 import zlib
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ STREAM_MS = 30_000
 CORRECTION_DAYS = 35
 
 CSV, JSONL, PARQUET = 0, 1, 2
-"""The three eras: each names the format that the plays exporter wrote in it."""
+"""The three eras, named after the format in which the plays exporter wrote."""
 
 _EPOCH = date(1970, 1, 1)
 _SLOT_MS = 900_000
@@ -28,11 +28,12 @@ def _yesterday() -> date:
 
 @dataclass(frozen=True)
 class World:
-    """What to make up. The same knobs give the same files, byte for byte.
+    """What to generate. The same knobs give the same files, byte for byte.
 
-    plays: clean plays, each counted once however often it is delivered; days: delivery days, of UTC; last_day: the last
-    of them (yesterday); zone: where play dates are reckoned; users, tracks: how many are delivered, from plays unless
-    given; dirty: bad records as a share of plays (0 plants none).
+    plays: number of plays, each counted once however often it is delivered. days: number of delivery days (UTC);
+    last_day: the last of them, by default yesterday. zone: time zone of the play dates. users, tracks: how many are
+    delivered, by default derived from plays. dirty: bad records as a share of plays (0: none). Raises ValueError for
+    a knob out of range.
     """
 
     plays: int = 300_000
@@ -80,12 +81,12 @@ class World:
         return Calendar(self.first_day, self.days, self.zone)
 
     def rng(self, subject: str, part: int = 0) -> np.random.Generator:
-        """A stream of chance of its own for each subject, so that one subject's draws never shift another's."""
+        """A random generator for each subject, so that draws for one subject never shift those for another."""
         return np.random.default_rng([self.seed, zlib.crc32(subject.encode()), part])
 
 
 class Calendar:
-    """Days as integers: a delivery day by its index from 0, a date by its days since 1970-01-01."""
+    """Days as integers: a delivery day is its index from 0, a date is the number of days since 1970-01-01."""
 
     def __init__(self, first_day: date, days: int, zone: str) -> None:
         self.days = days
@@ -100,7 +101,7 @@ class Calendar:
         self._offset_ms = np.array([o // timedelta(milliseconds=1) for o in offsets], np.int64)
 
     def offset_ms(self, at_ms: np.ndarray) -> np.ndarray:
-        """Local time minus UTC at each instant, in milliseconds."""
+        """Local time minus UTC, in milliseconds, at each instant (milliseconds since 1970)."""
         return self._offset_ms[at_ms // _SLOT_MS - self._first_slot]
 
     def local_date(self, at_ms: np.ndarray) -> np.ndarray:
@@ -108,19 +109,19 @@ class Calendar:
         return ((at_ms + self.offset_ms(at_ms)) // DAY_MS).astype(np.int32)
 
     def day_of(self, at_ms: np.ndarray) -> np.ndarray:
-        """The index of the UTC day of each instant."""
+        """The index of the UTC day of each instant (milliseconds since 1970)."""
         return ((at_ms - self.start_ms) // DAY_MS).astype(np.int32)
 
     def iso(self, day: int) -> str:
-        """The date of a delivery day's index, as YYYY-MM-DD."""
+        """The date of a delivery day (index) as YYYY-MM-DD."""
         return date_of(self.first + day).isoformat()
 
     def era(self, day: int) -> int:
-        """CSV, JSONL or PARQUET: a third of the days each."""
+        """The era of a delivery day (index): CSV, JSONL or PARQUET, each a third of the days."""
         return min(2, 3 * day // self.days)
 
     def weekly(self, first: int) -> list[int]:
-        """Every seventh day from `first` on; a short world has one, in its middle."""
+        """Every seventh day (index) from `first` on; if there is none, one day in the middle of the world."""
         return list(range(first, self.days, 7)) or [max(1, self.days // 2)]
 
 
@@ -131,9 +132,9 @@ def date_of(days: int) -> date:
 
 def calendar_parts(dates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Year, and month * 100 + day, of dates given in days since 1970."""
-    stamps = dates.astype("datetime64[D]")
-    years = stamps.astype("datetime64[Y]")
-    months = stamps.astype("datetime64[M]")
-    day = (stamps - months.astype("datetime64[D]")).astype(np.int32) + 1
+    days = dates.astype("datetime64[D]")
+    years = days.astype("datetime64[Y]")
+    months = days.astype("datetime64[M]")
+    day = (days - months.astype("datetime64[D]")).astype(np.int32) + 1
     month = (months - years.astype("datetime64[M]")).astype(np.int32) + 1
     return years.astype(np.int32) + 1970, month * 100 + day

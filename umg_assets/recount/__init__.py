@@ -1,2 +1,4 @@
-"""Counting again by another way: records of the files, rows of the tables, published lists. Shares no code with the
-transforms, and imports neither Dagster nor an engine."""
+"""Independent recounts: of records in files, of rows in tables, and of plays against published lists.
+
+Shares no code with the transforms, and imports neither Dagster nor an engine.
+"""

@@ -1,4 +1,4 @@
-"""Published lists: counts a track that somebody else gives, held to plays."""
+"""Published lists: plays per track that somebody else publishes, compared with the table plays."""
 
 import tempfile
 from collections import Counter
@@ -8,13 +8,17 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from umg_assets import tables
-from umg_assets.resources.parsing import Layout, parse_file
+from umg_assets.files.layout import Layout
+from umg_assets.files.parse import parse_file
 from umg_assets.resources.reading import read_table
 
 
 @dataclass
 class ListCount:
-    """A list held to plays. differing: track -> (count published, plays); the tracks that only one side names."""
+    """A list compared with plays. tracks: how many both have; differing: track -> (published count, plays).
+
+    only_published, only_played: tracks that only the list, only plays has.
+    """
 
     tracks: int = 0
     differing: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -23,19 +27,19 @@ class ListCount:
 
 
 def compare_list(home: Path, file: Path, track: str, plays: str) -> ListCount:
-    """Plays a track, over all days and markets, against a published list.
+    """Compares plays per track, over all days and markets, with a published list.
 
-    file: CSV or TSV with a header; track, plays: its columns. A track that only one side names is no difference: lists
-    are cut. Raises ValueError when the file cannot be read as such a list.
+    file: CSV or TSV with a header; track, plays: its columns. A track that only one side has is no difference, because
+    lists are cut off. Raises ValueError when the file cannot be read as such a list.
     """
     published = _published(file, track, plays)
-    ours = Counter(read_table(home, tables.PLAYS, columns=["track_id"]).column("track_id").to_pylist())
-    both = sorted(published.keys() & ours.keys())
+    played = Counter(read_table(home, tables.PLAYS, columns=["track_id"]).column("track_id").to_pylist())
+    both = sorted(published.keys() & played.keys())
     return ListCount(
         len(both),
-        {name: (published[name], ours[name]) for name in both if published[name] != ours[name]},
-        sorted(published.keys() - ours.keys()),
-        sorted(ours.keys() - published.keys()),
+        {name: (published[name], played[name]) for name in both if published[name] != played[name]},
+        sorted(published.keys() - played.keys()),
+        sorted(played.keys() - published.keys()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Rows counted again: what the raw tables alone say a table holds (rows.sql), held to every row that it does hold."""
+"""Recount of rows: what each table must hold according to the raw tables alone (rows.sql), compared row by row."""
 
 import importlib.resources
 import tempfile
@@ -10,11 +10,12 @@ from typing import Any
 
 import deltalake
 import duckdb
+import pyarrow as pa
 import pyarrow.dataset as pa_dataset
 
 from umg_assets import tables
 from umg_assets.resources.reading import TableMissingError
-from umg_assets.settings import Settings
+from umg_assets.settings.model import Settings
 from umg_assets.tables import Table
 
 RECOUNTED: tuple[Table, ...] = (
@@ -32,10 +33,10 @@ _MEMORY, _HASHES_AT_A_TIME = "1GB", 10_000_000
 
 @dataclass(frozen=True)
 class Difference:
-    """A row of a table that is not as it is counted.
+    """A row that differs between a table and its recount.
 
-    row: the columns that name it. stored, counted: how often it stands in the table and in the recount, and the values
-    that are not the same in both; a side that does not have the row is None.
+    row: the columns that identify it. stored, counted: the values that differ, in the table and in the recount, among
+    them `copies`, how often the row occurs; None on the side that does not have the row.
     """
 
     row: dict[str, Any]
@@ -44,12 +45,12 @@ class Difference:
 
     @property
     def name(self) -> str:
-        """The columns that name the row, without the user's key: `month=2026-10-01 country=AT rank=1`."""
+        """The columns that identify the row, without the user's key: `month=2026-10-01 country=AT rank=1`."""
         return " ".join(f"{name}={value}" for name, value in self.row.items() if name != "user_key")
 
     @property
-    def said(self) -> str:
-        """What is wrong with it: `plays 146, counted 147`; of a user's key only that it is another."""
+    def description(self) -> str:
+        """What differs: `plays 146, counted 147`; of a user's key only that it differs."""
         if self.stored is None:
             return "missing"
         if self.counted is None:
@@ -60,7 +61,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table held to its recount: the rows in it, how many rows differ, and the first of them, in order."""
+    """A table compared with its recount: its rows, how many rows differ, and the first of those, in order."""
 
     table: Table
     rows: int
@@ -71,26 +72,29 @@ class Comparison:
 def recount(
     settings: Settings, through: date, only: Collection[Table] = RECOUNTED, limit: int = 20
 ) -> list[Comparison]:
-    """Each of the tables, every row compared with its recount, at most `limit` differences named.
+    """Compares every row of each table with its recount; names at most `limit` differences per table.
 
     through: the last local day that is counted; plays of later days wait in raw. Rows are compared by 64-bit hashes of
-    all their columns, so that what is held in memory (1 GB; beyond it, on disk under home/staging) is the hashes.
+    all their columns, so only hashes are held in memory (at most 1 GB; the rest goes to disk under home/staging).
     Raises TableMissingError where a column of the contract has not been added yet.
     """
     staging = settings.home / "staging"
     staging.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=staging) as folder, duckdb.connect(config={"temp_directory": folder}) as con:
         con.execute(f"set memory_limit = '{_MEMORY}'; set preserve_insertion_order = false; set TimeZone = 'UTC'")
-        con.execute("set asof_loop_join_threshold = 0")  # it takes a raw table, of unknown size, for a small one
+        # DuckDB takes a raw table, whose size it does not know, for a small one
+        con.execute("set asof_loop_join_threshold = 0")
         for table in (*tables.RAW.values(), *only):
             con.register(table.name, _rows(settings.home / "tables" / table.name, table))
-        _tell(con, settings, through)
+        _set_variables(con, settings, through)
         con.execute((importlib.resources.files("umg_assets.recount") / "rows.sql").read_text(encoding="utf-8"))
         return [_compared(con, table, limit) for table in RECOUNTED if table in only]
 
 
 def _rows(path: Path, table: Table) -> pa_dataset.Dataset:
     rows = deltalake.DeltaTable(path).to_pyarrow_dataset()
+    if "generation" in table.names and "generation" not in rows.schema.names:  # not migrated yet: as if it held NULL
+        rows = rows.replace_schema(rows.schema.append(pa.field("generation", pa.int64())))
     if missing := [name for name in table.names if name not in rows.schema.names]:
         raise TableMissingError(
             f"{path} has no column {', '.join(missing)} yet: type `umg run --range FIRST_DAY:TODAY`"
@@ -98,8 +102,8 @@ def _rows(path: Path, table: Table) -> pa_dataset.Dataset:
     return rows
 
 
-def _tell(con: duckdb.DuckDBPyConnection, settings: Settings, through: date) -> None:
-    """The settings, as rows.sql reads them."""
+def _set_variables(con: duckdb.DuckDBPyConnection, settings: Settings, through: date) -> None:
+    """Hands the settings to rows.sql, as tables and variables."""
     limits, charts, bounds = settings.thresholds, settings.charts, settings.age_groups
     uppers = [f"-{bound - 1}" for bound in bounds[1:]]
     names = [f"{low}{upper}" for low, upper in zip(bounds, [*uppers, "+"], strict=True)]
@@ -125,7 +129,7 @@ def _tell(con: duckdb.DuckDBPyConnection, settings: Settings, through: date) -> 
 
 
 def _compared(con: duckdb.DuckDBPyConnection, table: Table, limit: int) -> Comparison:
-    """Finds the hashes that only one side has, a share of them at a time; reads rows only where there are some."""
+    """Finds the hashes that only one side has, a share of them at a time; reads rows only if there are any."""
     types = {name: type_ for name, type_, *_ in con.execute(f"describe {table.name}").fetchall()}
     key = list(dict.fromkeys((*table.partitioned_by, *table.key)))
     hashes = f"hash({', '.join(table.names)}) as h, hash({', '.join(key)}) as k"
@@ -151,7 +155,7 @@ def _compared(con: duckdb.DuckDBPyConnection, table: Table, limit: int) -> Compa
 
 
 def _first(con: duckdb.DuckDBPyConnection, table: Table, key: Sequence[str], limit: int) -> Iterator[Difference]:
-    """The rows of the first keys whose rows differ, in order of the key."""
+    """The differences of the first `limit` keys, in order of the key."""
     keys, columns = ", ".join(key), ", ".join(table.names)
     by_side = " union ".join(
         f"(select {keys} from {side} where h in (select h from odd) order by all limit {limit})"
@@ -164,23 +168,23 @@ def _first(con: duckdb.DuckDBPyConnection, table: Table, key: Sequence[str], lim
         f"on {same.format(side, 'first_keys')} where h in (select h from odd) group by all)"
         for side in ("stored", "expected")
     )
-    found = con.execute(
+    pairs = con.execute(
         f"with {sides} select stored_rows, expected_rows from stored_rows full join expected_rows "
         f"on {same.format('stored_rows', 'expected_rows')} "
         f"order by {', '.join(f'coalesce(stored_rows.{name}, expected_rows.{name})' for name in key)} limit {limit}"
     ).fetchall()
-    return (_difference(key, stored, expected) for stored, expected in found)
+    return (_difference(key, stored, expected) for stored, expected in pairs)
 
 
 def _difference(key: Iterable[str], stored: dict[str, Any] | None, counted: dict[str, Any] | None) -> Difference:
-    there, other = (side if side and side["copies"] else None for side in (stored, counted))
-    row = {name: (there or other or {})[name] for name in key}
-    if there is None or other is None:
-        return Difference(row, there, other)
-    changed = [name for name in there if there[name] != other[name]]
-    return Difference(row, *({name: side[name] for name in changed} for side in (there, other)))
+    stored, counted = (side if side and side["copies"] else None for side in (stored, counted))
+    row = {name: (stored or counted or {})[name] for name in key}
+    if stored is None or counted is None:
+        return Difference(row, stored, counted)
+    changed = [name for name in stored if stored[name] != counted[name]]
+    return Difference(row, *({name: side[name] for name in changed} for side in (stored, counted)))
 
 
 def _number(con: duckdb.DuckDBPyConnection, query: str) -> int:
-    found = con.execute(query).fetchone()
-    return int(found[0] or 0) if found else 0
+    row = con.execute(query).fetchone()
+    return int(row[0] or 0) if row else 0

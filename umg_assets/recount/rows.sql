@@ -1,22 +1,23 @@
--- What each recounted table must hold, by the raw tables alone: counted.NAME, in DuckDB's SQL.
--- Before it runs: raw_plays, raw_users, raw_tracks and raw_app_events, the tables markets (market) and age_groups (lower_bound, name),
--- and the variables named below. Definitions are those of the contracts; no query is taken from a transform.
+-- What each recounted table must hold according to the raw tables alone: counted.NAME, in DuckDB's SQL.
+-- Expects raw_plays, raw_users, raw_tracks and raw_app_events, the tables markets (market) and age_groups (lower_bound,
+-- name), and the variables named below. Definitions follow the contracts; no query is taken from a transform.
 
 create schema counted;
 
--- Copied first: only of a table of its own does DuckDB know that it is the large side of a join.
+-- Copied first: DuckDB recognises the large side of a join only if it is one of its own tables.
 create temp table delivered as
 select play_id, user_key, session_id, track_id, started_at, played_ms, country, play_date, delivery_date, source_file,
-    record, section
+    record, section, coalesce(generation, 0) as landing
 from raw_plays;
 
--- A copy of a play gives way to a later delivered one of the same play_id at most correction_days away.
+-- A copy of a play gives way to a copy delivered later with the same play_id, at most correction_days away. Of one
+-- delivery day, the copy of a later landing is the later one.
 create temp table beaten as
 with repeated as (
     select play_id from delivered group by play_id having count(*) > 1
 ), copies as (
     select play_id, play_date, delivery_date, source_file, record,
-        row_number() over (partition by play_id order by delivery_date, source_file, record) as nth
+        row_number() over (partition by play_id order by delivery_date, landing, source_file, record) as nth
     from delivered semi join repeated using (play_id)
 )
 select delivery_date, source_file, record from copies
@@ -25,12 +26,14 @@ qualify nth < max(nth) over (
     range between getvariable('correction_days') preceding and getvariable('correction_days') following
 );
 
--- Starts and ends of plays among the app's events, each event once, where plays are made of them.
+-- The app's events that start or end a play, each event once, where plays are built from events.
 create temp table marks as
 with copies as (
-    select *, row_number() over (partition by event_id order by delivery_date, source_file, record) as nth
+    select *, row_number() over (
+        partition by event_id order by delivery_date, coalesce(generation, 0), source_file, record
+    ) as nth
     from raw_app_events where getvariable('event_plays')
-), once as (
+), latest as (
     select * from copies
     qualify nth = max(nth) over (
         partition by event_id order by event_date - date '1970-01-01'
@@ -38,11 +41,12 @@ with copies as (
     )
 )
 select event_id, event_name = 'play_end' as ends, user_key, session_id, track_id, occurred_at, event_date,
-    properties ->> '$.play_id' as named, try_cast(properties ->> '$.played_ms' as bigint) as said,
-    nullif(properties ->> '$.section', '') as section, hash(user_key, session_id, track_id, named) as play
-from once where event_name in ('play_start', 'play_end') and track_id is not null;
+    properties ->> '$.play_id' as given_id, try_cast(properties ->> '$.played_ms' as bigint) as given_ms,
+    nullif(properties ->> '$.section', '') as section, hash(user_key, session_id, track_id, given_id) as play
+from latest where event_name in ('play_start', 'play_end') and track_id is not null;
 
--- A start that follows a start of its play, at once or under its name, is the same; an end closes the start before it.
+-- A start that follows another start of its play, within 2 seconds or with the same play_id, repeats it. An end closes
+-- the start before it.
 create temp table event_plays as
 with begun as (
     select *, lag(struct_pack(ends, occurred_at, event_date)) over plays as before from marks
@@ -50,32 +54,34 @@ with begun as (
 ), single as (
     select * from begun where ends or before is null or before.ends or not (
         occurred_at <= before.occurred_at + interval 2 seconds
-        or (named is not null and event_date - before.event_date <= 1)
+        or (given_id is not null and event_date - before.event_date <= 1)
     )
 ), followed as (
-    select *, lead(struct_pack(ends, occurred_at, event_date, said)) over plays as after from single
+    select *, lead(struct_pack(ends, occurred_at, event_date, given_ms)) over plays as after from single
     window plays as (partition by play order by occurred_at, ends, event_id)
 ), closed as (
     select *, coalesce(after.ends and after.event_date - event_date <= 1
         and epoch_ms(after.occurred_at) - epoch_ms(occurred_at) <= 86_400_000, false) as is_closed
     from followed where not ends
 )
-select coalesce(named, event_id) as play_id, user_key, session_id, track_id, occurred_at as started_at,
+select coalesce(given_id, event_id) as play_id, user_key, session_id, track_id, occurred_at as started_at,
     case when not is_closed then null
-        when after.said between 0 and 86_400_000 then after.said
+        when after.given_ms between 0 and 86_400_000 then after.given_ms
         else epoch_ms(after.occurred_at) - epoch_ms(occurred_at) end as played_ms,
     event_date as play_date, section
 from closed;
 
--- A user's values from a delivery day on; the first known ones hold before it, too.
+-- A user's values from each delivery day on; the first known values also hold before it.
 create temp table people as
 select user_key, person.home, person.given, person.born,
     if(lag(delivery_date) over deliveries is null, date '0001-01-01', delivery_date) as since,
     lead(delivery_date, 1, 'infinity') over deliveries as until
 from (
     select user_key, delivery_date,
-        last(struct_pack(home := country, given := age_group, born := birth_date) order by source_file, record)
-            as person
+        last(
+            struct_pack(home := country, given := age_group, born := birth_date)
+            order by coalesce(generation, 0), source_file, record
+        ) as person
     from raw_users group by user_key, delivery_date
 ) window deliveries as (partition by user_key order by delivery_date);
 
@@ -85,17 +91,18 @@ from range(10000) ages(age) join age_groups on age >= lower_bound group by age;
 
 create temp table catalogue as
 select track_id, unnest(last(
-    struct_pack(title, artist_id, artist_name, genre, duration_ms) order by delivery_date, source_file, record
+    struct_pack(title, artist_id, artist_name, genre, duration_ms)
+    order by delivery_date, coalesce(generation, 0), source_file, record
 )) from raw_tracks group by track_id;
 
--- Someone born on 29 February comes of age on the 28th where there is no 29th: so adds to_years().
+-- Someone born on 29 February has their birthday on the 28th in years without a 29th: to_years() adds like this.
 create table counted.plays as
 with kept as (
     select * from delivered anti join beaten using (delivery_date, source_file, record)
     where play_date <= getvariable('through')
     union all by name
     from event_plays anti join delivered using (play_id, play_date) where play_date <= getvariable('through')
-), stamped as (
+), aged as (
     select kept.*, home, given,
         year(play_date) - year(born) - if(born + to_years((year(play_date) - year(born))::int) > play_date, 1, 0) as age
     from kept left join people on people.user_key = kept.user_key and play_date >= since and play_date < until
@@ -105,7 +112,7 @@ select play_date, play_id, user_key, session_id, track_id, started_at, played_ms
     played_ms < getvariable('stream_ms') as is_skip,
     played_ms * 100 >= duration_ms * getvariable('complete_percent') as is_complete,
     coalesce(country, home) as country, coalesce(given, age_group) as age_group, section
-from stamped left join catalogue using (track_id) left join groups_by_age using (age);
+from aged left join catalogue using (track_id) left join groups_by_age using (age);
 
 drop table delivered;
 
@@ -126,8 +133,8 @@ select date_trunc('month', play_date)::date as month, country, track_id, count(*
     count(distinct user_key) as listeners, any_value(data_through) as data_through
 from counted.plays join through on date_trunc('month', play_date)::date = through.month group by 1, 2, 3;
 
--- Sessions: each play holds its session open from its start to the end of what was played and the silence allowed
--- after it. One begins where none is open: by starts less ends so far, in order of time. group_id: a user's session_id.
+-- Sessions: a play keeps its session open from its start until the allowed silence after its end has passed. A session
+-- begins where none is open: starts so far minus ends so far, in order of time. group_id: one session_id of one user.
 create temp table listened as
 select hash(user_key, session_id) as group_id, user_key, session_id, play_id, play_date,
     epoch_us(started_at) as began_us, began_us + coalesce(played_ms, 0) * 1000 as ended_us, played_ms, is_skip,
@@ -149,7 +156,7 @@ select openings.*, min(play_date) as opened_on
 from listened join openings on openings.group_id = listened.group_id and openings.instant = listened.began_us
 group by all;
 
--- the day on which it began and the next one belong to one session, every further day to one of its own
+-- a session spans the day on which it began and the next day; each further day is a session of its own
 create table counted.sessions as
 select min(play_date) as session_date,
     sha256(concat(any_value(user_key), '|', coalesce(any_value(session_id), ''), '|', min(began_us))) as session_key,
@@ -197,7 +204,7 @@ from chart now join so_far using (month, country, criterion, track_id) join char
 left join chart before on before.month = now.month - interval 1 month and before.country = now.country
     and before.criterion = now.criterion and before.track_id = now.track_id;
 
--- Windows: a day's sums count on the day and on those after it that its window reaches.
+-- Windows: a day's sums count for the chart of that day and of the following days whose windows include it.
 create table counted.top_artists_by_genre as
 with sums as (
     select play_date, country, genre, artist_id, sum(plays)::bigint as plays, sum(streams)::bigint as streams,
@@ -228,7 +235,7 @@ select ranked.*, artist_name
 from ranked
 join (select artist_id, max(artist_name) as artist_name from catalogue group by artist_id) using (artist_id);
 
--- Plays started from the section that shows the favourites do not count in them.
+-- Plays started from the section that shows the favourites do not count towards them.
 create table counted.age_group_favourites as
 with sums as (
     select play_date, age_group, track_id, count(*) as plays from counted.plays

@@ -1,90 +1,159 @@
-"""The second reader: the records of a landing file, by Python's own readers, sharing no code with the parser."""
+"""The second reader: counts a landing file's records with Python's own readers.
+
+It shares what a source declares (`Layout`) with the parser, and no code that reads.
+"""
 
 import bz2
+import codecs
 import csv
 import gzip
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import pyarrow.parquet as pq
 import zstandard
 
+from umg_assets.files.layout import Layout, format_of, is_taken, is_zip
+from umg_assets.recount.second_containers import BINARY, members_of
+from umg_assets.recount.second_json import count_json, count_lines
 
-def count_records(path: Path, form: str | None = None) -> int:
-    """The records of a landing file, by Python's own readers, without a header and blank lines.
 
-    form: csv, tsv, jsonl or parquet; default: by the name. A quoted newline belongs to its record. Where a quote is
-    never closed, is closed within a field, or took whole records along, its line is one record and the lines after
-    it are records again.
+def count_records(path: Path, layout: Layout | None = None) -> int:
+    """The number of records in a landing file, without header and blank lines.
+
+    layout: what its source declares; default: the format by its suffix. A quoted newline belongs to its record. Where
+    a quote is never closed, is closed within a field, or swallows whole records, its line is one record and the
+    following lines are records again.
     """
-    name = path.name.lower()
-    form = form or next((form for form in ("parquet", "tsv", "csv") if f".{form}" in name), "jsonl")
-    if form == "parquet":
-        data = _plain(path)
-        return pq.ParquetFile(io.BytesIO(data)).metadata.num_rows
-    text = _plain(path).decode("utf-8", "surrogateescape").removeprefix("\ufeff")
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if form == "jsonl":
-        return sum(1 for line in lines if line.strip())
-    return max(0, sum(1 for _ in _records(lines, "\t" if form == "tsv" else ",")) - 1)
+    layout = layout or Layout(format_of(path.name) or "csv", ())
+    if is_zip(path.name, layout):
+        return sum(
+            _count(_plain(content, member), layout.of_member(member))
+            for member, content in members_of(_plain(path.read_bytes(), path.name))
+            if is_taken(member, layout.members)
+        )
+    return _count(_plain(path.read_bytes(), path.name), layout)
 
 
-def _plain(path: Path) -> bytes:
-    data = path.read_bytes()
-    if path.suffix == ".gz":
+def _count(data: bytes, layout: Layout) -> int:
+    if layout.format == "json":
+        return count_json(data, layout.records)
+    if layout.format == "jsonl":
+        return count_lines(data)
+    if layout.format in BINARY:
+        return BINARY[layout.format](data)
+    return _count_delimited(data, layout)
+
+
+def _count_delimited(data: bytes, layout: Layout) -> int:
+    dialect = layout.dialect
+    lines = _lines(_decoded(data, dialect.encoding))
+    separator = re.fullmatch(r'"?sep=([^"\r\n])"?[;,\t]*', lines[0], re.IGNORECASE) if lines[0].isascii() else None
+    delimiter = dialect.delimiter or (separator[1] if separator else "\t" if layout.format == "tsv" else ",")
+    lines = lines[max(dialect.skip_lines, bool(separator)) :]
+    width = 0 if dialect.header else len(dialect.column_names)
+    count = sum(1 for _ in _records(lines, _Format(delimiter, dialect.quote, dialect.escape), width))
+    return max(0, count - dialect.header)
+
+
+@dataclass(frozen=True)
+class _Format:
+    """How fields are divided, quoted and escaped."""
+
+    delimiter: str
+    quote: str
+    escape: str | None
+
+    def is_special(self, line: str) -> bool:
+        return bool(self.quote and self.quote in line) or bool(self.escape and self.escape in line)
+
+    def reader(self, lines: Iterable[str], strict: bool = True) -> Any:
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote or None,
+            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
+            escapechar=self.escape,
+            strict=strict,
+        )
+
+
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    """The text, with a sign in place of each byte that the encoding does not have. A byte order mark tells more."""
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        encoding = "utf-32"
+    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif data.startswith(codecs.BOM_UTF8):
+        encoding = "utf-8"
+    return data.decode(encoding, "replace").removeprefix("\ufeff")
+
+
+def _plain(data: bytes, name: str) -> bytes:
+    suffix = Path(name).suffix.lower()
+    if suffix == ".gz":
         return gzip.decompress(data)
-    if path.suffix == ".bz2":
+    if suffix == ".bz2":
         return bz2.decompress(data)
-    if path.suffix == ".zst":
+    if suffix == ".zst":
         with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True) as reader:
             return reader.read()
     return data
 
 
-def _records(lines: list[str], delimiter: str) -> Iterator[int]:
-    """The first line of each record, the header's included."""
-    blank = " \t\x0b\x0c".replace(delimiter, "")
-    at, width = 0, 0
+def _records(lines: list[str], form: _Format, width: int) -> Iterator[int]:
+    """The index of each record's first line; a header counts as a record. width: of all records; 0: the first one's."""
+    blank = " \t\x0b\x0c".replace(form.delimiter, "")
+    at = 0
     while at < len(lines):
         if not lines[at].strip(blank):
             at += 1
             continue
-        fields, taken = _parsed(lines, at, delimiter)
+        fields, height = _parsed(lines, at, form)
         width = width or fields
-        if taken > 1 and _took_records_along(lines[at : at + taken], fields, width, delimiter):
-            taken = 1
+        if height > 1 and _swallows_records(lines[at : at + height], fields, width, form):
+            height = 1
         yield at
-        at += taken
+        at += height
 
 
-def _parsed(lines: list[str], at: int, delimiter: str) -> tuple[int, int]:
-    """Fields and lines of the record that begins there; no field and one line where its quotes are broken."""
-    if '"' not in lines[at]:
-        return lines[at].count(delimiter) + 1, 1
+def _parsed(lines: list[str], at: int, form: _Format) -> tuple[int, int]:
+    """The number of fields and lines of the record that begins at a line; (0, 1) where its quotes are broken."""
+    if not form.is_special(lines[at]):
+        return lines[at].count(form.delimiter) + 1, 1
     csv.field_size_limit(1 << 20)
-    reader = csv.reader((f"{lines[line]}\n" for line in range(at, len(lines))), delimiter=delimiter, strict=True)
+    reader = form.reader(f"{lines[line]}\n" for line in range(at, len(lines)))
     try:
         return len(next(reader)), reader.line_num
     except csv.Error:
         return 0, 1
 
 
-def _took_records_along(lines: list[str], fields: int, width: int, delimiter: str) -> bool:
-    """Whether the lines of one quoted record look like records themselves, so that its quote is a stray one."""
+def _swallows_records(lines: list[str], fields: int, width: int, form: _Format) -> bool:
+    """Whether the lines of a quoted record look like records themselves, so that its opening quote is a stray one."""
     if width == 1:
         return False
     inner = lines[1:] if fields != width else lines[1:-1]
-    whole = sum(_is_whole(line, width, delimiter) for line in inner)
+    whole = sum(_is_whole(line, width, form) for line in inner)
     if fields != width:
         return whole > 0
     return whole * (width - 1) >= 3 and whole * 10 >= len(inner) * 9
 
 
-def _is_whole(line: str, width: int, delimiter: str) -> bool:
-    """Whether a line alone is a record of that many fields, with no quote but around and doubled inside a field."""
-    if _parsed([line], 0, delimiter) != (width, 1):
+def _is_whole(line: str, width: int, form: _Format) -> bool:
+    """Whether a line alone is a record of `width` fields, with quotes only around fields, or doubled inside them."""
+    if _parsed([line], 0, form) != (width, 1):
         return False
-    inside = sum(field.count('"') for field in next(csv.reader([line], delimiter=delimiter)))
-    around = line.count('"') - 2 * inside
+    if not form.quote:
+        return True
+    plain = re.sub(f"{re.escape(form.escape)}.", "", line) if form.escape else line
+    inside = sum(field.count(form.quote) for field in next(form.reader([plain], strict=False)))
+    around = plain.count(form.quote) - 2 * inside
     return around >= 0 and around % 2 == 0

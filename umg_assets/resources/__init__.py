@@ -1,1 +1,1 @@
-"""Everything that touches files, tables or an engine."""
+"""What Dagster hands to assets: the engine, the lakehouse, the ledger, the IO manager, and what reads their tables."""

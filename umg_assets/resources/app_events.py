@@ -1,24 +1,27 @@
-"""Events of some days, each once, wherever they were delivered."""
+"""The events of some days, each once, whichever deliveries brought them."""
 
 from collections.abc import Iterable
 from datetime import date
 
 from pyspark.sql import DataFrame
 
-from umg_assets import planning, tables
+from umg_assets import tables
+from umg_assets.planning.history import History, delivery_days_of, with_repeats
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.resources.ledger import History
 from umg_assets.resources.slices import Slice
 from umg_assets.transforms.plays import latest_copies
 
 
 def events_of(days: Iterable[date], history: History, lakehouse: Lakehouse, correction_days: int) -> DataFrame:
-    """Columns of tables.RAW_APP_EVENTS: the events of the days; only deliveries that can hold some are read."""
-    wanted = sorted(set(days))
-    read_days = planning.with_repeats(history, wanted, "events")
-    delivered = planning.delivery_days_of(history, read_days, "events")
-    copies = lakehouse.read(tables.RAW_APP_EVENTS, Slice.days("delivery_date", delivered or wanted))
-    copies = copies.where(Slice.days("event_date", read_days).predicate)
+    """The events of some local days, of each its latest copy (columns of tables.RAW_APP_EVENTS).
+
+    Reads only deliveries that can hold one, or a copy of one on another day.
+    """
+    event_days = sorted(set(days))
+    days_of_copies = with_repeats(history, event_days, "events")
+    delivered = delivery_days_of(history, days_of_copies, "events")
+    copies = lakehouse.read(tables.RAW_APP_EVENTS, Slice.days("delivery_date", delivered or event_days))
+    copies = copies.where(Slice.days("event_date", days_of_copies).predicate)
     if not delivered:
         return copies.limit(0)
-    return latest_copies(copies, correction_days, "events").where(Slice.days("event_date", wanted).predicate)
+    return latest_copies(copies, correction_days, "events").where(Slice.days("event_date", event_days).predicate)

@@ -1,4 +1,4 @@
-"""A table's Delta log, as far as its file names tell: cheaper than opening the table, which reads all of the log."""
+"""A Delta table's version, from the names of its log files: opening the table would read the whole log."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""The engine: one Spark session a process, embedded Sail or Apache Spark, started when a step first needs it.
+"""The engine: one Spark session per process, embedded Sail or Apache Spark, started when a step first needs it.
 
-With resources/lakehouse.py the only place that knows which engine runs. Sail is a Spark Connect server in this
-process, without Java. Spark is local, a cluster (spark_master) or a Spark Connect server (spark_remote).
+Together with resources/lakehouse.py the only module that knows which engine runs. Sail is a Spark Connect server in
+this process, without Java. Spark is local, a cluster (spark_master) or a Spark Connect server (spark_remote).
 """
 
 import atexit
@@ -25,18 +25,18 @@ from delta import configure_spark_with_delta_pip
 from pydantic import Field
 from pyspark.sql import SparkSession
 
-from umg_assets.settings import Settings
+from umg_assets.settings.model import Settings
 
 DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
 _JAVA_VERSIONS = (17, 21)
 _CONNECT_PORT = 15002
-# Else pyspark notes file and line of each call of its API, of every F.col() too.
+# Otherwise pyspark records the file and line of every API call, even of F.col().
 _NO_CALL_SITES = ("spark.python.sql.dataFrameDebugging.enabled", "false")
 _SPARK_SQL = {
     "spark.databricks.delta.snapshotPartitions": "1",
-    # A collapsed projection repeats a source's expressions for each of its checks: over 64 KB of Java.
+    # Collapsed projections repeat a source's expressions in each of their checks: over 64 KB of Java.
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.CollapseProject",
-    # Else Spark, and not Sail, puts a variable where a file's name or an expression says ${...}.
+    # Otherwise Spark, unlike Sail, substitutes variables for ${...} in file names and expressions.
     "spark.sql.variable.substitute": "false",
 }
 
@@ -48,8 +48,8 @@ class EngineError(RuntimeError):
 class Engine(LazyPySparkResource):
     """dagster-pyspark's lazy resource, over Sail or Spark.
 
-    engine: sail or spark; master and remote: where Spark runs, local when both are None. `spark_session` starts
-    the engine, once a process; it stops at exit. Raises EngineError when Java or the Delta jars are missing.
+    engine: sail or spark; master and remote: where Spark runs, local when both are None. `spark_session` starts the
+    engine once per process; it stops at exit. Raises EngineError when Java or the Delta jars are missing.
     """
 
     spark_config: dict[str, Any] = Field(default_factory=dict)
@@ -69,11 +69,11 @@ class Engine(LazyPySparkResource):
 
 @functools.cache
 def session(engine: str, master: str | None = None, remote: str | None = None) -> SparkSession:
-    """The process's session, in UTC and with ANSI off: a bad cast is NULL, never an aborted slice.
+    """The process's session, in UTC and with ANSI off: a bad cast gives NULL and does not abort a slice.
 
     Raises EngineError when the engine cannot start.
     """
-    # Dagster's logging set-up wakes pyspark's disabled logger: every error would come as a page of JSON, with data.
+    # Dagster's logging set-up enables pyspark's disabled logger, which prints a page of JSON, with data, per error.
     logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
     if engine == "sail":
         spark = _start_sail()
@@ -149,7 +149,7 @@ def _start_spark(master: str | None) -> SparkSession:
 
 
 def _reach(url: str, otherwise: str) -> None:
-    """Raises EngineError at once when none of the url's hosts listens; Spark itself would try for minutes."""
+    """Raises EngineError at once when none of the URL's hosts listens; Spark itself would retry for minutes."""
     hosts = [urlsplit(f"//{part}") for part in url.partition("://")[2].split("/")[0].split(",")]
     for host in hosts:
         with suppress(OSError), socket.create_connection((host.hostname or "", host.port or _CONNECT_PORT), timeout=5):
@@ -159,7 +159,7 @@ def _reach(url: str, otherwise: str) -> None:
 
 @contextmanager
 def _jvm_log() -> Iterator[Path]:
-    """Lets the Java process that starts here write to a log file: Ivy and log4j tell a user nothing."""
+    """Sends stderr of the Java process that starts in the block to a log file: Ivy's and log4j's lines help no user."""
     descriptor, name = tempfile.mkstemp(prefix="umg-spark-", suffix=".log")
     sys.stderr.flush()
     kept = os.dup(2)
@@ -173,12 +173,12 @@ def _jvm_log() -> Iterator[Path]:
 
 
 def _host_for(master: str) -> str:
-    """The driver's address as the cluster sees it: the loopback for a cluster on it, else this host's name."""
+    """The driver's address for the cluster: the loopback if the cluster is on it, else this host's name."""
     return "127.0.0.1" if "127.0.0.1" in master or "localhost" in master else socket.getfqdn()
 
 
 def java_version() -> int:
-    """The major version of the Java that Spark would use. Raises EngineError when there is none that fits."""
+    """The major version of the Java that Spark would use. Raises EngineError when no Java 17 or 21 is found."""
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home, "bin", "java")) if home else shutil.which("java")
     advice = (
@@ -186,16 +186,16 @@ def java_version() -> int:
     )
     if not java or not Path(java).exists():
         raise EngineError(f"Apache Spark needs Java 17 or 21 and none was found: {advice}")
-    printed = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', printed)
-    version = int(found[1]) if found else 0
+    output = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    match = re.search(r'version "(\d+)', output)
+    version = int(match[1]) if match else 0
     if version not in _JAVA_VERSIONS:
         raise EngineError(f"Apache Spark 4.2 runs on Java 17 or 21, {java} is {version or 'no Java'}: {advice}")
     return version
 
 
 def _announce_download() -> None:
-    """One line when Ivy is about to download Delta's jars; silence when they are cached."""
+    """Prints one line if Ivy is about to download Delta's jars; nothing if they are cached."""
     group, name, version = DELTA_JAR.split(":")
     if not any(Path.home().glob(f".ivy2*/jars/{group}_{name}-{version}.jar")):
         print(f"Downloading {DELTA_JAR} for Apache Spark (once, about 35 s) ...", file=sys.stderr, flush=True)

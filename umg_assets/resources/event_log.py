@@ -1,8 +1,8 @@
-"""Dagster's event log over SQLite, for runs of many partitions: each event of a range is a row, not a transaction.
+"""Dagster's event log in SQLite, for runs of many partitions: an event costs a row, not four transactions.
 
-Dagster 1.13's own SQLite storage makes a new engine and a new connection for each statement and takes four
-transactions an event: 15 to 20 ms, some hundred times a run. Here engines are kept, and the events of a range that
-Dagster hands over together (DAGSTER_EVENT_BATCH_SIZE) are stored in one transaction. The files are Dagster's own.
+Dagster 1.13's own SQLite storage creates an engine and a connection for each statement, and takes four transactions
+an event: 15 to 20 ms, some hundred times a run. This one keeps its engines, and stores the events that Dagster hands
+over as a batch (DAGSTER_EVENT_BATCH_SIZE) in one transaction. The files and their schema are Dagster's.
 """
 
 import os
@@ -12,22 +12,26 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._config.config_schema import UserConfigSchema
-from dagster._core.events import ASSET_EVENTS
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
-from dagster._core.storage.sql import create_engine
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Insert
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
+from umg_assets.resources.dagster_internals import (
+    ASSET_EVENTS,
+    SQLITE_BUSY_TIMEOUT_SECONDS,
+    ConfigurableClassData,
+    SqliteEventLogStorage,
+    UserConfigSchema,
+    create_engine,
+)
+
 BATCH_SIZE_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
 BATCH_SIZE = 1000
+"""Events that Dagster hands to the event log at once, by the variable that it reads."""
 
 
 class RangeEventLog(SqliteEventLogStorage):
-    """Dagster's SQLite event log, with engines kept and batches stored at once."""
+    """Dagster's SQLite event log, which reuses its engines and stores a batch of events in one transaction."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None):
         self._engines: dict[str, Engine] = {}
@@ -36,18 +40,18 @@ class RangeEventLog(SqliteEventLogStorage):
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
-        """Nothing is to be configured."""
+        """It takes no configuration."""
         return {}
 
     @classmethod
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> "RangeEventLog":
-        """As dagster.yaml asks for it: in the folder of DAGSTER_HOME where Dagster's own would lie."""
+        """Called for dagster.yaml: uses the folder under DAGSTER_HOME that Dagster's own event log would use."""
         return cls(str(Path(os.environ["DAGSTER_HOME"]) / "history" / "runs"), inst_data)
 
     def has_table(self, table_name: str) -> bool:
-        """Whether the index has a table; one that is there is not looked for again."""
+        """Whether the index has a table; remembers the tables that it has seen."""
         if table_name not in self._tables and super().has_table(table_name):
             self._tables.add(table_name)
         return table_name in self._tables
@@ -65,7 +69,7 @@ class RangeEventLog(SqliteEventLogStorage):
                 yield connection
 
     def _engine(self, shard: str) -> Engine:
-        # an engine holds no connection open, but the statements that it has compiled
+        # an engine is kept for the statements that it has compiled; it holds no connection open
         return create_engine(
             self.conn_string_for_shard(shard),
             poolclass=NullPool,
@@ -73,9 +77,9 @@ class RangeEventLog(SqliteEventLogStorage):
         )
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
-        """Stores the events of one run; asset events go into the index too, all in one transaction each."""
-        together = len({event.run_id for event in events}) == 1
-        if not together or not all(event.dagster_event_type in ASSET_EVENTS for event in events):
+        """Stores events: asset events of one run in two transactions, one for the run's file and one for the index."""
+        of_one_run = len({event.run_id for event in events}) == 1
+        if not of_one_run or not all(event.dagster_event_type in ASSET_EVENTS for event in events):
             super().store_event_batch(events)
             return
         rows = [self.prepare_insert_event(event) for event in events]
@@ -83,18 +87,18 @@ class RangeEventLog(SqliteEventLogStorage):
             for row in rows:
                 connection.execute(row)
         with self.index_transaction() as connection:
-            ids = [self._inserted(connection, row) for row in rows]
+            ids = [self._insert(connection, row) for row in rows]
             self._store_asset_event_tags(connection, events, ids)
-            # of an asset, the index keeps the last event of a kind
-            last = {
+            # the index keeps only an asset's last event of each kind
+            latest = {
                 (event.get_dagster_event().asset_key, event.dagster_event_type): (event, id_)
                 for event, id_ in zip(events, ids, strict=True)
             }
-            for event, id_ in last.values():
+            for event, id_ in latest.values():
                 self._store_asset_event(connection, event, id_)
 
     @staticmethod
-    def _inserted(connection: Connection, row: Insert) -> int:
+    def _insert(connection: Connection, row: Insert) -> int:
         key = connection.execute(row).inserted_primary_key
         assert key is not None
         return key[0]

@@ -1,10 +1,10 @@
-"""Exports: files for people and for the app, made from the charts and switched as one set."""
+"""Exports: files for people and for the app, written from the charts and switched as one set."""
 
 import json
 import shutil
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,14 +13,14 @@ import pyarrow.csv as pa_csv
 import pyarrow.dataset as pa_dataset
 from pydantic import BaseModel, Field
 
-from umg_assets import tables
-from umg_assets.partitions import local_today, months_before, next_month
+from umg_assets import clock, tables
+from umg_assets.calendar import local_today, months_before, next_month
 from umg_assets.resources.reading import complete_through, day_shown, newest_day, partition_values, read_table
-from umg_assets.settings import Settings
+from umg_assets.settings.model import Settings
 
 CURRENT = "current"
 OVERALL = "overall"
-"""What stands for the country in a chart over all of them."""
+"""The country of a chart over all markets."""
 
 
 class Favourite(BaseModel):
@@ -45,11 +45,12 @@ class Favourites(BaseModel):
 
 
 def export_charts(settings: Settings) -> dict[str, str | int]:
-    """Writes a new set of exports and switches to it in one step: a reader sees the old set or the new, never a part.
+    """Writes a new set of exports and switches to it in one step: a reader sees either the old set or the new one.
 
-    In exports/current: the last months' top_tracks_by_country and chart_movements, and top_artists_by_genre of the last
-    complete day, each as one CSV (minutes listened) and as Parquet partitioned by country; age_group_favourites of
-    that day as JSON for the app; manifest.json. Returns what was written: rows, months, complete_through.
+    exports/current then holds top_tracks_by_country and chart_movements of the last months, and top_artists_by_genre
+    of the last complete day, each as one CSV (minutes listened) and as Parquet partitioned by country;
+    age_group_favourites of that day as JSON for the app; and manifest.json. Returns the manifest: complete_through,
+    months, and rows by chart.
     """
     home, exports = settings.home, settings.home / "exports"
     newest = newest_day(home, tables.PLAYS) or local_today(settings.time_zone)
@@ -57,7 +58,7 @@ def export_charts(settings: Settings) -> dict[str, str | int]:
     shown = day_shown(home, newest)
     wanted = months_before(months[-1] if months else newest.replace(day=1), settings.charts.export_months)
     last_days = {month: next_month(month) - timedelta(days=1) for month in wanted}
-    folder = exports / f"set-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:6]}"
+    folder = exports / f"set-{clock.now():%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:6]}"
     folder.mkdir(parents=True)
 
     charts = read_table(home, tables.TOP_TRACKS_BY_COUNTRY, [("month", "in", wanted)])
@@ -77,14 +78,14 @@ def export_charts(settings: Settings) -> dict[str, str | int]:
         through = pa.array([complete_through(newest, end) for end in ends], pa.date32())
         _write(table.append_column("complete_through", through), order, folder / name)
     _write_favourites(settings, shown, complete_through(newest, shown), folder / "age_group_favourites")
-    said = {
+    manifest = {
         "complete_through": complete_through(newest, last_days[wanted[-1]]).isoformat(),
         "months": ", ".join(f"{month:%Y-%m}" for month in wanted),
         **{f"rows_{name}": table.num_rows for name, (table, *_) in rows.items()},
     }
-    (folder / "manifest.json").write_text(json.dumps(said, indent=2) + "\n")
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     _switch(exports, folder)
-    return said
+    return manifest
 
 
 def _write(table: pa.Table, order: Sequence[str], target: Path) -> None:
@@ -102,34 +103,34 @@ def _write(table: pa.Table, order: Sequence[str], target: Path) -> None:
 
 
 def _in_minutes(chart: pa.Table) -> pa.Table:
-    """With listening_minutes beside listening_ms: one for people, the other for programs."""
+    """The chart with listening_minutes, for people, beside listening_ms, for programs."""
     milliseconds = pc.cast(chart.column("listening_ms"), pa.float64())
     minutes = pc.call_function("round", [pc.call_function("divide", [milliseconds, 60_000.0])], pc.RoundOptions(1))
     return chart.add_column(chart.column_names.index("listening_ms"), "listening_minutes", minutes)
 
 
 def _write_favourites(settings: Settings, day: date, through: date, folder: Path) -> None:
-    """latest.json and, beside it, its JSON schema."""
-    found = read_table(settings.home, tables.AGE_GROUP_FAVOURITES, [("chart_date", "=", day)])
+    """Writes latest.json and its JSON schema."""
+    rows = read_table(settings.home, tables.AGE_GROUP_FAVOURITES, [("chart_date", "=", day)])
     groups: dict[str, list[Favourite]] = {}
-    for row in found.sort_by([("age_group", "ascending"), ("rank", "ascending")]).to_pylist():
+    for row in rows.sort_by([("age_group", "ascending"), ("rank", "ascending")]).to_pylist():
         groups.setdefault(row["age_group"], []).append(Favourite.model_validate(row))
-    made = Favourites(
+    favourites = Favourites(
         chart_date=day,
         complete_through=through,
         window_days=settings.charts.favourites_days,
         age_groups=groups,
     )
     folder.mkdir()
-    (folder / "latest.json").write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (folder / "latest.json").write_text(favourites.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (folder / "schema.json").write_text(json.dumps(Favourites.model_json_schema(), indent=1) + "\n", encoding="utf-8")
 
 
 def _switch(exports: Path, folder: Path) -> None:
-    """Points `current` at the new set in one rename; keeps the set before, for readers that still hold it."""
+    """Points `current` at the new set in one rename; keeps the set before it, for readers that still use it."""
     link = exports / f".{uuid.uuid4().hex}"
     link.symlink_to(folder.name)
     link.replace(exports / CURRENT)
-    older = sorted(one for one in exports.glob("set-*") if one != folder)
+    older = sorted(path for path in exports.glob("set-*") if path != folder)
     for old in older[:-1]:
         shutil.rmtree(old, ignore_errors=True)

@@ -1,42 +1,50 @@
-"""Dagster's instance of a lakehouse: opened under UMG_HOME, and asked what is under way and what a check refused."""
+"""Dagster's instance of a lakehouse: opens it under UMG_HOME, and reads what is running and what a check refused."""
 
 import importlib.resources
 import os
 import socket
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, DagsterEventType, StepMaterializationData
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
-from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES, RunsFilter
 
+from umg_assets.resources.dagster_internals import (
+    NOT_FINISHED_STATUSES,
+    RUNLESS_JOB_NAME,
+    RUNLESS_RUN_ID,
+    AssetCheckExecutionRecordStatus,
+    BulkActionsFilter,
+    BulkActionStatus,
+    DagsterEvent,
+    DagsterEventBatchMetadata,
+    DagsterEventType,
+    StepMaterializationData,
+)
 from umg_assets.resources.event_log import BATCH_SIZE, BATCH_SIZE_VARIABLE
 from umg_assets.resources.launcher import HOST_TAG, process_is_gone
-from umg_assets.runs import assets_of
 
 ASKED_BY, WHY = "umg/asked_by", "umg/why"
-"""Tags of a run: who asked for it, and what for."""
+"""Tags of a run: who requested it, and why."""
 
 QUIET = "umg/quiet_seconds"
-"""Tag of a landing run: files that changed less long ago are left to the next one."""
+"""Tag of a landing run: files that changed within so many seconds are left to the next run."""
 
 _RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-_UNDER_WAY = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
+_CHECK_RESULTS = 2_000
+_ACTIVE_BACKFILLS = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
 
 
 @contextmanager
 def open_instance(home: Path):
-    """The instance under UMG_HOME/dagster, made on one machine's terms (deployment/dagster.yaml) unless it is there."""
+    """The instance under UMG_HOME/dagster; without a dagster.yaml there, deployment/dagster.yaml is copied first."""
     folder = home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "dagster.yaml"
     if not file.exists():
-        made = importlib.resources.files("umg_assets.deployment") / "dagster.yaml"
-        file.write_text(made.read_text(encoding="utf-8"), encoding="utf-8")
+        template = importlib.resources.files("umg_assets.deployment") / "dagster.yaml"
+        file.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
     os.environ.setdefault(BATCH_SIZE_VARIABLE, str(BATCH_SIZE))
     os.environ["DAGSTER_HOME"] = str(folder)
     os.environ["UMG_HOME"] = str(home)
@@ -45,62 +53,94 @@ def open_instance(home: Path):
 
 
 def tags_of(bounds: tuple[str, str] | None, asked_by: str, why: str) -> dict[str, str]:
-    """The tags of a run over a range of partitions, and of who asked for it and why."""
+    """The tags of a run over a range of partitions (first key, last key), and of who requested it and why."""
     return {**(dict(zip(_RANGE, bounds, strict=True)) if bounds else {}), ASKED_BY: asked_by, WHY: why}
 
 
 def here() -> dict[str, str]:
-    """The tag of a run that takes place in this process."""
+    """The tag of a run that executes in this process."""
     return {HOST_TAG: socket.gethostname()}
 
 
-def busy_assets(instance: dg.DagsterInstance) -> set[str]:
-    """The assets that a run, queued or under way, or a backfill is making."""
+def busy_assets(instance: dg.DagsterInstance, assets_of_job: Callable[[str], Collection[str]]) -> set[str]:
+    """The assets that a queued or running run, or a backfill, is materializing.
+
+    assets_of_job: the assets of a job by its name; asked about runs that name no assets themselves.
+    """
     busy: set[str] = set()
-    for run in instance.get_runs(filters=RunsFilter(statuses=NOT_FINISHED_STATUSES)):
-        named = [key.path[-1] for key in run.asset_selection or ()]
-        busy.update(named or assets_of(run.job_name))
-    for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=_UNDER_WAY)):
+    for run in _unfinished_runs(instance):
+        selected = [key.path[-1] for key in run.asset_selection or ()]
+        busy.update(selected or assets_of_job(run.job_name))
+    for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=_ACTIVE_BACKFILLS)):
         busy.update(key.path[-1] for key in backfill.asset_selection or ())
     return busy
 
 
 def run_under_way(instance: dg.DagsterInstance, jobs: Collection[str]) -> str | None:
-    """The first of the jobs of which a run is queued or under way."""
-    running = {run.job_name for run in instance.get_runs(filters=RunsFilter(statuses=NOT_FINISHED_STATUSES))}
+    """The first of the jobs that has a queued or running run."""
+    running = {run.job_name for run in _unfinished_runs(instance)}
     return next((job for job in jobs if job in running), None)
 
 
 def refused_assets(instance: dg.DagsterInstance, blocking: Iterable[dg.AssetCheckKey]) -> set[str]:
-    """The assets of which the last finished run of a blocking check failed."""
+    """The assets with a blocking check that failed when it was last executed."""
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(blocking))
     failed = (AssetCheckExecutionRecordStatus.FAILED,)
     return {key.asset_key.path[-1] for key, record in records.items() if record and record.status in failed}
 
 
-def report_materializations(instance: dg.DagsterInstance, made: Sequence[dg.AssetMaterialization]) -> None:
-    """Stores materializations of no run, many at once: as instance.report_runless_asset_event does with one."""
-    for number, one in enumerate(made, 1):
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check that failed when it was last executed. is_error: of severity ERROR; seen: the result, and what to do."""
+
+    asset: str
+    name: str
+    is_error: bool
+    seen: str
+
+
+def failed_checks(instance: dg.DagsterInstance) -> list[FailedCheck]:
+    """The checks that failed when they were last executed, by asset and name, of the latest 2,000 results."""
+    wanted = dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    latest: dict[tuple[str, str], FailedCheck | None] = {}
+    for record in instance.get_event_records(wanted, limit=_CHECK_RESULTS):
+        event = record.event_log_entry.dagster_event
+        assert event is not None
+        result = event.asset_check_evaluation_data
+        key = (result.asset_key.path[-1], result.check_name)
+        is_error = result.severity is dg.AssetCheckSeverity.ERROR
+        failed = None if result.passed else FailedCheck(*key, is_error, result.description or "")
+        latest.setdefault(key, failed)
+    return sorted((check for check in latest.values() if check), key=lambda check: (check.asset, check.name))
+
+
+def report_materializations(instance: dg.DagsterInstance, materializations: Sequence[dg.AssetMaterialization]) -> None:
+    """Stores materializations that belong to no run, as report_runless_asset_event does, but in one batch."""
+    for number, materialization in enumerate(materializations, 1):
         event = DagsterEvent(
             DagsterEventType.ASSET_MATERIALIZATION.value,
             RUNLESS_JOB_NAME,
-            event_specific_data=StepMaterializationData(one),
+            event_specific_data=StepMaterializationData(materialization),
         )
-        together = DagsterEventBatchMetadata(f"materializations-{id(made)}", number == len(made))
-        instance.report_dagster_event(event, RUNLESS_RUN_ID, batch_metadata=together)
+        batch = DagsterEventBatchMetadata(f"materializations-{id(materializations)}", number == len(materializations))
+        instance.report_dagster_event(event, RUNLESS_RUN_ID, batch_metadata=batch)
 
 
 def last_event(instance: dg.DagsterInstance) -> int:
-    """The number of the last event of any run or asset: while it stays, nothing has been materialized or checked."""
+    """The number of the newest event in the log: while it is the same, nothing was materialized or checked."""
     return instance.event_log_storage.get_maximum_record_id() or 0
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Fails the runs of this machine whose process is gone, and frees their pools. Returns their ids."""
+    """Fails the crashed runs of this machine, whose process is gone, and frees their pools. Returns their ids."""
     ended = []
-    for run in instance.get_runs(filters=RunsFilter(statuses=NOT_FINISHED_STATUSES)):
+    for run in _unfinished_runs(instance):
         if process_is_gone(instance, run):
             instance.report_run_failed(run, "The run's process is gone: it was killed, or its machine was switched off")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             ended.append(run.run_id)
     return ended
+
+
+def _unfinished_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
+    return instance.get_runs(filters=dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))

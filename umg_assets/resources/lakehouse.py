@@ -1,7 +1,7 @@
-"""The lakehouse: Delta tables under UMG_HOME/tables, made by contract, written slice by slice.
+"""The lakehouse: Delta tables under UMG_HOME/tables, created by contract, written slice by slice.
 
-With resources/engine.py the only place that knows which engine runs. Both engines read and write the same
-tables; delta-rs makes, inspects, compacts and vacuums them.
+Together with resources/engine.py the only module that knows which engine runs. Both engines read and write the same
+tables; delta-rs creates, inspects, compacts and vacuums them.
 """
 
 import json
@@ -21,9 +21,9 @@ from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from umg_assets import tables
-from umg_assets.resources.contracts import add_new_columns, delta_schema
+from umg_assets.resources.constraints import constrained
 from umg_assets.resources.delta_log import newest_version
-from umg_assets.resources.proofs import proved
+from umg_assets.resources.schema import create_table, migrate_table
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import DELETED, Table
 
@@ -40,11 +40,15 @@ _CONFLICTS = (
 )
 
 
+class CommitNotFoundError(RuntimeError):
+    """A write's commit is not in the table's log, so its rows cannot be counted; the message says what to do."""
+
+
 @dataclass(frozen=True)
 class Commit:
     """What one or several commits wrote: the last Delta version, files, bytes, and rows by partition values.
 
-    seconds: how long computing and writing took together, for the engine does both at once.
+    seconds: time to compute and write the rows; the engine does both at once.
     """
 
     version: int
@@ -55,7 +59,7 @@ class Commit:
 
     @property
     def metadata(self) -> dict[str, int | float]:
-        """What Dagster shows of it."""
+        """The metadata that Dagster shows."""
         return {
             "delta_version": self.version,
             "files": self.files,
@@ -94,7 +98,7 @@ class Lakehouse:
     def __init__(self, home: Path, spark: Callable[[], SparkSession]) -> None:
         self.home = home
         self._spark = spark
-        self._fitting: set[str] = set()
+        self._migrated: set[str] = set()
 
     @property
     def spark(self) -> SparkSession:
@@ -106,35 +110,24 @@ class Lakehouse:
         return self.home / "tables" / table.name
 
     def create_tables(self) -> None:
-        """Makes the tables that are not there yet, by contract; adds to the others what it has gained at its end.
+        """Creates missing tables by their contracts and migrates the others, each once (see migrate_table).
 
-        A table that is there is looked at once. Raises ContractError when it differs in another way.
+        Raises ContractError when a table differs from its contract in another way than a migration mends.
         """
         for table in tables.ALL:
             path = self.path(table)
             if (path / "_delta_log").exists():
-                if table.name not in self._fitting:
-                    _retried(add_new_columns)(path, table)
-                    self._fitting.add(table.name)
+                if table.name not in self._migrated:
+                    _retried(migrate_table)(path, table)
+                    self._migrated.add(table.name)
                 continue
             path.mkdir(parents=True, exist_ok=True)
             if table.personal:
                 path.chmod(0o700)
-            deltalake.DeltaTable.create(
-                path,
-                schema=delta_schema(table),
-                partition_by=list(table.partitioned_by),
-                name=table.name,
-                description=table.comment,
-                # every file's statistics are in the log, which every read of the table begins with
-                configuration={"delta.dataSkippingStatsColumns": ",".join(table.pruned_by)}
-                if table.pruned_by
-                else {"delta.dataSkippingNumIndexedCols": "0"},
-                mode="ignore",
-            )
+            create_table(path, table)
 
     def read(self, table: Table, where: Slice | str | None = None) -> DataFrame:
-        """The table, lazily; of a slice (or a predicate in Spark SQL) only the files that can hold it."""
+        """The table, lazily; of a slice (or a predicate in Spark SQL), reads only files that can hold its rows."""
         rows = self.spark.read.format("delta").load(str(self.path(table)))
         predicate = where.predicate if isinstance(where, Slice) else where
         return rows.where(predicate) if predicate else rows
@@ -146,29 +139,30 @@ class Lakehouse:
     def write_slice(self, table: Table, rows: DataFrame, replaced: Slice) -> Commit:
         """Replaces one slice by the rows, in one transaction; an empty DataFrame empties the slice.
 
-        Every row is proved to lie inside the slice before the commit (Sail does not prove it, and would double
-        rows outside): the engine raises otherwise, and the table stays as it was; likewise for a value that does
-        not fit its column, a NULL where the contract has none, and a key that stands twice in its partition. Raises
-        ValueError when the columns are not the contract's. A conflict with another writer is retried.
+        rows: the contract's columns; values are cast to its types. The engine raises, and the table stays as it was,
+        for a row outside the slice (Sail does not check replaceWhere, and would double such rows), a value that does
+        not fit its column, a NULL where the contract has none, and a key that is twice in its partition.
+        A conflict with another writer is retried. Raises ValueError when the columns are not the contract's,
+        CommitNotFoundError when the commit is not in the table's log.
         """
         started = time.monotonic()
         checked = _by_contract(table, rows)
-        proof = table.partitioned_by[0]
+        column = table.partitioned_by[0]
         outside = F.raise_error(
             F.lit(f"{table.name}: a row lies outside the slice that is replaced ({replaced.predicate[:300]})")
         )
         checked = checked.withColumn(
-            proof,
-            F.when(F.expr(replaced.predicate), F.col(proof)).otherwise(outside.cast(table.type_of(proof))),
+            column,
+            F.when(F.expr(replaced.predicate), F.col(column)).otherwise(outside.cast(table.type_of(column))),
         )
-        together = proved(table, checked)
-        if not table.unique:  # else the proof has brought each partition's rows together: one file a partition
-            together = together.repartition(*table.partitioned_by)
+        checked = constrained(table, checked)
+        if not table.unique:  # else the check for unique keys has gathered each partition's rows: one file a partition
+            checked = checked.repartition(*table.partitioned_by)
         mark = uuid.uuid4().hex
 
         def write() -> None:
             (
-                together.write.format("delta")
+                checked.write.format("delta")
                 .mode("overwrite")
                 .option("replaceWhere", replaced.predicate)
                 .option("userMetadata", mark)
@@ -182,13 +176,14 @@ class Lakehouse:
         return replace(written, rows=partitions, seconds=time.monotonic() - started)
 
     def merge(self, table: Table, changes: DataFrame) -> Commit:
-        """Applies changes to a keyed table in one transaction: by key, rows marked `_deleted` go, others are put.
+        """Applies changes to a keyed table in one transaction: by key, deletes rows marked `_deleted`, upserts others.
 
-        changes: the contract's columns and `_deleted` BOOLEAN. The engine raises for a key that is NULL or stands in
-        it twice, and the table stays as it was.
+        changes: the contract's columns and `_deleted` BOOLEAN. The engine raises for a key that is NULL or occurs
+        twice in it, and the table stays as it was. A conflict with another writer is retried. Raises ValueError when
+        the columns are not the contract's, CommitNotFoundError when the commit is not in the table's log.
         """
         started = time.monotonic()
-        checked = proved(table, _by_contract(table, changes, DELETED))
+        checked = constrained(table, _by_contract(table, changes, DELETED))
         view = f"changes_{uuid.uuid4().hex}"
         on = " and ".join(f"t.{name} = s.{name}" for name in table.key)
         put = ", ".join(f"{name} = s.{name}" for name in table.names if name not in table.key)
@@ -211,33 +206,43 @@ class Lakehouse:
 
     @staticmethod
     def append(home: Path, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Appends rows to a table whose rows are never taken back, in one commit, by delta-rs: no engine starts."""
+        """Appends rows to an append-only table in one commit, by delta-rs: no engine starts."""
         schema = pa.schema([pa.field(column.name, _APPENDED[column.type]) for column in table.columns])
         path = home / "tables" / table.name
         deltalake.write_deltalake(path, pa.Table.from_pylist([dict(row) for row in rows], schema=schema), mode="append")
 
-    def _commit_since(self, table: Table, version: int, **said: str) -> Commit:
-        """Rows by partition, from the first commit after `version` whose info says so; none when nothing changed."""
-        log = self.path(table) / "_delta_log"
+    def _commit_since(self, table: Table, version: int, **marks: str) -> Commit:
+        """Rows by partition of the first commit after `version` whose commitInfo holds the marks.
+
+        No rows when the table still has that version: nothing had to change. Raises CommitNotFoundError when it has a
+        later one, and no commit in between holds the marks.
+        """
+        log, before = self.path(table) / "_delta_log", version
         while (file := log / f"{version + 1:020d}.json").exists():
             version += 1
             actions = [json.loads(line) for line in file.read_text().splitlines() if line]
             info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
-            if all(info.get(name) == value for name, value in said.items()):
+            if all(info.get(name) == value for name, value in marks.items()):
                 return _commit(table, version, [action["add"] for action in actions if "add" in action])
-        return Commit(version)
+        if (newest := self.version(table)) > before:
+            raise CommitNotFoundError(
+                f"{table.name}: expected a commit with {marks} after version {before} in {log}, found none up to "
+                f"version {newest}. Its rows may be written, but cannot be counted: run this again, which writes the "
+                "same rows"
+            )
+        return Commit(before)
 
     def rows(self, table: Table) -> dict[tuple[str, ...], int]:
         """Rows by partition values, from the statistics of the table's files; no data is read."""
         actions = pa.table(deltalake.DeltaTable(self.path(table)).get_add_actions(flatten=True)).to_pydict()
-        found: dict[tuple[str, ...], int] = {}
+        rows: dict[tuple[str, ...], int] = {}
         for position, count in enumerate(actions["num_records"]):
             values = tuple(str(actions[f"partition.{name}"][position]) for name in table.partitioned_by)
-            found[values] = found.get(values, 0) + count
-        return found
+            rows[values] = rows.get(values, 0) + count
+        return rows
 
     def compact(self, table: Table) -> dict[str, Any]:
-        """Joins small files, by delta-rs; the rows stay as they are. Returns its metrics."""
+        """Joins small files, by delta-rs; the rows stay the same. Returns delta-rs's metrics."""
         return dict(deltalake.DeltaTable(self.path(table)).optimize.compact())
 
     def vacuum(self, table: Table, keep: timedelta = timedelta(days=7)) -> list[str]:
@@ -255,7 +260,7 @@ class Lakehouse:
         return folder
 
     def once(self, rows: DataFrame, folder: Path) -> DataFrame:
-        """The rows computed once: written to a new directory of a staging directory, and read from there."""
+        """The rows, computed once: written to `folder`, a new directory under staging(), and read from there."""
         rows.write.parquet(str(folder))
         return self.spark.read.schema(rows.schema).parquet(str(folder))
 
@@ -265,21 +270,21 @@ class Lakehouse:
 
 
 def _by_contract(table: Table, rows: DataFrame, *extra: str) -> DataFrame:
-    wanted, came = [*table.names, *extra], rows.columns
-    if set(wanted) != set(came):
-        missing, surplus = sorted(set(wanted) - set(came)), sorted(set(came) - set(wanted))
+    expected, given = {*table.names, *extra}, set(rows.columns)
+    if expected != given:
+        missing, surplus = sorted(expected - given), sorted(given - expected)
         raise ValueError(f"{table.name}: columns do not fit the contract: missing {missing}, not in it {surplus}")
     types = dict(rows.dtypes)
     return rows.select(*(_cast(table, name, types[name]).alias(name) for name in table.names), *extra)
 
 
-def _cast(table: Table, name: str, came: str) -> Column:
-    """The column in the contract's type. A value that does not fit raises: Sail's cast would, Spark's would not."""
-    value, wanted = F.col(name), table.type_of(name)
-    if came == wanted:
+def _cast(table: Table, name: str, given: str) -> Column:
+    """The column, of the type `given`, in the contract's type. A value that does not fit raises on both engines."""
+    value, type_ = F.col(name), table.type_of(name)
+    if given == type_:
         return value
-    cast = value.try_cast(wanted)
-    refused = F.raise_error(F.lit(f"{table.name}.{name}: a {came} value does not fit {wanted}")).cast(wanted)
+    cast = value.try_cast(type_)
+    refused = F.raise_error(F.lit(f"{table.name}.{name}: a {given} value does not fit {type_}")).cast(type_)
     return F.when(cast.isNotNull() | value.isNull(), cast).otherwise(refused)
 
 

@@ -1,4 +1,4 @@
-"""Reads small results straight from the Delta tables by delta-rs: no engine, no Dagster."""
+"""Reads small results from the Delta tables by delta-rs, without an engine or Dagster."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
@@ -12,7 +12,7 @@ from umg_assets.tables import Table
 
 
 class TableMissingError(RuntimeError):
-    """The table has not been made yet; the message says what to type."""
+    """The table does not exist yet; the message says what to type."""
 
 
 Value = str | int | date
@@ -24,23 +24,32 @@ def read_table(
     where: Sequence[tuple[str, str, Value | Sequence[Value]]] = (),
     columns: Sequence[str] | None = None,
 ) -> pa.Table:
-    """Rows of a table. where: (column, operator, value) triples, all of which hold; pruned by file.
+    """Rows of a table, all of its columns or some. Reads only files that can hold them.
 
-    operator: =, <=, >= with a value, in with several. Raises TableMissingError when the table is not there.
+    where: (column, operator, value) triples, all of which hold. operator: =, <= or >= with a value, `in` with several.
+    Raises TableMissingError when the table does not exist.
     """
     names = list(columns or table.names)
-    conditions = [f'"{column}" {operator} {literal(value)}' for column, operator, value in where] or ["true"]
+    conditions = [f'"{column}" {operator} {datafusion_literal(value)}' for column, operator, value in where] or ["true"]
     return query(home, f"select {', '.join(_quoted(names))} from {table.name} where {' and '.join(conditions)}", table)
 
 
-def query(home: Path, sql: str, *named: Table) -> pa.Table:
-    """The rows of an SQL query (DataFusion's) over tables by their names; pruned by file where it names partitions.
+def stored_columns(home: Path, table: Table) -> list[str]:
+    """The columns that a table has, which are fewer than its contract's until it is migrated.
 
-    Raises TableMissingError when a table is not there.
+    Raises TableMissingError when the table does not exist.
     """
-    # by delta-rs's own engine: to_pyarrow_dataset() would import pandas, which costs more than the whole command
+    return [field.name for field in _open(home, table).schema().fields]
+
+
+def query(home: Path, sql: str, *sources: Table) -> pa.Table:
+    """The rows of an SQL query (DataFusion's) over the tables `sources`, by their names.
+
+    Where it names partitions, only their files are read. Raises TableMissingError when a table does not exist.
+    """
+    # to_pyarrow_dataset() would import pandas, which takes longer than all the rest of a command
     builder = deltalake.QueryBuilder()
-    for table in named:
+    for table in sources:
         builder.register(table.name, _open(home, table))
     rows = pa.RecordBatchReader.from_stream(builder.execute(sql)).read_all()
     return rows.cast(pa.schema([(field.name, _plain(field.type)) for field in rows.schema]))
@@ -50,15 +59,15 @@ def _quoted(names: Iterable[str]) -> list[str]:
     return [f'"{name}"' for name in names]
 
 
-def literal(value: Value | Sequence[Value]) -> str:
-    """A literal of SQL; of several values, a list in brackets."""
+def datafusion_literal(value: Value | Sequence[Value]) -> str:
+    """A DataFusion SQL literal; several values give a list in brackets."""
     if isinstance(value, date):
         return f"date'{value.isoformat()}'"
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     if isinstance(value, int):
         return str(value)
-    return f"({', '.join(literal(one) for one in value)})"
+    return f"({', '.join(datafusion_literal(member) for member in value)})"
 
 
 def _plain(type_: pa.DataType) -> pa.DataType:
@@ -66,7 +75,7 @@ def _plain(type_: pa.DataType) -> pa.DataType:
 
 
 def partition_values(home: Path, table: Table, column: str) -> list[str]:
-    """The values of a partition column that hold rows, in order; no data is read."""
+    """The values of a partition column that hold rows, sorted as text; no data is read."""
     return sorted(
         {
             str(value)
@@ -77,30 +86,33 @@ def partition_values(home: Path, table: Table, column: str) -> list[str]:
 
 
 def add_actions(home: Path, table: Table) -> pa.Table:
-    """A row a file of the table, from the Delta log: partition values, rows, bytes, statistics; no data is read.
+    """A row for each file of the table, from its log: partition values, rows, bytes, statistics; no data is read.
 
-    Raises TableMissingError when the table is not there.
+    Raises TableMissingError when the table does not exist.
     """
-    # pa.table() would import pandas, which costs a reading command more than all the rest
+    # pa.table() would import pandas, which takes longer than all the rest of a command
     return pa.RecordBatchReader.from_stream(_open(home, table).get_add_actions(flatten=True)).read_all()
 
 
 def newest_day(home: Path, table: Table) -> date | None:
-    """The newest local date of a table that is partitioned by play_date; None when it is empty."""
+    """The newest local date of a table partitioned by play_date; None when it is empty."""
     days = partition_values(home, table, "play_date")
     return date.fromisoformat(days[-1]) if days else None
 
 
 def complete_through(newest: date, last: date) -> date:
-    """The local date through which a period that ends on `last` is complete; `newest`: the day of the newest play.
+    """The local date through which a period that ends on `last` is complete.
 
-    That day may still be filling: the day before it is the last complete one.
+    newest: the day of the newest play. More of its plays may still arrive: the day before it is the last complete one.
     """
     return min(newest - timedelta(days=1), last)
 
 
 def day_shown(home: Path, newest: date) -> date:
-    """The day whose window charts are shown: the last complete one; on a lakehouse's first day that one."""
+    """The day whose window charts are shown: the last complete one; on a lakehouse's first day, that day.
+
+    newest: the day of the newest play.
+    """
     days = [date.fromisoformat(value) for value in partition_values(home, tables.AGE_GROUP_FAVOURITES, "chart_date")]
     days += [date.fromisoformat(value) for value in partition_values(home, tables.TOP_ARTISTS_BY_GENRE, "chart_date")]
     complete = [day for day in days if day <= complete_through(newest, newest)]

@@ -1,1 +1,1 @@
-"""Pure functions from DataFrames to DataFrames: no Dagster, no I/O, no engine's name."""
+"""Pure functions from DataFrames to DataFrames: they know no Dagster, do no I/O and name no engine."""

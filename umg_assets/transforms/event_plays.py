@@ -1,4 +1,4 @@
-"""Plays of play_start and play_end events: which start belongs to which end."""
+"""Plays from play_start and play_end events: which end belongs to which start."""
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 START, END = "play_start", "play_end"
 DAY_MS = 24 * 3600 * 1000
 AGAIN_MS = 2_000
-"""A start of the same play again within so long, with no end between, is the same one logged twice."""
+"""A second start of the same play within this time, without an end in between, is a duplicate of the first."""
 PLAY_COLUMNS = (
     "play_date",
     "play_id",
@@ -21,25 +21,29 @@ PLAY_COLUMNS = (
 
 
 def property_of(name: str) -> Column:
-    """A property of an event, as text; NULL where the app does not say."""
+    """A property of an event (a key of its `properties`), as text; NULL if the app did not send it."""
     return F.get_json_object("properties", f"$.{name}")
 
 
 def pair_plays(events: DataFrame) -> DataFrame:
-    """Events, each once, of some days and the days beside them -> their starts and ends with an `outcome`.
+    """Events -> the starts and ends of plays among them, each with its `outcome`.
 
-    events: columns of tables.RAW_APP_EVENTS. A start and an end belong together when they name the same play: user,
-    session, track, and properties.play_id where the app gives one. In order of occurred_at (a start before an end of
-    the same instant; then event_id), an end closes the start right before it, at most 24 hours and one local day
-    earlier, so plays of several tracks may cross. Delivered out of order is no matter; the order of instants is.
+    In: columns of tables.RAW_APP_EVENTS, each event once, of the days asked for and the day before and after each.
+    Starts and ends belong to the same play if user_key, session_id, track_id and properties.play_id (NULL if the app
+    sends none) are equal. Among those, in the order of occurred_at (ties: a start before an end, then event_id), an end
+    closes the event right before it if that is a start at most 24 hours and one local day earlier. So plays of
+    different tracks may overlap, and the order of delivery does not matter.
 
-    Out: the columns of events, `_end_at`, `_end_ms` (what the end's properties.played_ms says) and outcome: paired (a
-    start with its end), end (an end with its start), start_without_end, start_again (of the same play, within 2 s, or
-    a day by play_id: dropped), end_without_start (also an end doubled, or before its start), without_track.
+    Out: the columns of `events`, `_end_at` (instant of the start's end), `_end_ms` (that end's properties.played_ms,
+    milliseconds) and outcome:
+    paired: a start with an end; end: an end with a start; start_without_end; end_without_start: also a second end, or
+    one that precedes its start; start_again: a second start of a play without an end in between, within 2 seconds or,
+    if play_id is given, one local day (dropped); without_track: no track_id. `_end_at` and `_end_ms` are to be read
+    for paired starts only.
     """
-    wanted = events.where(F.col("event_name").isin(START, END)).withColumn("_play", property_of("play_id"))
+    starts_and_ends = events.where(F.col("event_name").isin(START, END)).withColumn("_play", property_of("play_id"))
     is_start = F.col("event_name") == START
-    tracked = wanted.where("track_id is not null").withColumn("_kind", F.when(is_start, 0).otherwise(1))
+    tracked = starts_and_ends.where("track_id is not null").withColumn("_kind", F.when(is_start, 0).otherwise(1))
     order = Window.partitionBy("user_key", "session_id", "track_id", "_play").orderBy(
         "occurred_at", "_kind", "event_id"
     )
@@ -68,24 +72,25 @@ def pair_plays(events: DataFrame) -> DataFrame:
         .otherwise("end")
     )
     names = [*events.columns, "_end_at", "_end_ms", "outcome"]
-    none = [F.lit(None).cast("timestamp").alias("_end_at"), F.lit(None).cast("bigint").alias("_end_ms")]
+    no_end = [F.lit(None).cast("timestamp").alias("_end_at"), F.lit(None).cast("bigint").alias("_end_ms")]
+    untracked = starts_and_ends.where("track_id is null")
     dropped = [
-        marked.where("_again").select(*events.columns, *none, F.lit("start_again").alias("outcome")),
-        wanted.where("track_id is null").select(*events.columns, *none, F.lit("without_track").alias("outcome")),
+        marked.where("_again").select(*events.columns, *no_end, F.lit("start_again").alias("outcome")),
+        untracked.select(*events.columns, *no_end, F.lit("without_track").alias("outcome")),
     ]
     paired = followed.withColumn("outcome", outcome).select(*names)
     return paired.unionByName(dropped[0]).unionByName(dropped[1])
 
 
 def plays_from_events(pairs: DataFrame) -> DataFrame:
-    """Starts and ends with an outcome (`pair_plays`) -> a play a start, columns PLAY_COLUMNS.
+    """Starts and ends with their outcome (pair_plays) -> one play for each start that is paired or has no end.
 
-    play_id is properties.play_id, else the start's event_id. played_ms is what the end says, where that lies between
-    0 and 24 hours, else the time from start to end; NULL for a start without its end. section is the start's
-    properties.section.
+    Out: PLAY_COLUMNS. play_id is properties.play_id, else the start's event_id. played_ms (milliseconds) is the end's
+    properties.played_ms if that is between 0 and 24 hours, else the time from start to end; NULL for a start without
+    an end. country is NULL. section is the start's properties.section, NULL if empty.
     """
-    said = F.when(F.col("_end_ms").between(0, DAY_MS), F.col("_end_ms"))
-    lasted = F.coalesce(said, _ms_between(F.col("occurred_at"), F.col("_end_at")))
+    reported = F.when(F.col("_end_ms").between(0, DAY_MS), F.col("_end_ms"))
+    lasted = F.coalesce(reported, _ms_between(F.col("occurred_at"), F.col("_end_at")))
     return pairs.where("outcome in ('paired', 'start_without_end')").select(
         F.col("event_date").alias("play_date"),
         F.coalesce(property_of("play_id"), F.col("event_id")).alias("play_id"),
@@ -99,17 +104,21 @@ def plays_from_events(pairs: DataFrame) -> DataFrame:
     )
 
 
-def with_event_plays(copies: DataFrame, made: DataFrame) -> DataFrame:
-    """Plays of raw_plays, each once, and those made of events (PLAY_COLUMNS).
+def with_event_plays(copies: DataFrame, event_plays: DataFrame) -> DataFrame:
+    """Delivered plays and plays from events -> all plays, each once.
 
-    One that both have, of the same play_id and day, is raw_plays' own, its section too.
+    In: copies, the plays of raw_plays (latest_copies); event_plays, those of plays_from_events. Out: PLAY_COLUMNS. If
+    both have a play of the same play_id and play_date, the delivered one counts, with its section.
     """
-    own, key = copies.select(*PLAY_COLUMNS), ["play_id", "play_date"]
-    return own.unionByName(made.join(own.select(*key), key, "left_anti").select(*PLAY_COLUMNS))
+    delivered, key = copies.select(*PLAY_COLUMNS), ["play_id", "play_date"]
+    return delivered.unionByName(event_plays.join(delivered.select(*key), key, "left_anti").select(*PLAY_COLUMNS))
 
 
 def outcomes(pairs: DataFrame) -> DataFrame:
-    """Starts and ends with an outcome -> event_date, outcome, events; ends that close a start are not counted."""
+    """Starts and ends with their outcome (pair_plays) -> event_date, outcome, events (their number).
+
+    Ends that close a start are left out: their start is counted as paired.
+    """
     counted = pairs.where("outcome <> 'end'").groupBy("event_date", "outcome")
     return counted.agg(F.count(F.lit(1)).alias("events"))
 

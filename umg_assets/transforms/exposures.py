@@ -1,4 +1,4 @@
-"""Who was exposed to what, and when: each user's first exposure in one experiment, and the visit that holds it."""
+"""Exposures: each user's first exposure in an experiment, and the visit in which it happened."""
 
 from datetime import date, timedelta
 from functools import reduce
@@ -6,26 +6,29 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from umg_assets.experiments.assignment import (
+from umg_assets.settings.experiment import BUCKETS, Experiment
+from umg_assets.statistics.assignment import (
     HOLDOUT_SALT,
     holdout_buckets,
     traffic_buckets,
     traffic_salt,
     variant_buckets,
 )
-from umg_assets.experiments.definition import BUCKETS, Experiment
 
 
 def bucket_of(salt: str, user_id: str = "user_id") -> Column:
-    """experiments/assignment.py's bucket of the users in a column: 0 to 9,999."""
+    """The bucket (0 to 9,999) of the user ids in a column, as statistics.assignment.bucket computes it."""
     digest = F.sha2(F.concat(F.lit(f"{salt}:"), F.col(user_id)).cast("binary"), 256)
     return F.conv(F.substring(digest, 1, 8), 16, 10).cast("bigint") % BUCKETS
 
 
 def assigned_variants(users: DataFrame, experiment: Experiment) -> DataFrame:
-    """Users (user_id, user_key; each once) -> user_key, assigned: the variant by their hashes, NULL for none."""
-    own, outside = bucket_of(experiment.salt), F.lit(None).cast("string")
-    variants = [F.when(_within(own, buckets), F.lit(name)) for name, buckets in variant_buckets(experiment).items()]
+    """Users (user_id, user_key; each once) -> user_key, assigned: the variant that hashing gives the user.
+
+    assigned is NULL for users outside the experiment's traffic and for those in the holdout.
+    """
+    bucket, outside = bucket_of(experiment.salt), F.lit(None).cast("string")
+    variants = [F.when(_within(bucket, buckets), F.lit(name)) for name, buckets in variant_buckets(experiment).items()]
     takes_part = _within(bucket_of(traffic_salt(experiment)), traffic_buckets(experiment))
     if experiment.holdout:
         takes_part = takes_part & ~_within(bucket_of(HOLDOUT_SALT), holdout_buckets(experiment))
@@ -33,9 +36,10 @@ def assigned_variants(users: DataFrame, experiment: Experiment) -> DataFrame:
 
 
 def exposures_of(exposure_days: DataFrame, name: str, experiment: Experiment) -> DataFrame:
-    """First events by day -> those that expose: exposure_date, user_key, first_at, session_id, variant, other_variant.
+    """First events by day -> the experiment's exposures: its exposure events, of eligible users.
 
-    exposure_days: tables.EXPOSURE_DAYS of the experiment's days.
+    In: tables.EXPOSURE_DAYS of the experiment's days. Out: exposure_date, user_key, first_at, session_id, variant,
+    other_variant.
     """
     return exposure_days.where(
         (F.col("experiment") == name) & (F.col("event_name") == experiment.exposure_event) & F.col("is_eligible")
@@ -43,9 +47,10 @@ def exposures_of(exposure_days: DataFrame, name: str, experiment: Experiment) ->
 
 
 def exposures_by_assignment(visits: DataFrame, assigned: DataFrame, first_day: date) -> DataFrame:
-    """Where no exposure is logged in both arms: users with a visit are exposed at its start, to what they are assigned.
+    """Visits -> exposures, for an experiment whose exposure is not logged in both arms.
 
-    visits: tables.VISITS; assigned: user_key, assigned. Out: as exposures_of.
+    In: tables.VISITS; assigned (user_key, assigned). Every visit from first_day on by a user with an assigned variant
+    counts as an exposure to that variant, at the visit's start. Out: as exposures_of, other_variant NULL.
     """
     active = visits.where(F.col("visit_date") >= F.lit(first_day)).join(assigned, "user_key")
     return active.where("assigned is not null").select(
@@ -59,13 +64,16 @@ def exposures_by_assignment(visits: DataFrame, assigned: DataFrame, first_day: d
 
 
 def first_exposures(exposures: DataFrame, visits: DataFrame, assigned: DataFrame, experiment: Experiment) -> DataFrame:
-    """Exposures of all days -> each user's first, with the visit that holds it.
+    """Exposures of all days -> each user's first exposure, with the visit in which it happened.
 
-    exposures: as exposures_of gives them; visits: tables.VISITS from the day before the first day, and of the
-    pre-period; assigned: user_key, assigned. Out: user_key, exposure_date, first_at, variant, assigned, two_arms_from
-    (the first day on which another variant was logged; NULL for none), visit_at and visit_end (of the visit that holds
-    the first exposure: the last of its session_id to begin before; the exposure itself where there is none), country
-    and age_group of that visit (unknown: `unknown`), tenure (returning: a visit in the pre-period; else new).
+    In: exposures (exposures_of); visits (tables.VISITS) from visit_days(first day) on, and of the pre-period; assigned
+    (user_key, assigned). Out, one row for each user:
+    user_key, exposure_date, first_at, variant (of the first exposure; ties by variant), assigned;
+    two_arms_from: the first day on which another variant was logged for the user, NULL if none was;
+    visit_at, visit_end: start and end of the visit with the exposure's session_id that began last, at or before the
+    exposure; the instant of the exposure if there is no such visit;
+    country, age_group: of that visit, or `unknown`;
+    tenure: `returning` if the user had a visit in the pre-period, else `new`.
     """
     at = F.struct("first_at", "variant")
     first = exposures.groupBy("user_key").agg(
@@ -128,16 +136,17 @@ def first_exposures(exposures: DataFrame, visits: DataFrame, assigned: DataFrame
 
 
 def visits_after(visits: DataFrame, first: DataFrame) -> DataFrame:
-    """Visits from the one that holds a user's first exposure on, that one whole; with the columns of first_exposures.
+    """Visits of exposed users, from the visit of the first exposure (all of it) on, joined with first_exposures.
 
-    visits: tables.VISITS; the columns that both have are the exposure's.
+    In: tables.VISITS; first (first_exposures). Out: the columns of both; country and age_group are those of `first`,
+    and there is no session_id.
     """
-    own = visits.drop("country", "age_group", "session_id")
-    return own.join(first, "user_key").where("started_at >= visit_at")
+    measures = visits.drop("country", "age_group", "session_id")
+    return measures.join(first, "user_key").where("started_at >= visit_at")
 
 
 def visit_days(first_day: date) -> date:
-    """The first day on which a visit may have begun that holds an exposure: it may have gone on past midnight."""
+    """The first day on which a visit with an exposure can have begun: the day before, as visits run past midnight."""
     return first_day - timedelta(days=1)
 
 

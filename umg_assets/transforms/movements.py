@@ -1,4 +1,4 @@
-"""How a chart moved from month to month."""
+"""How the entries of a chart move from month to month."""
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -7,11 +7,13 @@ from umg_assets import tables
 
 
 def movements(chart: DataFrame) -> DataFrame:
-    """Top tracks by country, all months -> each entry's movement as of its month (tables.CHART_MOVEMENTS).
+    """Chart entries of all months -> each entry's movement as of its month.
 
-    chart: tables.TOP_TRACKS_BY_COUNTRY, every month of the countries in it. previous_rank is that of the calendar
-    month before; peak_rank and months_on_chart count up to the month itself. movement: new, re-entry (was on the chart
-    before, not in the month before), up, down or same; NULL in a chart's first month, which has nothing before it.
+    In: tables.TOP_TRACKS_BY_COUNTRY with every month of each country that occurs. Out: tables.CHART_MOVEMENTS.
+    previous_rank is the rank in the previous calendar month, NULL if the track was not on the chart then. peak_rank
+    (the best rank) and months_on_chart cover all months up to and including the entry's own. movement is new (first
+    time on the chart), re-entry (on the chart earlier, but not in the previous month), up, down or same; NULL in the
+    chart's first month, which has no predecessor.
     """
     track = Window.partitionBy("country", "criterion", "track_id").orderBy("month")
     so_far = track.rowsBetween(Window.unboundedPreceding, Window.currentRow)

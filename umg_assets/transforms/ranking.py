@@ -1,4 +1,4 @@
-"""Ranks: by each criterion, ties broken the same way every time."""
+"""Rankings by several criteria, with ties broken the same way every time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,10 +8,12 @@ from pyspark.sql import functions as F
 
 
 def rank_by(figures: DataFrame, criteria: Mapping[Any, str], within: Sequence[str], tie: str, size: int) -> DataFrame:
-    """Figures -> the top `size` by each criterion, with `criterion` and `rank` (from 1, without gaps).
+    """Rows of figures -> the top `size` rows of each chart and criterion, with `criterion` and `rank` added.
 
-    criteria: name -> column of the figure; within: the columns of one chart. Ties break by plays, then by the column
-    `tie` (ascending). A figure that is NULL or 0 is not ranked, so a criterion without data gives no rows.
+    criteria: name of a criterion -> the column that holds its figure. within: the columns that identify a chart.
+    rank is an integer from 1, without gaps or shared ranks: figures descend, ties break by plays (descending), then by
+    the column `tie` (ascending). A row whose figure is NULL or 0 is not ranked, so a criterion without data gives no
+    rows. A row ranked by several criteria comes out once for each.
     """
     ranks = {name: f"_rank_{at}" for at, name in enumerate(criteria)}
     for name, column in criteria.items():

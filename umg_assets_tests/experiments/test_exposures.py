@@ -1,4 +1,4 @@
-"""Who is exposed, to what, from which visit on; and what is summed from there."""
+"""Who is exposed to which variant, from which visit on, and what is summed from there."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -7,8 +7,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from umg_assets import tables
-from umg_assets.experiments import assignment
-from umg_assets.experiments.definition import Experiment
+from umg_assets.settings.experiment import Experiment
+from umg_assets.statistics import assignment
 from umg_assets.transforms.exposures import (
     assigned_variants,
     bucket_of,
@@ -43,20 +43,20 @@ def at(day: int, hour: float) -> datetime:
 
 
 def rows_of(spark: SparkSession, table: tables.Table, rows: list[dict[str, Any]]) -> DataFrame:
-    """Rows of a contract; what a row leaves out is NULL."""
+    """Rows of a table; columns that a row leaves out are NULL."""
     types = ", ".join(f"{column.name} {column.type}" for column in table.columns)
     return spark.createDataFrame([tuple(row.get(name) for name in table.names) for row in rows], types)
 
 
 def event(number: int, name: str, day: int, hour: float, user: str = "u", **more: Any) -> dict[str, Any]:
-    """An event of the experiment `x` in session s1 unless more says otherwise."""
+    """An event of the experiment `x` in session s1, unless `more` names others."""
     known = {"event_id": f"e{number}", "event_name": name, "user_id": user, "user_key": user, "session_id": "s1"}
     when = {"occurred_at": at(day, hour), "event_date": date(2026, 3, day)}
     return {**known, **when, "experiment": "x", "variant": "control", **more}
 
 
 def visit(day: int, hour: float, session: str, played: int = 0, user: str = "u", **more: Any) -> dict[str, Any]:
-    """A visit of an hour, with one play where it played."""
+    """A visit of an hour, with one play if `played` (ms) is above 0."""
     began = {"visit_date": date(2026, 3, day), "started_at": at(day, hour), "ended_at": at(day, hour + 1)}
     sums = {"plays": int(played > 0), "streams": 0, "skips": 0, "completes": 0, "listening_ms": played}
     return {**began, **sums, "visit_key": f"{user}{day}{hour}", "user_key": user, "session_id": session, **more}
@@ -64,8 +64,8 @@ def visit(day: int, hour: float, session: str, played: int = 0, user: str = "u",
 
 def test_buckets_are_the_same_in_the_engine_as_in_python(spark: SparkSession):
     users = [("u1",), ("u0000042",), ("Zoë",), ("用户",), ("",)]
-    rows = spark.createDataFrame(users, "user_id string").select("user_id", bucket_of("salt-1").alias("found"))
-    assert {row["user_id"]: row["found"] for row in rows.collect()} == {
+    rows = spark.createDataFrame(users, "user_id string").select("user_id", bucket_of("salt-1").alias("bucket"))
+    assert {row["user_id"]: row["bucket"] for row in rows.collect()} == {
         user: assignment.bucket("salt-1", user) for (user,) in users
     }
 
@@ -83,24 +83,24 @@ def test_buckets_are_the_same_in_the_engine_as_in_python(spark: SparkSession):
 def test_the_engine_assigns_as_python_does(spark: SparkSession, more: dict[str, Any]):
     experiment = EXPERIMENT.model_copy(update=more)
     users = [(f"u{number:05d}", f"k{number}") for number in range(400)]
-    found = assigned_variants(spark.createDataFrame(users, "user_id string, user_key string"), experiment)
-    told = {row["user_key"]: row["assigned"] for row in found.collect()}
-    assert told == {key: assignment.assign(experiment, user) for user, key in users}
-    assert {None} < set(told.values()) or not more.get("traffic")
+    rows = assigned_variants(spark.createDataFrame(users, "user_id string, user_key string"), experiment)
+    assigned = {row["user_key"]: row["assigned"] for row in rows.collect()}
+    assert assigned == {key: assignment.assign(experiment, user) for user, key in users}
+    assert {None} < set(assigned.values()) or not more.get("traffic")
 
 
 def exposed(spark: SparkSession, events: list[dict[str, Any]], visits: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What first_exposures makes of events and visits, all users assigned to control."""
+    """The first exposures by events and visits, with all users assigned to control."""
     days = first_events(rows_of(spark, tables.RAW_APP_EVENTS, events), "age_picks")
-    keys = sorted({one["user_key"] for one in (*events, *visits)})
+    keys = sorted({row["user_key"] for row in (*events, *visits)})
     assigned = spark.createDataFrame([(key, "control") for key in keys], "user_key string, assigned string")
-    found = first_exposures(
+    first = first_exposures(
         exposures_of(days, "x", EXPERIMENT), rows_of(spark, tables.VISITS, visits), assigned, EXPERIMENT
     )
-    return [row.asDict() for row in found.orderBy("user_key").collect()]
+    return [row.asDict() for row in first.orderBy("user_key").collect()]
 
 
-def test_the_first_eligible_load_of_home_exposes_and_only_from_its_own_visit_on(spark: SparkSession):
+def test_the_first_eligible_load_of_home_exposes_a_user_from_its_visit_on(spark: SparkSession):
     events = [
         event(1, "home_loaded", 9, 8, properties='{"eligible": false}', session_id="s0"),
         event(2, "home_loaded", 10, 9, properties='{"eligible": true}', session_id="s1"),
@@ -109,11 +109,11 @@ def test_the_first_eligible_load_of_home_exposes_and_only_from_its_own_visit_on(
         event(5, "home_loaded", 10, 9, user="other", experiment="y"),
     ]
     visits = [visit(9, 8, "s0"), visit(10, 8.5, "s1", country="AT"), visit(10, 8.7, "s2"), visit(3, 8, "p")]
-    (found,) = exposed(spark, events, visits)
-    assert (found["user_key"], found["exposure_date"], found["variant"]) == ("u", date(2026, 3, 10), "control")
-    assert found["visit_at"].replace(tzinfo=UTC) == at(10, 8.5)
-    assert (found["country"], found["age_group"], found["tenure"]) == ("AT", "unknown", "returning")
-    assert found["two_arms_from"] is None
+    (first,) = exposed(spark, events, visits)
+    assert (first["user_key"], first["exposure_date"], first["variant"]) == ("u", date(2026, 3, 10), "control")
+    assert first["visit_at"].replace(tzinfo=UTC) == at(10, 8.5)
+    assert (first["country"], first["age_group"], first["tenure"]) == ("AT", "unknown", "returning")
+    assert first["two_arms_from"] is None
 
 
 def test_a_user_seen_in_two_variants_is_in_two_arms_from_that_day_on(spark: SparkSession):
@@ -123,14 +123,14 @@ def test_a_user_seen_in_two_variants_is_in_two_arms_from_that_day_on(spark: Spar
         event(3, "home_loaded", 11, 9, user="same_day"),
         event(4, "home_loaded", 11, 10, user="same_day", variant="b"),
     ]
-    found = exposed(spark, events, [])
-    assert [(one["user_key"], one["two_arms_from"]) for one in found] == [
+    rows = exposed(spark, events, [])
+    assert [(row["user_key"], row["two_arms_from"]) for row in rows] == [
         ("same_day", date(2026, 3, 11)),
         ("u", date(2026, 3, 12)),
     ]
 
 
-def test_an_earlier_event_that_comes_late_moves_the_exposure_and_nothing_else_has_to_be_written_again(
+def test_a_late_earlier_event_moves_the_exposure_and_changes_no_other_day(
     spark: SparkSession,
 ):
     on_time, late = event(2, "home_loaded", 12, 9), event(1, "home_loaded", 10, 9)
@@ -147,11 +147,11 @@ def test_an_earlier_event_that_comes_late_moves_the_exposure_and_nothing_else_ha
 def test_without_an_exposure_in_both_arms_active_users_count_as_assigned(spark: SparkSession):
     visits = rows_of(spark, tables.VISITS, [visit(8, 9, "s0"), visit(10, 9, "s1"), visit(10, 9, "s2", user="out")])
     assigned = spark.createDataFrame([("u", "b"), ("out", None)], "user_key string, assigned string")
-    found = exposures_by_assignment(visits, assigned, FIRST).collect()
-    assert [(row["user_key"], row["exposure_date"], row["variant"]) for row in found] == [("u", date(2026, 3, 10), "b")]
+    rows = exposures_by_assignment(visits, assigned, FIRST).collect()
+    assert [(row["user_key"], row["exposure_date"], row["variant"]) for row in rows] == [("u", date(2026, 3, 10), "b")]
 
 
-def test_visits_without_a_play_count_as_sessions_of_no_play_time(spark: SparkSession):
+def test_visits_without_a_play_count_as_sessions_without_play_time(spark: SparkSession):
     users = rows_of(spark, tables.USERS, [{"user_key": "u", "country": "AT", "valid_from": date(1900, 1, 1)}])
     plays = [
         {
@@ -167,29 +167,28 @@ def test_visits_without_a_play_count_as_sessions_of_no_play_time(spark: SparkSes
         }
     ]
     events = [event(1, "home_loaded", 10, 8.9), event(2, "home_loaded", 10, 15, session_id="s2")]
-    found = visits_of(
+    visits = visits_of(
         rows_of(spark, tables.PLAYS, plays), rows_of(spark, tables.RAW_APP_EVENTS, events), users
     ).orderBy("started_at")
-    told = [
-        (row["session_id"], row["plays"], row["skips"], row["listening_ms"], row["country"]) for row in found.collect()
-    ]
-    assert told == [("s1", 1, 1, 20_000, "AT"), ("s2", 0, 0, 0, "AT")]
+    columns = "session_id", "plays", "skips", "listening_ms", "country"
+    rows = [tuple(row[name] for name in columns) for row in visits.collect()]
+    assert rows == [("s1", 1, 1, 20_000, "AT"), ("s2", 0, 0, 0, "AT")]
 
 
-def test_sums_run_from_the_exposed_visit_whole_through_each_day_capped_and_returns_need_a_day_of_data(
+def test_sums_run_from_the_whole_exposed_visit_through_each_day_and_returns_need_a_day_of_data(
     spark: SparkSession,
 ):
     visits = [
         visit(4, 9, "p1", 5_000),  # the pre-period
         visit(10, 7, "s0", 100_000),  # the day of the exposure, before it
-        visit(10, 8, "s1", 900_000),  # holds it
+        visit(10, 8, "s1", 900_000),  # with the exposure; above the cap
         visit(11, 8, "s2", 3_000),  # 23 hours after its end
         visit(12, 8, "s3"),
     ]
     table = rows_of(spark, tables.VISITS, visits)
     events = [event(1, "home_loaded", 10, 8.5), event(2, "age_picks_impressed", 10, 8.5, variant="control")]
     events += [event(3, "play_start", 11, 8, properties='{"section": "age_picks"}')]
-    events += [event(4 + n, "play_start", 11, 8, properties=said) for n, said in enumerate(OTHER_SECTIONS)]
+    events += [event(4 + n, "play_start", 11, 8, properties=section) for n, section in enumerate(OTHER_SECTIONS)]
     days = first_events(rows_of(spark, tables.RAW_APP_EVENTS, events), "age_picks")
     assigned = spark.createDataFrame([("u", "control")], "user_key string, assigned string")
     first = first_exposures(exposures_of(days, "x", EXPERIMENT), table, assigned, EXPERIMENT)
@@ -199,11 +198,11 @@ def test_sums_run_from_the_exposed_visit_whole_through_each_day_capped_and_retur
     ends = [(date(2026, 3, day), at(day + 1, -1)) for day in (10, 11, 12)]
     throughs = spark.createDataFrame(ends, "through date, cutoff timestamp")
     sums = user_sums(first, after, daily, before, throughs)
-    told = [
+    rows = [
         (row["sessions"], row["session_ms"], row["listening_ms"], row["plays"], row["returnable"], row["returned"])
         for row in sums.orderBy("through").collect()
     ]
-    assert told == [
+    assert rows == [
         (1, 600_000, 900_000, 1, 0, 0),
         (2, 603_000, 903_000, 2, 1, 1),
         (3, 603_000, 903_000, 2, 1, 1),

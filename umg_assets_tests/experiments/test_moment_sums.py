@@ -1,4 +1,4 @@
-"""Sums over users in the engine are those of the arrays; ranks are scipy's."""
+"""The engine's sums over users equal those of arrays; its ranks equal scipy's."""
 
 from datetime import date
 from decimal import Decimal
@@ -8,9 +8,9 @@ import numpy as np
 from pyspark.sql import SparkSession
 from scipy.stats import rankdata
 
-from umg_assets.experiments.assignment import user_bucket
 from umg_assets.experiments.evidence_text import from_text, to_text
-from umg_assets.experiments.moments import (
+from umg_assets.statistics.assignment import user_bucket
+from umg_assets.statistics.moments import (
     BucketSums,
     Evidence,
     RankSums,
@@ -59,62 +59,69 @@ TYPES = (
 def test_moments_are_exact_beyond_64_bits_in_every_slice(spark: SparkSession):
     rows = [row.asDict() for row in moments_of(spark.createDataFrame(USERS, TYPES)).collect()]
     for arm, part, value, at in (("control", "all", "", None), ("b", "country", "AT", 3)):
-        own = [user for user in USERS if user[2] == arm and (at is None or user[at] == value)]
-        (found,) = [one for one in rows if (one["variant"], one["slice"], one["value"]) == (arm, part, value)]
-        columns = {name: [user[at] for user in own] for at, name in enumerate(("n", "d", "cn", "cd"), 7)}
-        assert found["users"] == len(own)
-        assert {name: found[name] for name in columns} == {name: sum(values) for name, values in columns.items()}
+        users = [user for user in USERS if user[2] == arm and (at is None or user[at] == value)]
+        (sums,) = [row for row in rows if (row["variant"], row["slice"], row["value"]) == (arm, part, value)]
+        columns = {name: [user[at] for user in users] for at, name in enumerate(("n", "d", "cn", "cd"), 7)}
+        assert sums["users"] == len(users)
+        assert {name: sums[name] for name in columns} == {name: sum(values) for name, values in columns.items()}
         for product in PRODUCTS:
-            one = next(
+            left = next(
                 name for name in ("cn", "cd", "n", "d") if product.startswith(name) and product[len(name) :] in columns
             )
-            other = product[len(one) :]
-            assert int(found[product]) == sum(a * b for a, b in zip(columns[one], columns[other], strict=True)), product
+            right = product[len(left) :]
+            assert int(sums[product]) == sum(a * b for a, b in zip(columns[left], columns[right], strict=True)), product
 
 
-def test_rank_sums_and_ties_are_scipys(spark: SparkSession):
-    found = rank_sums(user_values(spark.createDataFrame(USERS, TYPES)), "control", ["b", "c"]).collect()
-    assert len(found) == 2
-    for row in found:
-        own = [(user[2], user[7] / user[8]) for user in USERS if user[8] and user[2] in ("control", row["treatment"])]
-        values = np.array([value for _, value in own])
+def test_rank_sums_and_ties_agree_with_scipy(spark: SparkSession):
+    rows = rank_sums(user_values(spark.createDataFrame(USERS, TYPES)), "control", ["b", "c"]).collect()
+    assert len(rows) == 2
+    for row in rows:
+        arms = "control", row["treatment"]
+        ranked = [(user[2], user[7] / user[8]) for user in USERS if user[8] and user[2] in arms]
+        values = np.array([value for _, value in ranked])
         ranks, counts = rankdata(values), np.unique(values, return_counts=True)[1]
-        treated = np.array([arm != "control" for arm, _ in own])
+        treated = np.array([arm != "control" for arm, _ in ranked])
         assert row["rank_sum_twice"] == 2 * ranks[treated].sum()
         assert int(row["ties"]) == int((counts.astype(object) ** 3 - counts).sum())
         assert (row["control_count"], row["treatment_count"]) == ((~treated).sum(), treated.sum())
 
 
-def test_buckets_bins_and_session_sums_are_those_of_the_definitions(spark: SparkSession):
+def test_buckets_bins_and_session_sums_agree_with_their_definitions(spark: SparkSession):
     users = spark.createDataFrame(USERS, TYPES)
-    found = {(row["variant"], row["bucket"]): (row["users"], row["n"]) for row in bucket_sums(users).collect()}
+    buckets = {(row["variant"], row["bucket"]): (row["users"], row["n"]) for row in bucket_sums(users).collect()}
     expected: dict[tuple[str, int], tuple[int, int]] = {}
     for user in USERS:
         key = (user[2], user_bucket(user[1]))
-        held, total = expected.get(key, (0, 0))
-        expected[key] = (held + 1, total + user[7])
-    assert found == expected
+        count, total = expected.get(key, (0, 0))
+        expected[key] = (count + 1, total + user[7])
+    assert buckets == expected
     lengths = [0, 4_999, 5_000, 599_999, 600_000, 3_599_999, 3_600_000, 86_399_999, 86_400_000, 10**9]
     sessions = spark.createDataFrame(
         [(DAY, "b", "00000001", length) for length in lengths],
         "through date, variant string, user_key string, session_ms bigint",
     )
-    assert sorted(row["bin"] for row in session_bins(sessions).collect()) == sorted({bin_of(one) for one in lengths})
+    assert sorted(row["bin"] for row in session_bins(sessions).collect()) == sorted(
+        {bin_of(length) for length in lengths}
+    )
     (sums,) = session_moments(sessions).collect()
-    assert (sums["sessions"], sums["n"], int(sums["nn"])) == (10, sum(lengths), sum(one * one for one in lengths))
+    assert (sums["sessions"], sums["n"], int(sums["nn"])) == (
+        10,
+        sum(lengths),
+        sum(length * length for length in lengths),
+    )
 
 
 def test_the_top_users_are_one_in_a_hundred_rounded_up(spark: SparkSession):
-    found = {
+    top = {
         row["variant"]: (row["users"], row["n"])
         for row in top_users(spark.createDataFrame(USERS, TYPES), "m").collect()
     }
     for arm in ("control", "b", "c"):
-        assert found[arm] == (1, max(user[7] for user in USERS if user[2] == arm))
+        assert top[arm] == (1, max(user[7] for user in USERS if user[2] == arm))
 
 
-def test_evidence_comes_back_from_its_text_as_it_was():
-    big, of_the_engine = 10**30, cast(Any, Decimal(10**30))
+def test_evidence_survives_being_written_as_text_and_read():
+    big, decimal = 10**30, cast(Any, Decimal(10**30))
     bucket = BucketSums.from_rows([{"metric": "m", "variant": "b", "bucket": 7, "users": 2, "n": 5, "d": 3}])
     evidence = Evidence(
         through=DAY,
@@ -142,7 +149,7 @@ def test_evidence_comes_back_from_its_text_as_it_was():
     assert to_text(again) == to_text(evidence)
     assert again.moments == evidence.moments
     assert again.trust == evidence.trust
-    assert [list(one.users.nonzero()[0]) for one in again.buckets] == [[7]]
-    assert to_text(Evidence(DAY, True, False, Trust({}), (UserMoments("m", "b", 1, 1, 1, of_the_engine, 1, 1),))).count(
+    assert [list(sums.users.nonzero()[0]) for sums in again.buckets] == [[7]]
+    assert to_text(Evidence(DAY, True, False, Trust({}), (UserMoments("m", "b", 1, 1, 1, decimal, 1, 1),))).count(
         str(big)
     )

@@ -1,4 +1,4 @@
-"""Moments and evidence out of arrays with a value a user: what an engine would aggregate."""
+"""Moments and evidence from arrays with one value per user: what an engine would aggregate."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from umg_assets.experiments.definition import Experiment
-from umg_assets.experiments.moments import VARIABLES, Evidence, RankSums, Trust, UserMoments
+from umg_assets.settings.experiment import Experiment
+from umg_assets.statistics.moments import VARIABLES, Evidence, RankSums, Trust, UserMoments
 
 FIRST_DAY = date(2026, 3, 2)
 
@@ -27,7 +27,7 @@ def experiment(**changes: Any) -> Experiment:
 
 
 def moments(metric: str, variant: str, *columns: Any, **changes: Any) -> UserMoments:
-    """From numerator, and denominator and covariates if given (else 1 and 0 for each user), a value a user."""
+    """From arrays of numerators, denominators (default 1) and covariates (default 0), one value per user."""
     given = [np.asarray(column, dtype=float) for column in columns]
     users = len(given[0])
     full = given + [np.ones(users), np.zeros(users), np.zeros(users)][len(given) - 1 :]
@@ -42,7 +42,7 @@ def moments(metric: str, variant: str, *columns: Any, **changes: Any) -> UserMom
 
 
 def evidence(*rows: UserMoments, day: int = 14, **changes: Any) -> Evidence:
-    """Settled, complete on day 14, exposed as the moments of the first metric say."""
+    """Settled, complete on day 14, exposed users as in the moments of the first metric."""
     first = [row for row in rows if row.slice == "all" and row.metric == rows[0].metric]
     plain: dict[str, Any] = {
         "through": FIRST_DAY + timedelta(days=day - 1),
@@ -55,7 +55,7 @@ def evidence(*rows: UserMoments, day: int = 14, **changes: Any) -> Evidence:
 
 
 def rank_sums(control: np.ndarray, treatment: np.ndarray, unit: str = "user") -> RankSums:
-    """Average ranks of both together."""
+    """Rank sums of both sides, ranked together."""
     values = np.concatenate([control, treatment])
     _, counts = np.unique(values, return_counts=True)
     twice = round(2 * rankdata(values)[len(control) :].sum())
@@ -63,5 +63,5 @@ def rank_sums(control: np.ndarray, treatment: np.ndarray, unit: str = "user") ->
 
 
 def trust(exposed: Mapping[str, int], **changes: Any) -> Trust:
-    """Counts of a trust check."""
+    """The counts of Trust."""
     return Trust(exposed=exposed, **changes)

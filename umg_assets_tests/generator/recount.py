@@ -1,4 +1,4 @@
-"""The lakehouse's rules once more, record by record in plain Python, for landing files small enough for that."""
+"""The lakehouse's rules a second time, record by record in plain Python, for small landing files."""
 
 import bz2
 import csv
@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 
 def read_text(path: Path) -> str:
-    """The file's text; bytes that are no UTF-8 become surrogates."""
+    """The file's text, decompressed; bytes that are not UTF-8 become surrogates."""
     content = path.read_bytes()
     if path.suffix == ".gz":
         content = gzip.decompress(content)
@@ -34,7 +34,7 @@ def read_text(path: Path) -> str:
 
 
 def read_records(path: Path) -> Iterator[Row | str]:
-    """Each record: its fields, or the reason why there are none."""
+    """Each record: its fields, or the reason why it has none."""
     if path.suffix == ".parquet":
         yield from pq.ParquetFile(path).read().to_pylist()
         return
@@ -69,7 +69,7 @@ def _is_unicode(text: str) -> bool:
 
 @dataclass
 class Recount:
-    """What the files hold: by path, good rows and bad records by reason."""
+    """The contents of the files by path: good rows, and bad records by reason."""
 
     zone: ZoneInfo
     first_day: date
@@ -77,25 +77,25 @@ class Recount:
     bad: dict[str, Counter[str]]
 
     def rows(self, source: str) -> list[Row]:
-        """The good rows of a source by delivery date, path and place: of two that clash, the later one holds."""
+        """The good rows of a source, ordered by delivery date, path and position: the last row of a key counts."""
         paths = sorted((p for p in self.good if p.startswith(f"{source}/")), key=lambda p: (delivered_on(p), p))
         return [row for path in paths for row in self.good[path]]
 
 
 def recount(landing: Path, zone: str, first_day: date) -> Recount:
-    """Read every file under landing."""
-    found = Recount(ZoneInfo(zone), first_day, {}, {})
+    """Read and check every file under landing."""
+    contents = Recount(ZoneInfo(zone), first_day, {}, {})
     for path in sorted(p for p in landing.rglob("*") if p.is_file()):
         name = path.relative_to(landing).as_posix()
-        found.good[name], found.bad[name] = [], Counter()
+        contents.good[name], contents.bad[name] = [], Counter()
         check = {"plays": _check_play, "users": _check_user, "tracks": _check_track}[name.split("/")[0]]
         for record in read_records(path):
-            row = record if isinstance(record, str) else check(found, record, delivered_on(name))
+            row = record if isinstance(record, str) else check(contents, record, delivered_on(name))
             if isinstance(row, str):
-                found.bad[name][row] += 1
+                contents.bad[name][row] += 1
             else:
-                found.good[name].append(row | {"delivered": delivered_on(name)})
-    return found
+                contents.good[name].append(row | {"delivered": delivered_on(name)})
+    return contents
 
 
 def delivered_on(path: str) -> date:
@@ -103,7 +103,7 @@ def delivered_on(path: str) -> date:
     return date.fromisoformat(path[at + 1 : at + 11])
 
 
-def _check_play(found: Recount, record: Row, delivered: date) -> Row | str:
+def _check_play(contents: Recount, record: Row, delivered: date) -> Row | str:
     if "ts" in record:
         user = record["user"] or {}
         record = {
@@ -125,12 +125,12 @@ def _check_play(found: Recount, record: Row, delivered: date) -> Row | str:
         played = int(record["played_ms"])
     except ValueError:
         return "unparsable_played_ms"
-    local = start.astimezone(found.zone).date()
+    local = start.astimezone(contents.zone).date()
     if played < 0 or played > DAY_MS:
         return "negative_duration" if played < 0 else "duration_over_24h"
     if start.date() > delivered + timedelta(days=1):
         return "starts_after_delivery"
-    if local < found.first_day:
+    if local < contents.first_day:
         return "before_first_day"
     return {"country": None} | record | {"started_at": start, "played_ms": played, "play_date": local}
 
@@ -146,7 +146,7 @@ def _instant(value: Any) -> datetime | None:
         return None
 
 
-def _check_user(found: Recount, record: Row, delivered: date) -> Row | str:
+def _check_user(contents: Recount, record: Row, delivered: date) -> Row | str:
     if record["user_id"] is None:
         return "missing_user_id"
     try:
@@ -156,7 +156,7 @@ def _check_user(found: Recount, record: Row, delivered: date) -> Row | str:
     return {"age_group": None} | record | {"birth_date": birth}
 
 
-def _check_track(found: Recount, record: Row, delivered: date) -> Row | str:
+def _check_track(contents: Recount, record: Row, delivered: date) -> Row | str:
     if record["track_id"] is None:
         return "missing_track_id"
     try:
@@ -165,25 +165,27 @@ def _check_track(found: Recount, record: Row, delivered: date) -> Row | str:
         return "unparsable_duration_ms"
 
 
-def plays_that_count(found: Recount) -> list[Row]:
-    """One row a play with country, age_group and track (None: unknown): the last delivered of each play_id, where
-    copies on local days more than 35 days apart are different plays."""
+def plays_that_count(contents: Recount) -> list[Row]:
+    """The copy of each play that was delivered last, with country, age_group and track (None: unknown) added.
+
+    Copies of a play_id on local days more than 35 days apart are different plays.
+    """
     copies: dict[str, list[tuple[int, Row]]] = defaultdict(list)
-    for place, row in enumerate(found.rows("plays")):
-        copies[row["play_id"]].append((place, row))
+    for position, row in enumerate(contents.rows("plays")):
+        copies[row["play_id"]].append((position, row))
     kept: list[Row] = []
     for rows in copies.values():
-        rows.sort(key=lambda placed: placed[1]["play_date"])
+        rows.sort(key=lambda copy: copy[1]["play_date"])
         groups = [[rows[0]]]
-        for placed in rows[1:]:
-            if placed[1]["play_date"] - groups[-1][-1][1]["play_date"] > timedelta(days=35):
+        for copy in rows[1:]:
+            if copy[1]["play_date"] - groups[-1][-1][1]["play_date"] > timedelta(days=35):
                 groups.append([])
-            groups[-1].append(placed)
-        kept += [max(group, key=lambda placed: placed[0])[1] for group in groups]
+            groups[-1].append(copy)
+        kept += [max(group, key=lambda copy: copy[0])[1] for group in groups]
     history: dict[str, list[Row]] = defaultdict(list)
-    for row in found.rows("users"):
+    for row in contents.rows("users"):
         history[row["user_id"]].append(row)
-    tracks = {row["track_id"]: row for row in found.rows("tracks")}
+    tracks = {row["track_id"]: row for row in contents.rows("tracks")}
     return [_complete(play, history.get(play["user_id"], []), tracks.get(play["track_id"])) for play in kept]
 
 
@@ -201,7 +203,7 @@ def _complete(play: Row, history: list[Row], track: Row | None) -> Row:
 
 
 def age_group(birth: date, day: date) -> str:
-    """By completed years; who was born on 29 February turns on the 28th where there is none."""
+    """The age group by completed years; a birthday on 29 February is on the 28th in other years."""
     try:
         birthday = birth.replace(year=day.year)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Deliveries: which file a play goes into."""
+"""Deliveries: the file into which each play goes."""
 
 from datetime import date
 
@@ -34,7 +34,7 @@ def test_no_play_is_delivered_before_the_day_it_starts(deliveries: Deliveries) -
 
 
 def test_corrections_stay_within_35_days_of_the_play(deliveries: Deliveries) -> None:
-    """So that reused play_ids are the only ones whose local days lie further apart."""
+    """So only reused play_ids have copies whose local days are further apart."""
     rows, local = deliveries.rows, WORLD.calendar.local_date(deliveries.rows.start)
     first, last = np.full(WORLD.plays, 10**6), np.zeros(WORLD.plays, np.int64)
     np.minimum.at(first, rows.number, local)

@@ -1,4 +1,4 @@
-"""The files are the same for the same knobs, come in the exporters' formats, and hold every fault that is promised."""
+"""The same knobs give the same files, in the exporters' formats, with every fault that is promised."""
 
 import csv
 import hashlib
@@ -43,10 +43,10 @@ def test_the_same_knobs_give_the_same_bytes(home: Path, tmp_path: Path) -> None:
 
 def test_another_seed_gives_other_bytes_in_every_file(tmp_path: Path) -> None:
     small = {"plays": 300, "days": 4, "last_day": date(2026, 11, 22)}
-    generate(World(seed=1, **small), tmp_path / "one", None)
-    generate(World(seed=2, **small), tmp_path / "two", None)
-    one, two = fingerprints(tmp_path / "one"), fingerprints(tmp_path / "two")
-    assert not {path for path in one if one[path] == two.get(path)}
+    generate(World(seed=1, **small), tmp_path / "first", None)
+    generate(World(seed=2, **small), tmp_path / "second", None)
+    first, second = fingerprints(tmp_path / "first"), fingerprints(tmp_path / "second")
+    assert not {path for path in first if first[path] == second.get(path)}
 
 
 def test_each_kind_of_fault_is_planted(home: Path) -> None:
@@ -62,19 +62,19 @@ def test_each_kind_of_fault_is_planted(home: Path) -> None:
     assert set(summary["reasons"]["tracks"]) >= {"missing_track_id", "field_count", "unparsable_duration_ms"}
 
 
-def test_the_faults_found_in_the_files_are_the_faults_counted(home: Path) -> None:
-    """Copies of a play are told apart by what differs; files delivered twice are left out."""
-    told = json.loads((home / "truth/summary.json").read_text())["faults"]
-    found = recount(home / "landing", WORLD.zone, WORLD.first_day)
-    again = {path for path in found.good if ".again." in path}
-    assert len(again) == told["file_delivered_twice"] == 3
+def test_the_summary_counts_the_faults_that_are_in_the_files(home: Path) -> None:
+    """The kind of a fault follows from how a play's copies differ; files delivered twice are left out."""
+    faults = json.loads((home / "truth/summary.json").read_text())["faults"]
+    contents = recount(home / "landing", WORLD.zone, WORLD.first_day)
+    again = {path for path in contents.good if ".again." in path}
+    assert len(again) == faults["file_delivered_twice"] == 3
     for path in again:
-        assert found.good[path] == found.good[path.replace(".again", "")]
-        assert found.bad[path] == found.bad[path.replace(".again", "")]
+        assert contents.good[path] == contents.good[path.replace(".again", "")]
+        assert contents.bad[path] == contents.bad[path.replace(".again", "")]
 
     copies: dict[str, list[dict]] = {}
-    for path in sorted(found.good, key=lambda path: (delivered_on(path), path)):
-        for row in [] if path in again or not path.startswith("plays/") else found.good[path]:
+    for path in sorted(contents.good, key=lambda path: (delivered_on(path), path)):
+        for row in [] if path in again or not path.startswith("plays/") else contents.good[path]:
             copies.setdefault(row["play_id"], []).append(row | {"path": path})
     kinds: Counter[str] = Counter()
     for first, *others in copies.values():
@@ -86,9 +86,9 @@ def test_the_faults_found_in_the_files_are_the_faults_counted(home: Path) -> Non
             kinds["corrected_twice_in_a_file" if one_file else "corrected_in_two_files_of_a_day"] += 1
         elif others:
             kinds[what_differs(first, others[0])] += 1
-    rows = [row for own in copies.values() for row in own]
+    rows = [row for copies_of_play in copies.values() for row in copies_of_play]
     kinds["rows_with_event_country"] = sum(row["country"] is not None for row in rows)
-    assert kinds == Counter({kind: told[kind] for kind in kinds})
+    assert kinds == Counter({kind: faults[kind] for kind in kinds})
     assert len(kinds) == 11
 
 
@@ -101,9 +101,9 @@ def what_differs(first: dict, second: dict) -> str:
     return "repeat_in_the_same_file" if first["path"] == second["path"] else "repeat_in_a_later_file"
 
 
-def test_no_bad_record_bears_the_id_of_a_good_play(home: Path) -> None:
-    found = recount(home / "landing", WORLD.zone, WORLD.first_day)
-    good = {row["play_id"] for row in found.rows("plays")}
+def test_no_bad_record_has_the_id_of_a_good_play(home: Path) -> None:
+    contents = recount(home / "landing", WORLD.zone, WORLD.first_day)
+    good = {row["play_id"] for row in contents.rows("plays")}
     text = "".join(read_text(path) for path in (home / "landing/plays").glob("*.jsonl"))
     ids = [line.split('"')[3] for line in text.splitlines() if '"played_ms":-' in line]
     assert ids
@@ -118,14 +118,14 @@ def test_a_clean_world_has_no_bad_records(tmp_path: Path) -> None:
 
 
 def test_users_who_move_count_in_both_countries(home: Path) -> None:
-    found = recount(home / "landing", WORLD.zone, WORLD.first_day)
+    contents = recount(home / "landing", WORLD.zone, WORLD.first_day)
     countries: dict[str, set[str]] = {}
-    for row in found.rows("users"):
+    for row in contents.rows("users"):
         countries.setdefault(row["user_id"], set()).add(row["country"])
     moved = {user for user, seen in countries.items() if len(seen) > 1}
     assert len(moved) == json.loads((home / "truth/summary.json").read_text())["faults"]["users_who_move"]
     heard: dict[str, set[str]] = {user: set() for user in moved}
-    for play in plays_that_count(found):
+    for play in plays_that_count(contents):
         if play["user_id"] in moved:
             heard[play["user_id"]].add(play["country"])
     assert any(len(seen) > 1 for seen in heard.values())
@@ -177,7 +177,7 @@ def test_plays_come_in_three_eras_and_late_files_keep_the_first_layout(home: Pat
     assert pq.read_schema(regular[-1]).field("started_at").type == pa.timestamp("us", "UTC")
 
 
-def test_the_catalogue_has_titles_that_are_hard_on_csv(home: Path) -> None:
+def test_the_catalogue_has_titles_that_are_difficult_in_csv(home: Path) -> None:
     (path,) = (home / "landing/tracks").glob("*.csv")
     with path.open(encoding="utf-8", newline="") as file:
         titles = "".join(row["title"] for row in csv.DictReader(file) if row["title"])
@@ -185,7 +185,7 @@ def test_the_catalogue_has_titles_that_are_hard_on_csv(home: Path) -> None:
     assert not titles.isascii()
 
 
-def test_the_sources_fit_every_file_once_and_tell_its_delivery_date(home: Path) -> None:
+def test_each_file_matches_one_source_which_gives_its_delivery_date(home: Path) -> None:
     sources = tomllib.loads(SOURCES.read_text("utf-8"))["sources"]
     for row in pq.read_table(home / "truth/files.parquet").to_pylist():
         fitting = [source for source in sources[row["source"]] if fnmatch(row["path"], source["files"])]
@@ -195,13 +195,14 @@ def test_the_sources_fit_every_file_once_and_tell_its_delivery_date(home: Path) 
         assert match.group(1) == row["delivery_date"].isoformat()
 
 
-def test_progress_rises_from_nothing_to_one(tmp_path: Path) -> None:
-    told: list[tuple[float, str]] = []
-    generate(World(plays=200, days=4), tmp_path / "l", tmp_path / "t", lambda part, phrase: told.append((part, phrase)))
-    parts = [part for part, _ in told]
+def test_progress_rises_from_0_to_1(tmp_path: Path) -> None:
+    reports: list[tuple[float, str]] = []
+    world = World(plays=200, days=4)
+    generate(world, tmp_path / "l", tmp_path / "t", lambda part, phrase: reports.append((part, phrase)))
+    parts = [part for part, _ in reports]
     assert parts == sorted(parts)
     assert (parts[0], parts[-1]) == (0, 1)
-    assert all(phrase for _, phrase in told)
+    assert all(phrase for _, phrase in reports)
 
 
 @pytest.mark.parametrize(

@@ -18,27 +18,28 @@ def test_an_age_group_changes_on_the_birthday_and_for_leap_days_on_the_28th_of_f
     births = [date(1992, 2, 29), date(1992, 2, 28), date(1992, 3, 1), date(2012, 2, 29), date(2002, 3, 1)]
     days = [date(year, 2, 26) + timedelta(days=n) for year in (2017, 2018, 2025, 2027, 2028) for n in range(6)]
     people = replace(people, row_birth=np.array([(birth - EPOCH).days for birth in births]))
-    asked = [(row, day) for row in range(len(births)) for day in days if day.year - births[row].year > 13]
-    got = people.age_group_on(np.array([row for row, _ in asked]), np.array([(day - EPOCH).days for _, day in asked]))
-    assert [AGE_GROUPS[group] for group in got] == [age_group(births[row], day) for row, day in asked]
+    lookups = [(row, day) for row in range(len(births)) for day in days if day.year - births[row].year > 13]
+    rows, days_since_1970 = zip(*((row, (day - EPOCH).days) for row, day in lookups), strict=True)
+    groups = people.age_group_on(np.array(rows), np.array(days_since_1970))
+    assert [AGE_GROUPS[group] for group in groups] == [age_group(births[row], day) for row, day in lookups]
 
 
-def test_nobody_is_under_13_and_some_give_no_birth_date() -> None:
+def test_nobody_is_under_13_and_some_users_have_no_birth_date() -> None:
     people = make_people(World(plays=30_000, days=40, last_day=date(2027, 3, 20), users=20_000))
     youngest = EPOCH + timedelta(days=int(people.row_birth.max()))
     assert youngest <= WORLD.first_day.replace(year=WORLD.first_day.year - 13)
     assert 0.03 < (people.row_birth == NO_DATE).mean() < 0.2
 
 
-def test_a_delivered_row_holds_from_its_day_on_and_the_first_one_before_it_too() -> None:
+def test_a_delivered_row_is_valid_from_its_day_on_and_the_first_one_also_before() -> None:
     people = make_people(WORLD)
     several = np.flatnonzero(np.bincount(people.row_user) > 1)
     assert len(several) > 5
     for user in several.tolist():
         rows = np.flatnonzero(people.row_user == user)
         for day in range(-1, WORLD.days + 1):
-            held = [row for row in rows if people.row_day[row] <= day]
-            assert people.row_on(np.array([user]), np.array([day]))[0] == (held[-1] if held else rows[0])
+            delivered = [row for row in rows if people.row_day[row] <= day]
+            assert people.row_on(np.array([user]), np.array([day]))[0] == (delivered[-1] if delivered else rows[0])
 
 
 def test_users_in_no_file_have_no_country() -> None:

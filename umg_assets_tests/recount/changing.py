@@ -1,4 +1,4 @@
-"""One row of a table changed by hand, with delta-rs, as nobody should."""
+"""Changes, deletes and adds rows of a table by hand, with delta-rs, as nobody should."""
 
 from datetime import date
 from typing import Any
@@ -20,10 +20,10 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "top_artists_by_genre": ("streams", 77),
     "age_group_favourites": ("artist_name", "Another Artist"),
 }
-"""By recounted table, a column and what it is changed to."""
+"""By recounted table: a column and the value it is changed to."""
 
 
-_OTHER = {
+_DIFFERENT = {
     "string": "concat(coalesce({0}, ''), '?')",
     "bigint": "{0} + 77",
     "int": "{0} + 77",
@@ -31,31 +31,33 @@ _OTHER = {
     "timestamp": "{0} + interval '1 second'",
     "boolean": "not {0}",
 }
-"""By type, what a value is changed to, in delta-rs's SQL."""
+"""By type: an SQL expression of delta-rs for a value that differs from `{0}`."""
 
 
 def change_a_row(lake: Lake, name: str) -> tuple[str, str]:
-    """Changes a row of the table. Returns what names the row and what is said of it by a reconciliation."""
+    """Changes a row of the table. Returns its name and the difference, both as a reconciliation prints them."""
     column, value = CHANGES[name]
     rows = lake.rows(name)
     row = rows[len(rows) // 2]
     assert row[column] != value
-    found = _delta(lake, name).update(predicate=_predicate(name, row), new_values={column: value})
-    assert found["num_updated_rows"] == 1
+    outcome = _delta(lake, name).update(predicate=_predicate(name, row), new_values={column: value})
+    assert outcome["num_updated_rows"] == 1
     return _named(name, row), f"{column} {value}, counted {row[column]}"
 
 
 def change_a_row_a_column(lake: Lake, table: Table) -> dict[str, str]:
-    """Changes every column of the table that is not of its key, each in a row of its own. Returns, by what names a row,
-    the column that is another one in it. The rows know what any row knows: no made-up play says its section."""
+    """Changes every column outside the table's key, each in a different row. Returns the changed column by row name.
+
+    Picks rows that have a value in every column in which any row has one: no generated play has a section.
+    """
     columns = [name for name in table.names if name not in _key(table.name)]
-    every = lake.rows(table.name)
-    known = {name for row in every for name, value in row.items() if value is not None}
-    rows = [row for row in every if None not in (row[name] for name in known)]
+    all_rows = lake.rows(table.name)
+    known = {name for row in all_rows for name, value in row.items() if value is not None}
+    rows = [row for row in all_rows if None not in (row[name] for name in known)]
     chosen = dict(zip(columns, rows, strict=False))
     assert len(chosen) == len(columns)
     updates = {
-        column: f"case when {_predicate(table.name, row)} then {_OTHER[table.type_of(column)].format(column)} "
+        column: f"case when {_predicate(table.name, row)} then {_DIFFERENT[table.type_of(column)].format(column)} "
         f"else {column} end"
         for column, row in chosen.items()
     }
@@ -64,14 +66,14 @@ def change_a_row_a_column(lake: Lake, table: Table) -> dict[str, str]:
 
 
 def delete_a_row(lake: Lake, name: str) -> str:
-    """Deletes a row of the table. Returns what names it."""
+    """Deletes a row of the table. Returns its name."""
     row = lake.rows(name)[0]
     _delta(lake, name).delete(_predicate(name, row))
     return _named(name, row)
 
 
 def add_a_row(lake: Lake, name: str, **changed: Any) -> str:
-    """Adds a copy of a row, with some columns changed. Returns what names it."""
+    """Adds a copy of a row, with some columns changed. Returns its name."""
     row, delta = {**lake.rows(name)[0], **changed}, _delta(lake, name)
     deltalake.write_deltalake(
         delta, pa.Table.from_pylist([row], schema=pa.schema(delta.schema().to_arrow())), mode="append"

@@ -19,9 +19,9 @@ SPARK_HOME = Path(pyspark.__file__).parent
 RUN = """
 import sys
 from pathlib import Path
-from umg_assets.running import Runner
-from umg_assets.settings import read_settings
-report = Runner(read_settings(Path(sys.argv[1])), lambda _: None).bring_up_to_date()
+from umg_assets.cli.run import runner_of
+from umg_assets.settings.model import read_settings
+report = runner_of(read_settings(Path(sys.argv[1]))).bring_up_to_date()
 from pyspark.sql import SparkSession
 from umg_assets.resources.engine import session
 settings = read_settings(Path(sys.argv[1]))
@@ -34,17 +34,17 @@ pytestmark = pytest.mark.cluster
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on."""
+    """Ports of the loopback on which nothing listens."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+    ports = [listener.getsockname()[1] for listener in sockets]
+    for listener in sockets:
+        listener.close()
     return ports
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a program of pip's pyspark; every one started ends with the test."""
+    """Starts programs of pip's pyspark; they end with the test."""
     started: list[subprocess.Popen] = []
 
     def start_(program: str, *arguments: object) -> subprocess.Popen:
@@ -66,11 +66,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def await_port(port: int, process: subprocess.Popen, logs: Path, seconds: float = 120) -> None:
-    """Waits until a started process listens; fails with the logs when it ends before."""
+    """Waits until a started process listens; fails with the logs when it ends before that."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
-        with socket.socket() as one:
-            if one.connect_ex(("127.0.0.1", port)) == 0:
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.2)
     pytest.fail("\n".join(log.read_text()[-3000:] for log in logs.glob("*.log")))
@@ -95,7 +95,7 @@ def landed(home: Path) -> Lake:
 
 
 def outcome(lake: Lake) -> dict[str, Sequence]:
-    """What the lakehouse holds, but for the keys of users (each lakehouse has its own)."""
+    """What the lakehouse holds, without user keys (each lakehouse has its own)."""
     return {
         "chart": lake.rows("top_tracks_by_country"),
         "months": lake.rows("monthly_track_plays"),
@@ -106,14 +106,15 @@ def outcome(lake: Lake) -> dict[str, Sequence]:
 
 @pytest.fixture(scope="module")
 def on_sail(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sequence]:
-    """What the same landing/ comes to on Sail."""
+    """What the same landing/ gives on Sail."""
     lake = landed(tmp_path_factory.mktemp("sail") / "home")
     printed_by(RUN, lake.home, env={"UMG_ENGINE": "sail"})
-    found = outcome(lake)
-    assert all(found.values()), found
-    return found
+    expected = outcome(lake)
+    assert all(expected.values()), expected
+    return expected
 
 
+@pytest.mark.exhaustive
 def test_a_chart_built_on_a_spark_cluster_is_sails(tmp_path: Path, start: Start, on_sail: dict[str, Sequence]):
     need_java()
     port, *web = free_ports(3)
@@ -130,12 +131,13 @@ def test_a_chart_built_on_a_spark_cluster_is_sails(tmp_path: Path, start: Start,
     (tmp_path / "spark-defaults.conf").write_text("".join(f"{name} {value}\n" for name, value in conf.items()))
     lake = landed(tmp_path / "cluster")
     env = {"UMG_ENGINE": "spark", "UMG_SPARK_MASTER": master, "SPARK_CONF_DIR": str(tmp_path)}
-    said = printed_by(RUN, lake.home, env=env)
-    assert said.split()[:2] == ["pyspark.sql.session", master]
+    output = printed_by(RUN, lake.home, env=env)
+    assert output.split()[:2] == ["pyspark.sql.session", master]
     assert list((tmp_path / "work").glob("app-*")), "the worker ran nothing"
     assert outcome(lake) == on_sail
 
 
+@pytest.mark.exhaustive
 def test_a_chart_built_on_a_spark_connect_server_is_sails(tmp_path: Path, start: Start, on_sail: dict[str, Sequence]):
     need_java()
     (port,) = free_ports(1)
@@ -156,13 +158,13 @@ def test_a_chart_built_on_a_spark_connect_server_is_sails(tmp_path: Path, start:
     await_port(port, running, tmp_path)
     lake = landed(tmp_path / "connect")
     remote = f"sc://127.0.0.1:{port}"
-    said = printed_by(RUN, lake.home, env={"UMG_ENGINE": "spark", "UMG_SPARK_REMOTE": remote})
-    assert said.split()[:2] == ["pyspark.sql.connect.session", "local[2]"]
+    output = printed_by(RUN, lake.home, env={"UMG_ENGINE": "spark", "UMG_SPARK_REMOTE": remote})
+    assert output.split()[:2] == ["pyspark.sql.connect.session", "local[2]"]
     assert outcome(lake) == on_sail
 
 
 @pytest.mark.parametrize("setting", ["UMG_SPARK_MASTER", "UMG_SPARK_REMOTE"])
-def test_a_cluster_that_does_not_answer_is_one_clear_line_at_once(tmp_path: Path, setting: str):
+def test_a_cluster_that_does_not_answer_is_reported_at_once_in_one_clear_line(tmp_path: Path, setting: str):
     need_java()
     (port,) = free_ports(1)
     url = f"{'spark' if setting.endswith('MASTER') else 'sc'}://127.0.0.1:{port}"
@@ -174,7 +176,7 @@ try:
 except EngineError as error:
     print(error)
 """
-    said = run_python(code, env={setting: url}).stdout.strip()
-    assert "\n" not in said
-    assert url in said
-    assert "start it or correct the setting" in said
+    message = run_python(code, env={setting: url}).stdout.strip()
+    assert "\n" not in message
+    assert url in message
+    assert "start it or correct the setting" in message

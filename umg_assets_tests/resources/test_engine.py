@@ -1,4 +1,4 @@
-"""The engine starts when a step needs it, once a process, and says in one line what it lacks."""
+"""The engine starts when a step needs it, once per process, and says in one line what it lacks."""
 
 import time
 from pathlib import Path
@@ -22,7 +22,7 @@ print("stderr works", file=sys.stderr)
 
 
 def fake_java(folder: Path, version: str) -> Path:
-    """A JAVA_HOME whose java only tells its version."""
+    """A JAVA_HOME whose java only prints its version."""
     java = folder / "bin" / "java"
     java.parent.mkdir(parents=True)
     java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2022-01-01' >&2\n")
@@ -30,39 +30,47 @@ def fake_java(folder: Path, version: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("asked", ["sail", "spark"])
-def test_nothing_starts_until_a_step_needs_it(sail_lake: Lake, asked: str):
-    sail_lake.on_disk = True
-    sail_lake.drop_plays("2026-03-02", [("p1", "u1", "s1", "t1", "2026-03-02T10:00:00Z", 190_000, "AT")])
-    sail_lake.run()
-    said = printed_by(
+@pytest.fixture(scope="module")
+def built_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that is up to date, its Dagster instance on disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UMG_ENGINE", "sail")
+        lake = Lake(tmp_path_factory.mktemp("built") / "home", on_disk=True)
+        lake.drop_plays("2026-03-02", [("p1", "u1", "s1", "t1", "2026-03-02T10:00:00Z", 190_000, "AT")])
+        lake.run()
+    return lake.home
+
+
+@pytest.mark.parametrize("named", ["sail", "spark"])
+def test_nothing_starts_until_a_step_needs_it(built_home: Path, named: str):
+    output = printed_by(
         """
 import sys
 from pathlib import Path
 import umg_assets.definitions
 from umg_assets.resources.engine import session
-from umg_assets.running import Runner
-from umg_assets.settings import read_settings
-report = Runner(read_settings(Path(sys.argv[1])), print).bring_up_to_date()
+from umg_assets.cli.run import runner_of
+from umg_assets.settings.model import read_settings
+report = runner_of(read_settings(Path(sys.argv[1])), print).bring_up_to_date()
 print(report.runs, session.cache_info().currsize, "pysail" in sys.modules)
 from pyspark import SparkContext
 print(SparkContext._gateway)
 """,
-        sail_lake.home,
-        env={"UMG_ENGINE": asked, "UMG_HOME": str(sail_lake.home)},
+        built_home,
+        env={"UMG_ENGINE": named, "UMG_HOME": str(built_home)},
     )
-    assert said.split() == ["0", "0", "False", "None"]
+    assert output.split() == ["0", "0", "False", "None"]
 
 
-def test_one_session_a_process_whoever_asks(spark: SparkSession, engine: str):
+def test_a_process_has_one_session_whoever_asks(spark: SparkSession, engine: str):
     assert engine in ("sail", "spark")
     resources = [Engine(engine=engine) for _ in range(2)]  # pyright: ignore[reportArgumentType]
     assert all(resource.spark_session is spark for resource in resources)
 
 
 def test_the_engine_ends_with_its_process_and_leaves_no_log_behind(spark: SparkSession, engine: str, tmp_path: Path):
-    """`spark` only says that this engine runs here."""
-    said = printed_by(
+    """`spark` only makes sure that this engine runs here."""
+    output = printed_by(
         """
 import subprocess, sys
 from pyspark import SparkContext
@@ -74,7 +82,7 @@ print(spark.range(3).count(), gateway.proc.pid if gateway else 0)
         engine,
         env={"TMPDIR": str(tmp_path)},
     )
-    rows, java = said.split()
+    rows, java = output.split()
     assert rows == "3"
     assert not list(tmp_path.glob("umg-spark-*.log"))
     assert (java != "0") == (engine == "spark")
@@ -96,11 +104,11 @@ def test_a_missing_java_is_one_line_with_what_to_do(tmp_path: Path, home: bool):
     assert done.stderr == "stderr works\n"
 
 
-def test_the_command_line_says_it_in_one_line_too(tmp_path: Path):
+def test_the_command_line_says_so_in_one_line_too(tmp_path: Path):
     lake = Lake(tmp_path / "home")
     lake.drop_plays("2026-03-02", [("p1", "u1", "s1", "t1", "2026-03-02T10:00:00Z", 190_000, "AT")])
     env = {"PATH": str(tmp_path), "JAVA_HOME": "", "UMG_ENGINE": "spark", "UMG_HOME": str(lake.home)}
-    done = run_python("import sys; sys.argv = ['umg', 'run']; from umg_assets.cli import main; main()", env=env)
+    done = run_python("import sys; sys.argv = ['umg', 'run']; from umg_assets.cli.main import main; main()", env=env)
     assert done.returncode == 1
     lines = [line for line in done.stderr.splitlines() if "Java" in line]
     assert len(lines) == 1, done.stderr
@@ -108,10 +116,10 @@ def test_the_command_line_says_it_in_one_line_too(tmp_path: Path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("version", "said"), [("11.0.2", "is 11"), ("1.8.0_292", "is 1"), ("25", "is 25")])
-def test_a_java_that_does_not_fit_is_told_with_its_version(tmp_path: Path, version: str, said: str):
+@pytest.mark.parametrize(("version", "message"), [("11.0.2", "is 11"), ("1.8.0_292", "is 1"), ("25", "is 25")])
+def test_a_java_that_does_not_fit_is_named_with_its_version(tmp_path: Path, version: str, message: str):
     done = run_python(START, env={"JAVA_HOME": str(fake_java(tmp_path, version))})
-    assert f"{tmp_path}/bin/java {said}: install Java 17" in done.stdout
+    assert f"{tmp_path}/bin/java {message}: install Java 17" in done.stdout
     assert done.stdout.startswith("engine: Apache Spark 4.2 runs on Java 17 or 21")
     assert done.stdout.count("\n") == 1
 
@@ -128,10 +136,10 @@ def test_a_failed_start_names_its_log_and_leaves_stderr_as_it_was(tmp_path: Path
     assert done.stderr.endswith("stderr works\n")
 
 
-def test_it_says_so_before_it_downloads_jars_and_is_silent_when_they_are_there(tmp_path: Path):
+def test_a_download_of_jars_is_announced_and_there_is_no_line_when_they_are_cached(tmp_path: Path):
     code = "from umg_assets.resources.engine import _announce_download; _announce_download()"
-    said = run_python(code, env={"HOME": str(tmp_path)}).stderr
-    assert said == "Downloading io.delta:delta-spark_4.2_2.13:4.4.0 for Apache Spark (once, about 35 s) ...\n"
+    output = run_python(code, env={"HOME": str(tmp_path)}).stderr
+    assert output == "Downloading io.delta:delta-spark_4.2_2.13:4.4.0 for Apache Spark (once, about 35 s) ...\n"
     jar = tmp_path / ".ivy2.5.2" / "jars" / "io.delta_delta-spark_4.2_2.13-4.4.0.jar"
     jar.parent.mkdir(parents=True)
     jar.touch()
@@ -144,7 +152,7 @@ def test_sail_needs_no_java(tmp_path: Path):
     assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr
 
 
-def test_an_error_of_the_engine_is_raised_and_not_printed_also_after_dagster_set_up_logging(tmp_path: Path):
+def test_an_error_of_the_engine_is_raised_and_not_printed_even_after_dagster_set_up_logging(tmp_path: Path):
     done = run_python(
         """
 import logging.config

@@ -1,4 +1,4 @@
-"""The ledger: entries in order, staged before and landed after, whoever writes and whenever it dies."""
+"""The ledger: entries in order, staged before a write and landed after it, whoever writes and whatever crashes."""
 
 import threading
 from dataclasses import replace
@@ -8,22 +8,17 @@ from pathlib import Path
 import deltalake
 import pytest
 
-from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.resources.ledger import Entry, Ledger
-from umg_assets.resources.parsing_files import FILE_REASONS
+from umg_assets.files.rejects import FILE_REASONS
+from umg_assets.planning.history import DIMENSION_CHANGE, Entry
+from umg_assets.resources.ledger import Ledger
 
 DAY = date(2026, 3, 2)
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    """An empty ledger; no engine."""
-
-    def no_engine():
-        raise AssertionError("the ledger needs no engine")
-
-    Lakehouse(tmp_path, no_engine).create_tables()
-    return Ledger(tmp_path)
+def ledger(home: Path) -> Ledger:
+    """An empty ledger."""
+    return Ledger(home)
 
 
 def entry(path: str = "plays/a.csv", source: str = "plays", **values) -> Entry:
@@ -31,16 +26,16 @@ def entry(path: str = "plays/a.csv", source: str = "plays", **values) -> Entry:
     return Entry(source=source, path=path, delivery_date=values.pop("delivery_date", DAY), **values)
 
 
-def test_an_empty_or_missing_ledger_reads_as_no_entries(tmp_path: Path, ledger: Ledger):
-    assert Ledger(tmp_path / "nowhere").read().entries == ()
+def test_an_empty_or_missing_ledger_reads_as_no_entries(home: Path, ledger: Ledger):
+    assert Ledger(home / "nowhere").read().entries == ()
     assert (ledger.read().entries, ledger.read().sequence) == ((), 0)
 
 
-def test_the_ledger_is_read_again_only_when_someone_has_appended(tmp_path: Path, ledger: Ledger):
+def test_the_ledger_is_read_again_only_when_someone_has_appended(home: Path, ledger: Ledger):
     assert ledger.read() is ledger.read()
-    Ledger(tmp_path).append([entry("plays/b.csv")])
+    Ledger(home).append([entry("plays/b.csv")])
     seen = ledger.read()
-    assert [one.path for one in seen.entries] == ["plays/b.csv"]
+    assert [read.path for read in seen.entries] == ["plays/b.csv"]
     assert ledger.read() is seen
 
 
@@ -68,9 +63,9 @@ def test_an_entry_comes_back_as_it_was_appended_with_its_sequence_and_time(ledge
 
 def test_a_change_is_staged_before_and_landed_after_and_a_failure_leaves_it_unfinished(ledger: Ledger):
     with ledger.change([entry("a"), entry("b")]):
-        assert [(one.path, one.state) for one in ledger.read().entries] == [("a", "staged"), ("b", "staged")]
+        assert [(read.path, read.state) for read in ledger.read().entries] == [("a", "staged"), ("b", "staged")]
         assert ledger.read().latest() == {}
-    assert [(one.sequence, one.path, one.state) for one in ledger.read().entries][2:] == [
+    assert [(read.sequence, read.path, read.state) for read in ledger.read().entries][2:] == [
         (3, "a", "landed"),
         (4, "b", "landed"),
     ]
@@ -78,14 +73,14 @@ def test_a_change_is_staged_before_and_landed_after_and_a_failure_leaves_it_unfi
     with pytest.raises(OSError, match="disk"), ledger.change([entry("a", play_dates=[DAY])]):
         raise OSError("disk")
     history = ledger.read()
-    assert [(one.path, one.state) for one in history.unfinished()] == [("a", "staged")]
-    assert set(history.latest()) == {("plays", "b")}, "a file whose landing was cut off is read again"
+    assert [(staged.path, staged.state) for staged in history.unfinished()] == [("a", "staged")]
+    assert set(history.latest()) == {("plays", "b")}, "a file whose landing was interrupted is read again"
     with ledger.change([entry("a")]):
         pass
     assert ledger.read().unfinished() == []
 
 
-def test_the_standing_rows_of_a_path_are_its_last_delivery_of_each_day_that_was_not_refused(ledger: Ledger):
+def test_the_current_rows_of_a_path_are_its_last_delivery_of_each_day_that_was_not_refused(ledger: Ledger):
     refused = {sorted(FILE_REASONS)[0]: 1}
     other_day = date(2026, 3, 5)
     ledger.append(
@@ -97,19 +92,19 @@ def test_the_standing_rows_of_a_path_are_its_last_delivery_of_each_day_that_was_
             entry("users/a.csv", "users", records=5, state="landed"),
         ]
     )
-    assert [one.records for one in ledger.read().standing("plays")] == [2, 4]
+    assert [current.records for current in ledger.read().standing("plays")] == [2, 4]
     assert ledger.read().latest()["plays", "plays/a.csv"].records == 4
 
 
-def test_appending_nothing_writes_no_version(ledger: Ledger, tmp_path: Path):
+def test_appending_nothing_writes_no_version(ledger: Ledger, home: Path):
     assert ledger.append([]) == []
-    assert deltalake.DeltaTable(tmp_path / "tables" / "deliveries").version() == 0
+    assert deltalake.DeltaTable(home / "tables" / "deliveries").version() == 0
 
 
-def test_writers_at_once_number_their_entries_without_a_gap_or_a_double(ledger: Ledger, tmp_path: Path):
+def test_concurrent_writers_number_their_entries_without_gaps_or_duplicates(ledger: Ledger, home: Path):
     def write(name: str) -> None:
         for position in range(5):
-            Ledger(tmp_path).append([entry(f"{name}-{position}"), entry(f"{name}-{position}-b")])
+            Ledger(home).append([entry(f"{name}-{position}"), entry(f"{name}-{position}-b")])
 
     writers = [threading.Thread(target=write, args=(f"w{number}",)) for number in range(4)]
     for writer in writers:
@@ -117,5 +112,9 @@ def test_writers_at_once_number_their_entries_without_a_gap_or_a_double(ledger: 
     for writer in writers:
         writer.join()
     entries = ledger.read().entries
-    assert [one.sequence for one in entries] == list(range(1, 41))
-    assert len({one.path for one in entries}) == 40
+    assert [written.sequence for written in entries] == list(range(1, 41))
+    assert len({written.path for written in entries}) == 40
+
+
+def test_a_change_of_users_or_tracks_has_the_source_that_existing_ledgers_hold():
+    assert DIMENSION_CHANGE == "stamps"

@@ -1,6 +1,7 @@
-"""Random slices, written and rewritten by both engines in turn: the table is always what the last writes left."""
+"""Random slices, written and rewritten by both engines in turn: the table always holds what was written last."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from umg_assets.resources.engine import session
@@ -36,20 +37,20 @@ DAYS = [(date(2026, 2, 27) + timedelta(days=offset)).isoformat() for offset in r
 
 
 def write(lakehouse: Lakehouse, days: list[str], lines: list[tuple[str, str, int]]) -> str:
-    """Replaces days (ISO) by lines of day, track, plays; says that it was done, or why it was refused."""
+    """Replaces days (ISO) by lines of day, track, plays. Returns `done`, or why the write was refused."""
     try:
         cells = [(date.fromisoformat(day), track, plays) for day, track, plays in lines]
         write_sums(lakehouse, [date.fromisoformat(day) for day in days], *cells)
     except Exception as error:
-        said = str(error)
+        message = str(error)
         known = {"outside": "outside the slice", "twice": "expected each key once, got it twice"}
-        return next((short for short, text in known.items() if text in said), repr(error).replace("\n", " "))
+        return next((short for short, text in known.items() if text in message), repr(error).replace("\n", " "))
     return "done"
 
 
 @pytest.fixture(scope="module")
 def spark_writer() -> Iterator[subprocess.Popen[str]]:
-    """A process of Apache Spark that writes what it is told, a line at a time."""
+    """A process with Apache Spark that makes the write of each line that it reads."""
     need_java()
     root, pipe, env = Path(__file__).parents[2], subprocess.PIPE, own_environment()
     command = [sys.executable, "-c", WRITER]
@@ -65,29 +66,43 @@ lines = st.lists(st.tuples(st.sampled_from(DAYS), st.sampled_from("ab"), st.inte
 writes = st.lists(st.tuples(st.booleans(), days, lines, st.booleans()), min_size=3, max_size=6)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=writes)
-def test_slices_written_by_both_engines_in_turn_hold_the_last_write_of_each_day(
-    spark_writer: subprocess.Popen[str], history: list
-):
+def check(spark_writer: subprocess.Popen[str], empty_home: Path, history: list) -> None:
+    """Makes the writes of a history; after each, the table holds the last write of each day that was not refused."""
     assert spark_writer.stdin
     assert spark_writer.stdout
     with TemporaryDirectory() as home:
+        shutil.copytree(empty_home, home, dirs_exist_ok=True)
         lakehouse = Lakehouse(Path(home), lambda: session("sail"))
-        lakehouse.create_tables()
         expected: dict[str, list[tuple]] = {}
         for by_spark, replaced, rows, stray in history:
             inside = rows if stray else [row for row in rows if row[0] in replaced]
             if by_spark:
                 spark_writer.stdin.write(json.dumps([home, replaced, inside]) + "\n")
                 spark_writer.stdin.flush()
-                said = spark_writer.stdout.readline().strip()
+                result = spark_writer.stdout.readline().strip()
             else:
-                said = write(lakehouse, replaced, inside)
+                result = write(lakehouse, replaced, inside)
             refused = {"outside"} if any(row[0] not in replaced for row in inside) else set()
             refused |= {"twice"} if len({row[:2] for row in inside}) < len(inside) else set()
-            assert said in (refused or {"done"})
+            assert result in (refused or {"done"})
             if not refused:
                 expected.update({day: [row for row in inside if row[0] == day] for day in replaced})
             left = [(date.fromisoformat(day), track, plays) for rows in expected.values() for day, track, plays in rows]
             assert stored_sums(lakehouse) == sorted(left, key=repr)
+
+
+@settings(max_examples=3, deadline=None, derandomize=True)
+@given(history=writes)
+def test_slices_written_by_both_engines_in_turn_hold_the_last_write_of_each_day(
+    spark_writer: subprocess.Popen[str], empty_home: Path, history: list
+):
+    check(spark_writer, empty_home, history)
+
+
+@pytest.mark.exhaustive
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(history=writes)
+def test_slices_of_many_histories_written_by_both_engines_hold_the_last_write_of_each_day(
+    spark_writer: subprocess.Popen[str], empty_home: Path, history: list
+):
+    check(spark_writer, empty_home, history)

@@ -1,0 +1,83 @@
+"""How rows are printed: as tables for people, as CSV and JSON for programs."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDE = 100
+"""Width of a terminal, in characters, from which a chart is shown with all its columns."""
+
+_NEVER_WRAPPED = ("delivery_date", "source", "reason", "genre")
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Format(StrEnum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], form: Format, title: str = "") -> None:
+    """Prints rows as a table with a title, as CSV with a header, or as a JSON array (dates as ISO text)."""
+    if form is Format.TABLE:
+        out.print(table(title, columns, ([row[name] for name in columns] for row in rows)))
+    elif form is Format.CSV:
+        writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        plain = [{name: row[name] for name in columns} for row in rows]
+        print(json.dumps(plain, default=_plain, ensure_ascii=False, indent=1))
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """A rich table with one line per row. Numbers are right-aligned with thousands separators, long texts cut."""
+    printed = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    cells = [list(row) for row in rows]
+    for position, name in enumerate(columns):
+        number = any(isinstance(row[position], int) for row in cells)
+        printed.add_column(
+            name.replace("_", "\n" if number else " "),
+            justify="right" if number else "left",
+            vertical="bottom",
+            # such a column keeps its width; the others share the rest of a narrow terminal
+            no_wrap=number or name in _NEVER_WRAPPED,
+        )
+    for row in cells:
+        printed.add_row(*(Text(_cell(value), no_wrap=True, overflow="ellipsis") for value in row))
+    return printed
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return " ".join(str(value).split())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"no JSON for {type(value).__name__}")

@@ -1,0 +1,148 @@
+"""`umg demo` and `umg generate`: generated landing files, and the results of a run over them."""
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from umg_assets.cli.console import Format, out, show
+from umg_assets.cli.ending import Ending
+from umg_assets.cli.run import progress, run_with_progress
+from umg_assets.settings.home import FILE_NAME
+from umg_assets.settings.model import Settings, read_settings
+from umg_assets.settings.template import write_template
+
+if TYPE_CHECKING:
+    from umg_assets.generator import World
+
+SHOWN_MARKETS = ("AT", "DE")
+SHOWN_GENRES = ("Pop", "Hip-Hop", "Schlager")
+SHOWN_AGE_GROUPS = ("18-24", "35-44")
+
+
+def generate_files(
+    home: Path, plays: int, days: int, last_day: date | None, seed: int, experiments: bool = False
+) -> None:
+    """Writes the landing files and truth/ of a generated world, unless landing/ holds files already.
+
+    experiments: adds experiments over the world's last 18 days: two weeks, two days to settle, and a day of rest.
+    """
+    from umg_assets.generator import World, generate
+
+    landing = home / "landing"
+    if landing.is_dir() and any(landing.iterdir()):
+        out.print(f"{landing} holds files already: left as they are (another --home makes another world)")
+        return
+    world = World(plays=plays, days=days, seed=seed)
+    world = replace(world, last_day=last_day) if last_day else world
+    write_template(home, world.first_day, generated=True)
+    with progress() as bars:
+        task = bars.add_task(f"making up {plays:,} plays over {days} days", total=1.0)
+        generate(world, landing, home / "truth", lambda done, _: bars.update(task, completed=done))
+    if experiments:
+        _generate_experiments(home, world)
+
+
+def _generate_experiments(home: Path, world: "World") -> None:
+    """Writes the events of the experiments, and appends their definitions to umg.toml."""
+    from umg_assets.generator.experiments import generate_experiments
+
+    first_day = world.last_day - timedelta(days=17)
+    pre_days = max(1, min(14, (first_day - world.first_day).days - 1))
+    definitions = generate_experiments(home / "landing", home / "truth", first_day, pre_days=pre_days, seed=world.seed)
+    file = home / FILE_NAME
+    settings = file.read_text(encoding="utf-8")
+    file.write_text(f"plays_from_events = true\n{settings}{definitions}", encoding="utf-8")
+
+
+def run_demo(home: Path, plays: int, days: int) -> Ending:
+    """Generates files, runs every asset over them and prints the results. Returns FAULT if a recount differs."""
+    from umg_assets.cli.reconcile import reconcile
+
+    generate_files(home, plays, days, None, 7)
+    settings = read_settings(home)
+    ending = run_with_progress(settings)
+    show_outcome(settings)
+    out.print()
+    return ending if reconcile(settings, brief=True) else Ending.FAULT
+
+
+def _show_month(home: Path, market: str, month: date) -> None:
+    """Prints the top tracks of a market and month, and how they moved."""
+    from umg_assets.cli.reports import movements, top_tracks
+
+    chart = top_tracks(home, market, month, "plays", 10)
+    moved = {row["rank"]: row["moved"] for row in movements(home, market, month, "plays", 10)}
+    rows = [{**row, "moved": moved.get(row["rank"], "")} for row in chart.rows]
+    title = f"\nTop tracks, {market} {month:%Y-%m}, by plays (through {chart.data_through}; * new, + re-entry)"
+    show(
+        rows, ("moved", "rank", "title", "artist_name", "plays", "listening_minutes", "listeners"), Format.TABLE, title
+    )
+
+
+def _show_windows(home: Path) -> None:
+    """Prints the top artists of SHOWN_GENRES and the favourites of SHOWN_AGE_GROUPS."""
+    from umg_assets.cli.reports import NothingToShowError, favourites, last_complete_day, top_artists
+
+    day = last_complete_day(home)
+    artists, tracks = [], []
+    for genre in SHOWN_GENRES:
+        with suppress(NothingToShowError):
+            artists += top_artists(home, genre, None, day, "plays", 3)
+    for group in SHOWN_AGE_GROUPS:
+        with suppress(NothingToShowError):
+            tracks += favourites(home, group, day, 4)
+    columns = ("genre", "rank", "artist_name", "plays", "streams", "listening_minutes")
+    show(artists, columns, Format.TABLE, f"\nTop artists by plays over 30 days to {day}, all markets")
+    columns = ("age_group", "rank", "title", "artist_name", "plays")
+    show(tracks, columns, Format.TABLE, f"\nFavourites of two age groups over 14 days to {day}")
+
+
+def _show_experiments(settings: Settings) -> None:
+    """Prints each treatment's decision, one line each."""
+    from umg_assets.experiments.readouts import Readouts
+
+    for name in settings.experiments:
+        readout = Readouts(settings.home).written(name) or {"verdicts": ()}
+        for verdict in readout["verdicts"]:
+            decision = f"{verdict['treatment']}: {verdict['decision']}. {verdict['reasons'][0]}"
+            out.print(f"Experiment {name} through {readout['through']}, {decision}", soft_wrap=True)
+
+
+def show_outcome(settings: Settings) -> None:
+    """Prints the charts, the sums that show that no record was lost, and where the files are."""
+    from umg_assets.calendar import local_today, month_of
+    from umg_assets.cli.reports import conservation, duplicates
+    from umg_assets.resources.ledger import Ledger
+
+    home = settings.home
+    last_month = month_of(month_of(local_today(settings.time_zone)) - timedelta(days=1))
+    for market in [market for market in SHOWN_MARKETS if market in settings.markets] or settings.markets[:2]:
+        _show_month(home, market, last_month)
+    _show_windows(home)
+    history = Ledger(home).read()
+    rows = conservation(history)
+    columns = ("source", "files", "records_read", "landed", "quarantined", "filtered")
+    show(
+        rows,
+        columns,
+        Format.TABLE,
+        "\nNo record vanishes: records read = landed + quarantined (+ filtered by a source)",
+    )
+    lost = sum(row["records_read"] - row["landed"] - row["quarantined"] - row["filtered"] for row in rows)
+    out.print(f"Records lost: {lost}.", end=" " if not settings.event_plays else "\n")
+    if not settings.event_plays:
+        copies, plays = duplicates(home, history)
+        out.print(f"Copies of plays: {copies:,}; plays: {plays:,}; duplicates: {copies - plays:,}.")
+    _show_experiments(settings)
+    out.print(
+        f"\nEverything lies in {home}:\n"
+        "  landing/ (files), tables/ (Delta), exports/current/ (CSV, Parquet, JSON), truth/\n"
+        "Next:\n"
+        "  make dev, and open http://127.0.0.1:3000\n"
+        "  umg chart top-tracks --market CZ; umg chart favourites --age-group 25-34\n"
+        "  umg quarantine; umg reconcile\n"
+        "  drop a file into landing/plays/ and type: umg run",
+        soft_wrap=True,
+    )

@@ -1,0 +1,236 @@
+"""`umg doctor`: what a lakehouse needs, whether it is there, and how to get it. Writes no table."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rich.table import Table
+from rich.text import Text
+
+from umg_assets import tables
+from umg_assets.cli.console import err, out
+from umg_assets.settings.expressions import reads_json_values
+from umg_assets.settings.model import Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from umg_assets.landing.source_trial import Trial
+    from umg_assets.settings.sources import Source
+
+_NEEDED_PYTHON = (3, 11)
+_MARKS = {"good": ("✓", "green"), "note": ("·", "yellow"), "warning": ("!", "yellow"), "bad": ("✗", "red")}
+_NAMED = 3
+_TRIED = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the examination.
+
+    state: good; note (works, but worth knowing); warning (works, but would set much of the data aside); bad (umg cannot
+    work like this). subject: what was examined, such as `Java` or `sources.plays[0]`. text: the result, and what to do
+    about it.
+    """
+
+    state: Literal["good", "note", "warning", "bad"]
+    subject: str
+    text: str
+
+
+def examine(home: Path) -> bool:
+    """Examines everything and prints the findings, one a line. Returns whether none of them is bad."""
+    lines = Table.grid(padding=(0, 1))
+    states: set[str] = set()
+    with err.status("examining ..."):
+        for finding in findings(home):
+            mark, style = _MARKS[finding.state]
+            lines.add_row(Text(mark, style), Text(finding.subject, no_wrap=True), Text(finding.text))
+            states.add(finding.state)
+    out.print(lines)
+    if "bad" in states:
+        out.print("[red]Something is missing[/]: see the lines with ✗.")
+    elif "warning" in states:
+        out.print(
+            "Everything that is needed is there. [yellow]Much of the data would be set aside[/]: see the lines with !"
+        )
+    else:
+        out.print("Everything that is needed is there.")
+    return "bad" not in states
+
+
+def findings(home: Path) -> Iterator[Finding]:
+    """Findings about Python, the home, its settings, Java, the engine, sources, landing/ and logs of looks, in order.
+
+    If the settings are wrong, nothing that depends on them is examined.
+    """
+    yield _python()
+    yield _home(home)
+    try:
+        settings = read_settings(home)
+    except SettingsError as error:
+        for line in str(error).splitlines():
+            yield Finding("bad", "settings", line)
+        yield from _spark(None)
+        return
+    file = home / "umg.toml"
+    yield Finding("good", "settings", str(file) if file.exists() else f"the defaults ({file}: `umg init` writes one)")
+    yield Finding("good", "time zone", f"{settings.time_zone}; markets {', '.join(settings.markets)}")
+    yield from _spark(settings)
+    yield from _sources(settings)
+    yield from _look_logs(settings)
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info < _NEEDED_PYTHON:
+        return Finding("bad", "Python", f"{version}: expected 3.11 or newer; make PYTHON=python3.12 demo")
+    return Finding("good", "Python", version)
+
+
+def _home(home: Path) -> Finding:
+    existing = next((folder for folder in (home, *home.parents) if folder.exists()), home)
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        return Finding("bad", "UMG_HOME", f"{home}: cannot write ({error.strerror}): set UMG_HOME, or chown {existing}")
+    if not home.exists():
+        return Finding("note", "UMG_HOME", f"{home}: not made yet (`umg init` makes it)")
+    return Finding("good", "UMG_HOME", f"{home}: can be written")
+
+
+def _spark(settings: Settings | None) -> Iterator[Finding]:
+    """Java and Delta's jars: needed only if this process starts Spark. settings: None if they cannot be read."""
+    from umg_assets.resources.engine import DELTA_JAR, EngineError, java_version
+
+    needed = settings is not None and settings.engine == "spark" and not settings.spark_remote
+    unneeded = "" if needed else "; only needed for UMG_ENGINE=spark"
+    try:
+        yield Finding("good", "Java", f"{java_version()}{unneeded}")
+    except EngineError as error:
+        yield Finding("bad" if needed else "note", "Java", f"{error}" if needed else f"none that fits{unneeded}")
+    group, name, version = DELTA_JAR.split(":")
+    jar = next(Path.home().glob(f".ivy2*/jars/{group}_{name}-{version}.jar"), None)
+    missing = f"{DELTA_JAR}: not here; Spark downloads it when it first starts (needs Maven Central){unneeded}"
+    yield Finding("good" if jar else "note", "Delta jar", f"{jar}{unneeded}" if jar else missing)
+
+
+def _sources(settings: Settings) -> Iterator[Finding]:
+    """The engine, a trial of every source on it, and the files of landing/ that no source takes."""
+    from umg_assets.landing.scan import files_of
+    from umg_assets.landing.source_trial import try_source
+    from umg_assets.resources.engine import session
+
+    if not settings.landing.is_dir():
+        yield Finding("bad", "landing/", f"{settings.landing}: not a directory; `umg init` makes it")
+        return
+    try:
+        spark = session(settings.engine, settings.spark_master, settings.spark_remote)
+    except Exception as error:
+        yield Finding("bad", "engine", f"{settings.engine} does not start: {_first_line(error)}")
+        return
+    yield Finding("good", "engine", f"{settings.engine} starts")
+    claimed: set[Path] = set()
+    for kind in tables.KINDS:
+        for position, source in enumerate(settings.sources.of(kind)):
+            files = list(files_of(settings.landing, source.files))
+            claimed.update(files)
+            label = f"sources.{kind}[{position}]"
+            dates, undated = _dated(settings, source, files)
+            if undated:
+                yield Finding("bad", label, f"{source.files}: {_files(len(undated))} without a date; {undated[0]}")
+            tried = {file: dates[file] for file in _some_of(list(dates))}
+            trial = try_source(spark, settings, kind, source, tried)
+            yield from _of_source(label, source, files, trial, settings.thresholds.quarantine_percent)
+    for published in settings.published:
+        if not (settings.home / published.file).is_file():
+            yield Finding("note", "published", f"{published.file}: no such file; expected where umg.toml names it")
+    if unclaimed := [file for file in files_of(settings.landing, "**/*") if file not in claimed]:
+        names = ", ".join(str(file.relative_to(settings.landing)) for file in unclaimed[:_NAMED])
+        more = " ..." if len(unclaimed) > _NAMED else ""
+        text = f"no source takes {_files(len(unclaimed))}: {names}{more}: add a source to umg.toml"
+        yield Finding("note", "landing/", text)
+
+
+def _dated(settings: Settings, source: "Source", files: list[Path]) -> tuple[dict[Path, date], list[str]]:
+    """The files with their delivery dates, and why others have none."""
+    from umg_assets.landing.scan import delivery_date_of
+
+    dates, undated = {}, []
+    for file in files:
+        try:
+            dates[file] = delivery_date_of(settings, source, file)
+        except ValueError as error:
+            undated.append(str(error))
+    return dates, undated
+
+
+def _some_of(files: list[Path]) -> list[Path]:
+    """The first and the last file, and some between."""
+    step = (len(files) - 1) / (_TRIED - 1)
+    return list(dict.fromkeys(files[round(number * step)] for number in range(_TRIED))) if files else []
+
+
+def _of_source(label: str, source: "Source", files: list[Path], trial: "Trial", percent: int) -> Iterator[Finding]:
+    matches = f"{source.files}: {_files(len(files))}"
+    for trouble in trial.troubles:
+        yield Finding("bad", label, f"{matches}; {trouble}")
+    if trial.troubles:
+        return
+    if not files:
+        yield Finding("note", label, f"{matches} in landing/; every expression fits, tried with text columns")
+        return
+    for name, why in trial.refused.items():
+        yield Finding("warning" if trial.good else "bad", label, f"{matches}; {name}: {why}")
+    if trial.files:
+        rejects = ", ".join(f"{count:,} {reason}" for reason, count in sorted(trial.reasons.items()))
+        more = f" and {len(trial.files) - 1} more" if len(trial.files) > 1 else ""
+        text = f"{matches}; every expression works on {trial.files[0]}{more}: {trial.records:,} records"
+        text = f"{text}, of which {rejects}" if rejects else text
+        bad = trial.reasons.total() - trial.reasons["filtered"]
+        state = "warning" if bad * 100 > percent * trial.records else "good"
+        if bad and not trial.good:
+            correct = "; ".join(trial.misfits) or "correct the expressions"
+            state, text = "bad", f"{text}; no record would land: {correct}"
+        elif trial.misfits:
+            text = f"{text}; {'; '.join(trial.misfits)}"
+        yield Finding(state, label, text)
+    if trial.shared_ids:
+        expressions = (source.columns["user_id"], source.columns["play_id"])
+        text = (
+            f"{trial.shared_ids:,} of {len(trial.users_of):,} play_ids are of several users, and each would count once"
+        )
+        text = f"{text}: if ids are unique per user only, play_id = \"concat({expressions[0]}, '-', {expressions[1]})\""
+        yield Finding("warning", label, text)
+    for column in sorted(trial.empty):
+        text = f"columns.{column} = {source.columns[column]!r}: empty in every record tried"
+        yield Finding("note", label, text)
+    if any(reads_json_values(text) for text in source.expressions.values()):
+        text = "get_json_object gives a number like 1.10 as 1.1 on Spark, and as it is written on Sail"
+        yield Finding("note", label, text)
+
+
+def _look_logs(settings: Settings) -> Iterator[Finding]:
+    """The experiments whose looks are in table readouts more than once."""
+    if not (settings.home / "tables" / tables.READOUTS.name).exists():
+        return
+    from umg_assets.experiments.look_log import repeated_looks
+
+    for experiment, count in repeated_looks(settings.home).items():
+        looks = "1 look is" if count == 1 else f"{count:,} looks are"
+        text = (
+            f"{looks} in table {tables.READOUTS.name} again, logged by two readouts at once: ignored, only the first "
+            "of each metric, variant and day is read; nothing to do"
+        )
+        yield Finding("note", f"experiments.{experiment}", text)
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file" if count == 1 else f"{count:,} files"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

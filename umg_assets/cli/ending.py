@@ -1,0 +1,72 @@
+"""How `umg run` and `umg demo` end: what became of each source's files, which checks failed, and the exit code."""
+
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from umg_assets.cli.console import out
+from umg_assets.landing.outcome import SourceOutcome
+
+if TYPE_CHECKING:
+    from umg_assets.runner import Report
+
+AGE_CHECKS = ("newest_delivery", "newest_play")
+"""Checks of how old the data is: red on any old export, which is no fault of the run. They are shown, and no more."""
+_REASONS = 2
+_DELIVERIES = 3
+
+
+class Ending(IntEnum):
+    """The exit codes of `umg run` and `umg demo`."""
+
+    GOOD = 0
+    FAULT = 1
+    SET_ASIDE = 3
+
+
+def ending_of(report: "Report", sources: Sequence[SourceOutcome]) -> Ending:
+    """FAULT if a check of severity ERROR failed, else SET_ASIDE if more was set aside than umg.toml allows."""
+    if report.refused or any(check.is_error and check.name not in AGE_CHECKS for check in report.failed_checks):
+        return Ending.FAULT
+    return Ending.SET_ASIDE if any(source.over for source in sources) else Ending.GOOD
+
+
+def print_sources(sources: Sequence[SourceOutcome]) -> None:
+    """Prints a line for each source: its files, its records, and the commonest reasons why some are in quarantine."""
+    for source in sources:
+        parts = [*_files(source), *_records(source)]
+        out.print(f"{source.label}: {'; '.join(parts)}", soft_wrap=True, markup=False)
+
+
+def _files(source: SourceOutcome) -> Iterator[str]:
+    seen = source.files + source.held + source.waiting
+    yield ("no file found" if not seen else "1 file" if source.files == 1 else f"{source.files:,} files")
+    for count, state in ((source.refused, "refused"), (source.held, "held"), (source.waiting, "waiting")):
+        if count:
+            yield f"{count:,} {state}"
+
+
+def _records(source: SourceOutcome) -> Iterator[str]:
+    if source.files:
+        filtered = f", {source.filtered:,} filtered" if source.filtered else ""
+        yield f"{source.records:,} records: {source.landed:,} landed{filtered}, {source.quarantined:,} in quarantine"
+    if source.reasons:
+        yield ", ".join(f"{count:,} {reason}" for reason, count in source.reasons.most_common(_REASONS))
+
+
+def print_faults(report: "Report", sources: Sequence[SourceOutcome]) -> None:
+    """Prints where more was set aside than umg.toml allows, every check that failed, and what to type next."""
+    for source in sources:
+        for reason in source.over[:_DELIVERIES]:
+            out.print(f"[red]set aside[/]: {source.label}: {reason}", soft_wrap=True, markup=True)
+        if (more := len(source.over) - _DELIVERIES) > 0:
+            out.print(f"[red]set aside[/]: {source.label}: {more:,} more like these", soft_wrap=True)
+    for check in report.failed_checks:
+        colour = "red" if check.is_error else "yellow"
+        out.print(f"[{colour}]check failed[/]: {check.asset}, {check.name}: ", end="", soft_wrap=True)
+        out.print(check.seen, soft_wrap=True, markup=False)
+    if any(source.over for source in sources):
+        out.print(
+            "Next: `umg quarantine` shows what was set aside and why; `umg doctor` tries umg.toml on the files.",
+            soft_wrap=True,
+        )

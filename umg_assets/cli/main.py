@@ -1,0 +1,201 @@
+"""The `umg` command: its subcommands, their options, and exit codes.
+
+Each command imports what it needs when it is called: commands that only read load neither Dagster nor an engine.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from umg_assets.calendar import parse_range
+from umg_assets.cli.chart import chart_app
+from umg_assets.cli.console import Format, err, show
+from umg_assets.cli.experiment import experiment_app
+from umg_assets.cli.options import FormatOption, RangeOption, day_of, parsed
+from umg_assets.settings.home import home_of
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The lakehouse that a music-streaming company's product analysts run.",
+)
+app.add_typer(chart_app, name="chart")
+app.add_typer(experiment_app, name="experiment")
+
+_state = {"debug": False}
+
+
+@app.callback()
+def common(
+    home: Annotated[Path | None, typer.Option(envvar="UMG_HOME", help="Where everything lies.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Read the options that come before the command."""
+    _state["debug"] = debug
+    os.environ["UMG_HOME"] = str(home_of(home))
+
+
+@app.command()
+def init(
+    first_day: Annotated[str | None, typer.Option(help="First local day, YYYY-MM-DD.")] = None,
+    samples: Annotated[
+        list[Path] | None, typer.Option("--from", metavar="FILE...", help="Guess the sources from sample files.")
+    ] = None,
+    more: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="More files of --from.")] = None,
+) -> None:
+    """Create UMG_HOME, landing/ and a commented umg.toml; with --from, guess the sources of your own files."""
+    from umg_assets.cli.init import initialise, initialise_from
+
+    if more and not samples:
+        raise typer.BadParameter(f"expected --from before the files, got {more[0]}")
+    if samples:
+        initialise_from(home_of(), day_of(first_day), [*samples, *(more or [])])
+    else:
+        initialise(home_of(), day_of(first_day))
+
+
+@app.command()
+def generate(
+    plays: Annotated[int, typer.Option(help="Clean plays.")] = 300_000,
+    days: Annotated[int, typer.Option(help="Delivery days.")] = 120,
+    last_day: Annotated[str | None, typer.Option(help="The last of them; default: yesterday (UTC).")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed and knobs give the same files.")] = 7,
+    experiments: Annotated[
+        bool, typer.Option("--experiments", help="Four experiments, too, of users of their own.")
+    ] = False,
+) -> None:
+    """Write made-up landing files with planted faults, and truth/ beside landing/."""
+    from umg_assets.cli.demo import generate_files
+
+    generate_files(home_of(), plays, days, day_of(last_day), seed, experiments)
+
+
+@app.command()
+def demo(
+    plays: Annotated[int, typer.Option(help="Clean plays to make up.")] = 300_000,
+    days: Annotated[int, typer.Option(help="Days to make up.")] = 120,
+) -> None:
+    """Generate landing files, run every asset over them, show the results, and count them again by independent code."""
+    from umg_assets.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(home_of(), plays, days))
+
+
+@app.command()
+def run(
+    days: Annotated[
+        str | None, typer.Option("--range", metavar="A:B", help="Rebuild these local days and what hangs on them.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Print what would run, and why; run nothing.")] = False,
+) -> None:
+    """Bring everything up to date with landing/: only the days and months that new or changed files affect."""
+    from umg_assets.cli import run as commands
+    from umg_assets.settings.model import read_settings
+
+    settings, rebuild = read_settings(home_of()), parsed(parse_range, days) if days else None
+    if explain:
+        commands.explain(settings, rebuild)
+    else:
+        raise typer.Exit(commands.run_with_progress(settings, rebuild))
+
+
+@app.command()
+def accept(path: Annotated[str, typer.Argument(help="As `umg run` names it: relative to landing/.")]) -> None:
+    """Let a file or folder land although it has shrunk since it last landed: what it no longer holds is removed."""
+    from umg_assets.cli.run import accept_file
+    from umg_assets.settings.model import read_settings
+
+    accept_file(read_settings(home_of()), path)
+
+
+@app.command()
+def quarantine(
+    source: Annotated[str | None, typer.Option(help="plays, users, tracks or events.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,
+    days: RangeOption = None,
+    limit: Annotated[int, typer.Option(help="Records to print.")] = 20,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Show the records that could not land: counts by reason, and the records with their text."""
+    from umg_assets.cli.reports import quarantine as read_quarantine
+
+    counts, rows = read_quarantine(home_of(), source, reason, parsed(parse_range, days) if days else None)
+    columns = ("delivery_date", "source", "source_file", "record", "reason", "text")
+    if form is not Format.TABLE:
+        show(rows, columns, form)
+        return
+    show(counts, ("source", "reason", "records"), form, f"{len(rows):,} records in quarantine")
+    if rows:
+        show(rows[:limit], columns, form, f"The first {min(limit, len(rows))} of them")
+
+
+@app.command()
+def reconcile(
+    against: Annotated[Path | None, typer.Option(help="A published list: a CSV or TSV with counts a track.")] = None,
+    track: Annotated[str, typer.Option(help="Its column with the track id.")] = "track_id",
+    plays: Annotated[str, typer.Option(help="Its column with the count.")] = "plays",
+) -> None:
+    """Recount the files' records and every table's rows by independent code; or compare plays per track with a list."""
+    from umg_assets.cli.reconcile import against_list
+    from umg_assets.cli.reconcile import reconcile as count_again
+    from umg_assets.settings.model import read_settings
+
+    agrees = against_list(home_of(), against, track, plays) if against else count_again(read_settings(home_of()))
+    raise typer.Exit(0 if agrees else 1)
+
+
+@app.command()
+def doctor() -> None:
+    """Check the set-up: Python, Java, jars, write access, time zone, settings, every source expression."""
+    from umg_assets.cli.doctor import examine
+
+    raise typer.Exit(0 if examine(home_of()) else 1)
+
+
+@app.command()
+def dev(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+    """Serve Dagster's webserver and daemon over UMG_HOME, until Ctrl-C."""
+    from umg_assets.cli.serving import serve
+    from umg_assets.settings.model import read_settings
+
+    read_settings(home_of())
+    raise typer.Exit(serve(home_of(), port))
+
+
+def _print_error(text: str) -> None:
+    from rich.markup import escape
+
+    err.print(f"[bold red]umg:[/] {escape(text)}", soft_wrap=True)
+
+
+def main() -> None:
+    """The entry point of `umg`: an error prints one clear line, and a traceback only with --debug.
+
+    Exit codes: 0 success; 1 an error, or a check that found a fault; 2 wrong usage; 3 more data was set aside than
+    umg.toml allows; 130 ended by Ctrl-C.
+    """
+    try:
+        code = app(prog_name="umg", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        _print_error("ended by Ctrl-C: what was written is whole; `umg run` goes on from there")
+        code = 130
+    except Exception as error:
+        usage_message = getattr(error, "format_message", None)
+        if usage_message:
+            _print_error(f"{usage_message().replace(chr(10), ' ')} See: {_command_of(error)} --help")
+            code = 2
+        elif _state["debug"]:
+            raise
+        else:
+            _print_error(str(error) or type(error).__name__)
+            code = 1
+    sys.exit(code or 0)
+
+
+def _command_of(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "umg"

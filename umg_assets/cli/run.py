@@ -1,0 +1,134 @@
+"""`umg run` and `umg accept`: a run with its progress, what it did and what waits; a shrunk file let in."""
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import date
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
+
+from umg_assets.cli.console import err, out
+from umg_assets.cli.ending import Ending, ending_of, print_faults, print_sources
+from umg_assets.settings.model import Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, Definitions
+
+    from umg_assets.planning.runs import Run
+    from umg_assets.runner import Runner
+
+
+def progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=6),
+        TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+        console=err,
+        transient=False,
+    )
+
+
+def runner_of(
+    settings: Settings, say: Callable[[str], None] = lambda _: None, instance: "DagsterInstance | None" = None
+) -> "Runner":
+    """The runner of a lakehouse; instance: of Dagster, the one under UMG_HOME unless given."""
+    from umg_assets.catalogue import Catalogue
+    from umg_assets.runner import Runner
+
+    catalogue = Catalogue.of(settings)
+
+    def definitions() -> "Definitions":
+        from umg_assets.build import build_definitions  # every asset, and the engines' client: only for news
+
+        return build_definitions(settings, catalogue)
+
+    return Runner(settings, catalogue, definitions, say, instance)
+
+
+def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = None) -> Ending:
+    """`umg run`: everything up to date, each stage with its time, then what was done, set aside and held, and waits."""
+    from umg_assets.landing.outcome import outcomes
+
+    started = time.monotonic()
+    with progress() as shown:
+        task = shown.add_task("looking at landing/", total=None)
+
+        def say(stage: str) -> None:
+            nonlocal task
+            shown.update(task, total=1, completed=1)
+            task = shown.add_task(stage, total=None)
+
+        report = runner_of(settings, say).bring_up_to_date(rebuild)
+        shown.update(task, total=1, completed=1)
+    for path, reason in report.scan.waiting.items():
+        out.print(f"[yellow]waits[/]: {path}: {reason}")
+    for file, reason in report.scan.held:
+        out.print(f"[yellow]held[/]: {file.path}: {reason}", soft_wrap=True)
+    if report.refused:
+        out.print(f"[red]refused[/]: a blocking check failed on {', '.join(report.refused)}: nothing after it runs")
+    if report.waiting_days:
+        days = ", ".join(day.isoformat() for day in report.waiting_days)
+        out.print(f"[yellow]waits[/]: plays of {days}: that local day has not begun")
+    if report.scan.unclaimed:
+        files = report.scan.unclaimed
+        out.print(f"[yellow]no source takes[/] {len(files)} files, e.g. {files[0]}: add a source to umg.toml")
+    sources = outcomes(settings, report.scan, report.history, report.since)
+    ending = ending_of(report, sources)
+    print_sources(sources)
+    print_faults(report, sources)
+    landed = any(source.landed for source in sources)
+    state = "every table is up to date with landing/" if ending is Ending.GOOD else "see what is red above"
+    if not landed:
+        state = "no record has landed"
+    if not report.runs:
+        out.print(f"Nothing is new: {state}.")
+    elif ending is Ending.GOOD and landed:
+        out.print(f"Up to date with landing/ after {report.runs} runs, {time.monotonic() - started:.0f} s.")
+    else:
+        out.print(f"Done after {report.runs} runs, {time.monotonic() - started:.0f} s: {state}.")
+    return ending
+
+
+def explain(settings: Settings, rebuild: tuple[date, date] | None = None) -> None:
+    """`umg run --explain`: which partitions a run would build now, and why; runs nothing."""
+    explanation = runner_of(settings).explain(rebuild)
+    _print_runs(explanation.landing)
+    if explanation.landing:
+        out.print("What these files affect is known once they have landed; what the ledger asks for by itself:")
+    for number, runs in enumerate(explanation.rounds, 1):
+        out.print(f"[bold]Round {number}[/]{', once the one before is done' if number > 1 else ''}")
+        _print_runs(runs)
+    if explanation.waiting_days:
+        days = ", ".join(day.isoformat() for day in explanation.waiting_days)
+        out.print(f"[yellow]waits[/]: plays of {days}: that local day has not begun")
+    if not explanation.landing and not explanation.rounds:
+        out.print("Nothing is new: every table is up to date with landing/.")
+    out.print("Nothing was run.")
+
+
+def _print_runs(runs: "Iterable[Run]") -> None:
+    for run in runs:
+        span = (
+            ""
+            if run.bounds is None
+            else f" {run.bounds[0]}" + (f" to {run.bounds[1]}" if run.bounds[1] != run.bounds[0] else "")
+        )
+        out.print(f"  {run.job}: {', '.join(run.assets)}{span}", soft_wrap=True, markup=False)
+        out.print(f"    {run.why}", soft_wrap=True, markup=False)
+
+
+def accept_file(settings: Settings, path: str) -> None:
+    """`umg accept`: notes that this content of a file or folder may land. ValueError when it is not held."""
+    from umg_assets.landing.scan import scan
+    from umg_assets.resources.ledger import Ledger
+
+    ledger = Ledger(settings.home)
+    held = {file.path: (file, why) for file, why in scan(settings, ledger.read()).held}
+    if path not in held:
+        named = f"held are: {', '.join(sorted(held))}" if held else "no file is held"
+        raise ValueError(f"{path} is not held, so there is nothing to accept; {named}")
+    file, why = held[path]
+    ledger.accept(file.entry)
+    out.print(f"{path}: {why.partition(': `umg')[0]}. Accepted: the next run lands it.", soft_wrap=True)

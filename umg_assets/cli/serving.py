@@ -1,0 +1,75 @@
+"""`umg dev`: Dagster's code server, webserver and daemon on the loopback interface, over UMG_HOME."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from umg_assets.cli.console import out
+from umg_assets.resources.dagster_internals import DAEMON_MODULE, DagsterGrpcClient, DagsterUserCodeUnreachableError
+from umg_assets.resources.instance import open_instance
+
+MODULE = "umg_assets.definitions"
+
+
+@contextlib.contextmanager
+def processes(home: Path, port: int | None, module: str = MODULE, **options: Any) -> Iterator[list[subprocess.Popen]]:
+    """Starts a code server, a daemon and, with a port, a webserver; the caller ends them.
+
+    module: Python module that holds the definitions. options: passed on to Popen. Webserver and daemon share the code
+    server: otherwise each would start its own, and the daemon a new one every minute. They start once it answers,
+    because a webserver that finds no code shows an error until somebody reloads it.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with open_instance(home), tempfile.TemporaryDirectory(prefix="umg-") as folder:
+        socket, workspace = Path(folder, "code.sock"), Path(folder, "workspace.yaml")
+        workspace.write_text(f"load_from:\n  - grpc_server:\n      socket: {socket}\n      location_name: umg_assets\n")
+        python, location = [sys.executable, "-m"], ["-w", str(workspace)]
+        server = [*python, "dagster", "code-server", "start", "-m", module, "-s", str(socket), "--log-level", "warning"]
+        others = [[*python, DAEMON_MODULE, "run", *location]]
+        if port is not None:
+            others.append([*python, "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *location])
+        started = [subprocess.Popen(server, **options)]
+        _await_code(socket, started[0])
+        started += [subprocess.Popen(command, **options) for command in others]
+        yield started
+
+
+def _await_code(socket: Path, server: subprocess.Popen) -> None:
+    """Waits until the code server answers or has ended."""
+    while server.poll() is None:
+        with contextlib.suppress(DagsterUserCodeUnreachableError):
+            if socket.exists() and DagsterGrpcClient(socket=str(socket)).ping("umg"):
+                return
+        time.sleep(0.2)
+
+
+def serve(home: Path, port: int) -> int:
+    """Starts all servers and waits; ends them all when one ends or on Ctrl-C. Returns the exit code."""
+    # a shell starts background jobs with SIGINT ignored: Dagster's servers would then never end
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
+    with processes(home, port) as started:
+        out.print(f"Dagster over {home}: http://127.0.0.1:{port} (Ctrl-C ends it)")
+        return _wait_and_end_all(started)
+
+
+def _wait_and_end_all(started: Sequence[subprocess.Popen]) -> int:
+    code = 0
+    try:
+        while all(process.poll() is None for process in started):
+            time.sleep(0.5)
+        code = next(process.returncode for process in started if process.returncode is not None) or 1
+    except KeyboardInterrupt:
+        out.print("ending ...")
+    finally:
+        for process in started[::-1]:
+            process.terminate()
+        for process in started:
+            process.wait()
+    return code

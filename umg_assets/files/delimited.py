@@ -1,0 +1,190 @@
+"""CSV and TSV: separates well-formed records from bad ones and stages their fields as strings.
+
+A block without quotes, or with one record on each line, goes to Arrow's CSV reader as it is. Other blocks, and those
+that the reader refuses, are examined record by record; the reader then gets the good records, correctly quoted and
+ending in LF.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from umg_assets.files.beginning import Beginning, RecordShape
+from umg_assets.files.blocks import is_utf8
+from umg_assets.files.dialect import Dialect
+from umg_assets.files.rejects import (
+    BAD_ENCODING,
+    BROKEN_QUOTE,
+    FIELD_COUNT,
+    NOT_THE_FORMAT,
+    RefusedError,
+    foreign_content,
+)
+from umg_assets.files.staged import Staging
+
+
+def _quote(fields: Sequence[bytes], quote: bytes) -> Iterator[bytes]:
+    return (b"%s%s%s" % (quote, field.replace(quote, quote * 2), quote) for field in fields)
+
+
+class _Body:
+    """The records below a file's beginning; the fields at its positions are staged."""
+
+    def __init__(self, shape: RecordShape, staging: Staging):
+        self.grammar, self.width, self.staging = shape.grammar, shape.width, staging
+        grammar, width, positions = shape.grammar, shape.width, shape.positions
+        self.whole = grammar.record_of(width)
+        self.plain_lines = grammar.lines_of(width)
+        self.columns = [None if position is None else f"c{position}" for position in positions]
+        self.wanted = [name for name in self.columns if name is not None]
+        self.names = [f"c{i}" for i in range(width)]
+        self.requoting = grammar.quote or (b"'" if grammar.delimiter == b'"' else b'"')
+
+    def take(self, block: bytes, last: bool) -> bytes:
+        """Stage or reject the complete records of a block, and return the bytes of an incomplete last record."""
+        if not last:
+            cut = max(block.rfind(b"\n"), block.rfind(b"\r")) + 1
+            block, rest = block[:cut], block[cut:]
+        else:
+            rest = b""
+        utf8 = is_utf8(block)
+        plain = not self.grammar.is_special(block)
+        if not plain and self.grammar.escape is None:
+            plain = self.plain_lines.fullmatch(block) is not None
+        if utf8 and plain and self._take_clean(block):
+            return rest
+        return self._take_carefully(block, last, utf8) + rest
+
+    def _take_clean(self, block: bytes) -> bool:
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n")
+            if b"\r" in block:
+                return False
+        if self.width == 1 and not all(line.strip(self.grammar.blank) for line in block.splitlines()):
+            return False
+        expected = block.count(b"\n") + (bool(block) and not block.endswith(b"\n"))
+        try:
+            table = self._read(block, self.grammar.quote)
+        except pa.ArrowInvalid:
+            return False
+        if table.num_rows != expected:
+            return False
+        self._stage(table, np.arange(1, expected + 1) + self.staging.records)
+        self.staging.records += expected
+        return True
+
+    def _take_carefully(self, block: bytes, last: bool, utf8: bool) -> bytes:
+        good: list[bytes] = []
+        numbers: list[int] = []
+        lines = block.splitlines(keepends=True)
+        record, at, i = self.staging.records, 0, 0
+        while i < len(lines):
+            line = lines[i].rstrip(b"\r\n")
+            if not line.strip(self.grammar.blank):
+                at, i = at + len(lines[i]), i + 1
+                continue
+            taken, raw, reason = 1, line, None
+            canonical = line
+            if not self.grammar.is_special(line):
+                if line.count(self.grammar.delimiter) != self.width - 1:
+                    reason = FIELD_COUNT
+                elif self.grammar.quote is None:
+                    canonical = self._requoted(line.split(self.grammar.delimiter))
+            elif self.grammar.has_escape(line) or self.whole.fullmatch(line) is None:
+                fields, end, is_open = self.grammar.scan(block, at, self.width)
+                if is_open and not last and end == len(block):
+                    break
+                if fields is not None and not (is_open and end < len(block)):
+                    raw = block[at:end]
+                    taken = len(raw.splitlines())
+                    canonical = self._requoted(fields)
+                    if len(fields) != self.width:
+                        reason = FIELD_COUNT
+                if fields is None or (taken > 1 and self._swallowed(lines[i : i + taken], reason is not None)):
+                    reason, taken, raw = BROKEN_QUOTE, 1, line
+            record += 1
+            if reason is not None or not (utf8 or is_utf8(raw)):
+                self.staging.reject_bytes(record, reason or BAD_ENCODING, raw)
+            else:
+                good.append(canonical)
+                numbers.append(record)
+            at += sum(map(len, lines[i : i + taken]))
+            i += taken
+        self.staging.records = record
+        if good:
+            self._stage(self._read(b"\n".join(good) + b"\n", self.requoting), np.array(numbers))
+        return block[at:]
+
+    def _requoted(self, fields: Sequence[bytes]) -> bytes:
+        return self.grammar.delimiter.join(_quote(fields, self.requoting))
+
+    def _swallowed(self, lines: Sequence[bytes], wrong_count: bool) -> bool:
+        """Whether a record of several lines is a stray quote that swallowed good records up to the next quote.
+
+        If the record has a wrong number of fields, one whole record among the lines after its first is enough. If its
+        number is right, nine in ten of the lines between its first and last must be whole records, with three
+        delimiters in total.
+        """
+        if self.width == 1:
+            return False
+        candidates = lines[1:] if wrong_count else lines[1:-1]
+        whole = sum(self.whole.fullmatch(line.rstrip(b"\r\n")) is not None for line in candidates)
+        if wrong_count:
+            return whole > 0
+        return whole * (self.width - 1) >= 3 and whole * 10 >= len(candidates) * 9
+
+    def _read(self, text: bytes, quote: bytes | None) -> pa.Table:
+        if not text:
+            return pa.table({name: pa.array([], pa.string()) for name in self.wanted or ["c0"]})
+        return pa_csv.read_csv(
+            pa.BufferReader(text),
+            read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=self.names),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=self.grammar.delimiter.decode(),
+                quote_char=quote.decode() if quote else False,
+                newlines_in_values=True,
+                # the reader turns an empty line into a row of NULLs, which is right only for a single column's ""
+                ignore_empty_lines=self.width > 1,
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                check_utf8=False,
+                column_types=dict.fromkeys(self.wanted, pa.string()),
+                include_columns=self.wanted or ["c0"],
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+            ),
+        )
+
+    def _stage(self, table: pa.Table, records: np.ndarray) -> None:
+        if table.num_rows != len(records):
+            raise RefusedError(
+                NOT_THE_FORMAT, f"Expected {len(records)} rows from the CSV reader, got {table.num_rows}."
+            )
+        absent = pa.nulls(len(records), pa.string())
+        self.staging.add([table.column(name) if name else absent for name in self.columns], records)
+
+
+def stage_delimited(
+    blocks: Iterator[tuple[bytes, bool]], columns: Sequence[str], dialect: Dialect, default: str, staging: Staging
+) -> None:
+    """Parse the blocks of a CSV or TSV file, in UTF-8, into `staging`. Raises RefusedError for content of another kind.
+
+    default: the delimiter where neither the dialect nor the file names one.
+    """
+    beginning = Beginning(dialect, default, columns)
+    body: _Body | None = None
+    held, first = b"", True
+    for block, last in blocks:
+        held += block
+        if body is None:
+            if first and (content := foreign_content(held)):
+                raise RefusedError(NOT_THE_FORMAT, f"Expected delimited text; this is {content}.", held)
+            first = first and not held
+            shape, held = beginning.take(held, last)
+            if shape is None:
+                continue
+            body = _Body(shape, staging)
+        held = body.take(held, last)

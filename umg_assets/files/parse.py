@@ -1,0 +1,221 @@
+"""Parses a landing file of any format into one staged Parquet file and its bad records.
+
+Files are parsed once, outside the engines, which read only the staged Parquet: so both see the same rows. The number of
+records read always equals that of rows staged plus rejects.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pa_dataset
+
+from umg_assets.files.archives import members_of, refused_with_member, whole_file
+from umg_assets.files.avro import open_avro, stage_avro
+from umg_assets.files.blocks import blocks_of, chunks_of
+from umg_assets.files.delimited import stage_delimited
+from umg_assets.files.json_documents import stage_json
+from umg_assets.files.json_lines import stage_json_lines
+from umg_assets.files.layout import Layout, is_zip
+from umg_assets.files.orc import open_orc, stage_orc
+from umg_assets.files.parquet import open_parquet, stage_parquet
+from umg_assets.files.recoding import as_utf8
+from umg_assets.files.rejects import (
+    BAD_ENCODING,
+    BROKEN_JSON,
+    BROKEN_QUOTE,
+    FIELD_COUNT,
+    FILE_REASONS,
+    MISSING_COLUMN,
+    NOT_THE_FORMAT,
+    RECORD_REASONS,
+    UNREADABLE_FILE,
+    RefusedError,
+    refusal_text,
+    rejects_table,
+)
+from umg_assets.files.schema_types import types_of
+from umg_assets.files.staged import FILE_PATH, RECORD, EnoughError, Staging
+from umg_assets.files.workbooks import stage_workbook
+
+__all__ = [
+    "BAD_ENCODING",
+    "BROKEN_JSON",
+    "BROKEN_QUOTE",
+    "FIELD_COUNT",
+    "FILE_REASONS",
+    "MISSING_COLUMN",
+    "NOT_THE_FORMAT",
+    "RECORD",
+    "RECORD_REASONS",
+    "UNREADABLE_FILE",
+    "Parsed",
+    "parse_file",
+    "records_as_text",
+]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The result of parsing a file.
+
+    records: number of records read, rows and rejects together; 1 for a file refused as a whole.
+    rows: number of rows in the staged Parquet file.
+    rejects: record BIGINT (1-based, without the header; 0 for a file refused as a whole), reason STRING, text STRING.
+    refused: the reason (of FILE_REASONS) if the file was refused as a whole and there is no staged file; else None.
+    """
+
+    records: int
+    rows: int
+    rejects: pa.Table
+    refused: str | None
+
+
+def parse_file(path: Path, layout: Layout, staged: Path, at_most: int | None = None) -> Parsed:
+    """Parse a landing file into the Parquet file `staged`: layout.columns in their order, and _record BIGINT.
+
+    CSV and TSV columns are strings; an empty field is NULL. JSON values are strings as they are written (nested ones as
+    compact JSON), or typed by the schema if there is one. A workbook's cells are strings, dates in ISO 8601. Parquet,
+    ORC and Avro columns keep their types as far as both engines read them in the same way (timestamps in microseconds).
+    The members of a zip archive are read as one file, in the archive's order. _record is the record's number in the
+    file, from 1, with bad records counted. Blank lines are no records. Bad content never raises; an OSError such as
+    permission denied does.
+
+    at_most: stops after the block in which so many records have been read; the result is of these.
+    """
+    head = b""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+            file.seek(0)
+            staging = _stage(file, path.name, layout, staged, at_most)
+    except RefusedError as refused:
+        staged.unlink(missing_ok=True)
+        text = refusal_text(refused.sentence, refused.head or head)
+        return Parsed(1, 0, rejects_table([(0, refused.reason, text)]), refused.reason)
+    rejects = staging.rejects()
+    if at_most is not None:
+        return Parsed(staging.rows + rejects.num_rows, staging.rows, rejects, None)
+    if staging.records != staging.rows + rejects.num_rows:
+        raise RuntimeError(
+            f"{path}: {staging.records} records read, {staging.rows} rows and {rejects.num_rows} rejects came of them"
+        )
+    return Parsed(staging.records, staging.rows, rejects, None)
+
+
+def _stage(file: BinaryIO, name: str, layout: Layout, staged: Path, at_most: int | None) -> Staging:
+    with ExitStack() as resources:
+        if is_zip(name, layout):
+            whole = resources.enter_context(whole_file(file, name, staged.parent))
+            return _stage_members(whole, layout, staged, at_most)
+        schema, stage = _opened(file, name, layout, staged.parent, resources)
+        with Staging(staged, schema, at_most) as staging, suppress(EnoughError):
+            stage(staging)
+    return staging
+
+
+def _stage_members(archive: BinaryIO, layout: Layout, staged: Path, at_most: int | None) -> Staging:
+    """The members of a zip archive, one after the other, as one file. Raises RefusedError if one of them is refused."""
+    staging, schema = None, None
+    with ExitStack() as writing, suppress(EnoughError):
+        for name, member in members_of(archive, layout.members):
+            with ExitStack() as resources, refused_with_member(name):
+                kind, stage = _opened(member, name, layout.of_member(name), staged.parent, resources)
+                if staging is None:
+                    staging, schema = writing.enter_context(Staging(staged, kind, at_most)), kind
+                if kind != schema:
+                    raise RefusedError(NOT_THE_FORMAT, "Expected columns of the same types as in the first member.")
+                stage(staging)
+    assert staging is not None
+    return staging
+
+
+def _opened(
+    file: BinaryIO, name: str, layout: Layout, folder: Path, resources: ExitStack
+) -> tuple[pa.Schema, Callable[[Staging], None]]:
+    """The schema in which a file is staged, and what stages it. Raises RefusedError. folder: for temporary files."""
+    columns = layout.columns
+    texts = pa.schema([(column, pa.string()) for column in columns])
+    match layout.format:
+        case "parquet" | "orc" | "xlsx":
+            whole = resources.enter_context(whole_file(file, name, folder))
+            if layout.format == "xlsx":
+                return texts, partial(stage_workbook, whole, columns)
+            opened, schema = (open_parquet if layout.format == "parquet" else open_orc)(whole, columns)
+            return schema, partial(stage_parquet if layout.format == "parquet" else stage_orc, opened, schema)
+        case "avro":
+            reader, schema = open_avro(chunks_of(file, Path(name).suffix.lower()), columns)
+            return schema, partial(stage_avro, reader, schema)
+        case "zip":
+            raise RefusedError(NOT_THE_FORMAT, "Expected data; this is a zip archive within one: unpack it.")
+    chunks = chunks_of(file, Path(name).suffix.lower())
+    if layout.format in ("json", "jsonl"):
+        blocks = blocks_of(chunks)
+        known = None if layout.schema is None else types_of(layout.schema)
+        columns = tuple(column for column in columns if known is None or column in known)
+        types = None if known is None else [known[column] for column in columns]
+        kinds = [pa.string()] * len(columns) if types is None else [typed.arrow for typed in types]
+        schema = pa.schema(list(zip(columns, kinds, strict=True)))
+        if layout.format == "jsonl":
+            return schema, partial(stage_json_lines, blocks, columns, types)
+        return schema, partial(stage_json, blocks, columns, types, layout.records)
+    return texts, partial(_stage_text, chunks, layout)
+
+
+def _stage_text(chunks: Iterator[bytes], layout: Layout, staging: Staging) -> None:
+    text, staging.recoded = as_utf8(chunks, layout.dialect.encoding)
+    stage_delimited(blocks_of(text), layout.columns, layout.dialect, layout.delimiter, staging)
+
+
+def _plain_value(value: Any) -> Any:
+    """Text for a staged value that JSON cannot represent: UTC instants in ISO 8601, bytes in base64."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def _python_values(column: pa.ChunkedArray) -> list[Any]:
+    """The values of a staged column; an instant outside Python's years as a number of units since 1970."""
+    try:
+        return column.to_pylist()
+    except (OverflowError, ValueError):
+        return column.cast(pa.int64()).to_pylist()
+
+
+def records_as_text(staged: Path, records: Sequence[int], path: str | None = None) -> pa.Table:
+    """The staged rows with these record numbers, by number: record BIGINT, text STRING (a compact JSON object).
+
+    path: the value of FILE_PATH where it is wanted and the record has none of its own.
+    """
+    wanted = pa.array(sorted(set(records)), pa.int64())
+    rows = pa_dataset.dataset(staged, format="parquet").to_table(filter=pc.field(RECORD).isin(wanted)).sort_by(RECORD)
+    numbers = rows.column(RECORD).combine_chunks()
+    values = rows.drop_columns([RECORD])
+    columns = {name: _python_values(column) for name, column in zip(values.column_names, values.columns, strict=True)}
+    if FILE_PATH in columns:
+        columns[FILE_PATH] = [path if value is None else value for value in columns[FILE_PATH]]
+    texts = [
+        json.dumps(
+            {name: columns[name][at] for name in columns},
+            ensure_ascii=False,
+            separators=(",", ":"),
+            default=_plain_value,
+        )
+        for at in range(rows.num_rows)
+    ]
+    return pa.table({"record": numbers, "text": pa.array(texts, pa.string())})

@@ -1,0 +1,84 @@
+"""Excel workbooks (.xlsx): the rows of the first sheet below its row of column names, as text, read row by row."""
+
+import itertools
+import zipfile
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time
+from typing import Any, BinaryIO
+from xml.etree.ElementTree import ParseError
+
+import numpy as np
+import openpyxl
+import pyarrow as pa
+from openpyxl.utils.exceptions import InvalidFileException
+
+from umg_assets.files.archives import open_bounded
+from umg_assets.files.parquet import columns_in
+from umg_assets.files.rejects import FIELD_COUNT, UNREADABLE_FILE, RefusedError
+from umg_assets.files.staged import Staging
+
+_BATCH_ROWS = 10_000
+_WHOLE = 10**15
+_ERRORS = (zipfile.BadZipFile, InvalidFileException, ParseError, EOFError, LookupError, ValueError, TypeError, OSError)
+
+
+def _text_of(cell: Any) -> str | None:
+    """A cell as text: dates in ISO 8601, without a time where their format shows none; whole numbers without .0."""
+    value = cell.value
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        shows_time = value.time() != time() or any(mark in (cell.number_format or "").lower() for mark in "hs")
+        return value.isoformat() if shows_time else value.date().isoformat()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
+        return str(int(value))
+    return str(value)
+
+
+def _rows(file: BinaryIO) -> Iterator[list[str | None]]:
+    """The rows of the first sheet that are not blank. Raises RefusedError if the workbook is corrupt."""
+    with open_bounded(file, "an .xlsx workbook"):
+        pass
+    file.seek(0)
+    try:
+        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        sheet: Any = workbook.worksheets[0]
+        sheet.reset_dimensions()  # some writers understate them
+        for cells in sheet.iter_rows():
+            row = [_text_of(cell) for cell in cells]
+            if any(value is not None for value in row):
+                yield row
+    except _ERRORS as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        sentence = f"Expected a whole .xlsx workbook; it is corrupt or of another kind ({str(error)[:300]})."
+        raise RefusedError(UNREADABLE_FILE, sentence) from error
+
+
+def stage_workbook(file: BinaryIO, columns: Sequence[str], staging: Staging) -> None:
+    """Copy the wanted columns into `staging`; a row with values beyond the header is a reject. Raises RefusedError.
+
+    Formulas are what Excel last calculated.
+    """
+    rows = _rows(file)
+    names = next(rows, None)
+    if names is None:
+        return
+    columns_in([name or "" for name in names], columns, b"")
+    positions = [names.index(column) if column in names else len(names) for column in columns]
+    while batch := list(itertools.islice(rows, _BATCH_ROWS)):
+        good: list[list[str | None]] = []
+        numbers: list[int] = []
+        for row in batch:
+            staging.records += 1
+            if any(value is not None for value in row[len(names) :]):
+                staging.reject(staging.records, FIELD_COUNT, "\t".join(value or "" for value in row))
+            else:
+                good.append([row[at] if at < len(row) else None for at in positions])
+                numbers.append(staging.records)
+        arrays = [pa.array([row[i] for row in good], pa.string()) for i in range(len(columns))]
+        staging.add(arrays, np.array(numbers, np.int64))

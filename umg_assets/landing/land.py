@@ -1,0 +1,262 @@
+"""Lands new and changed files: stages them, notes them in the ledger, writes the raw tables and the quarantine."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import date
+from functools import reduce
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from umg_assets import tables
+from umg_assets.landing.affected_dates import with_affected_dates
+from umg_assets.landing.scan import LandingFile
+from umg_assets.landing.staging import FILTERED, Chunk, StagedFile, parts, stage
+from umg_assets.landing.user_keys import UserKeys
+from umg_assets.planning.history import Entry, History, with_repeats
+from umg_assets.resources.lakehouse import Commit, Lakehouse
+from umg_assets.resources.ledger import Ledger
+from umg_assets.resources.slices import Slice
+from umg_assets.settings.model import Settings
+from umg_assets.tables import Kind, Table
+
+_UNCOMPRESSED = {".gz": 6, ".zst": 6, ".bz2": 8, ".parquet": 4}
+"""By suffix, about how many times larger a file's records are as text."""
+_BYTES_PER_PLAY = 120
+# a slice names its files, and Sail's time to replace it grows with the square of their number: 6 s for 1,000
+_FILES = 200
+
+
+class RecordsLostError(RuntimeError):
+    """Some records of a file neither landed nor were filtered or quarantined; the message has the file and counts."""
+
+
+class Ingest:
+    """Lands files in chunks of whole files, so that memory does not grow with the history."""
+
+    def __init__(self, settings: Settings, lakehouse: Lakehouse, ledger: Ledger) -> None:
+        self._settings, self._lakehouse, self._ledger = settings, lakehouse, ledger
+        self._keys = UserKeys(settings.home)
+
+    def land(
+        self,
+        files: Sequence[LandingFile],
+        progress: Callable[[int, int], None] | None = None,
+        withdrawn: Sequence[Entry] = (),
+    ) -> tuple[list[Entry], dict[str, Commit]]:
+        """Lands the files. Returns their ledger entries and, by table name, what was committed.
+
+        Files with new content get the number of this landing. withdrawn: the last entries of files whose rows are to
+        go; they go first, so that no folder seems to have shrunk after a run that died in between. progress: called
+        with the number of files landed so far and the number of all. Raises KeyFileError when the lakehouse holds users
+        and its key file is missing, SettingsError when a source's expressions do not fit its files, RecordsLostError
+        when a file's counts do not add up.
+        """
+        entries: list[Entry] = []
+        commits: dict[str, Commit] = {}
+        if not self._ledger.read().entries:
+            self._keys.create()
+        for first in range(0, len(withdrawn), _FILES):
+            self._take_out(withdrawn[first : first + _FILES], self._ledger.withdrawal, commits)
+        moved = [
+            Entry(
+                file.kind,
+                file.path,
+                file.moved_from,
+                content_hash=file.content_hash,
+                generation=file.generation or 0,
+            )
+            for file in files
+            if file.moved_from
+        ]
+        for first in range(0, len(moved), _FILES):
+            self._take_out(moved[first : first + _FILES], self._ledger.change, commits)
+        generation = self._ledger.read().generation + 1
+        files = [file if file.generation is not None else replace(file, generation=generation) for file in files]
+        for chunk in self._chunks(files):
+            folder = self._lakehouse.staging()
+            try:
+                entries += self._land_chunk(stage(chunk, folder, self._settings, self._lakehouse), folder, commits)
+            finally:
+                self._lakehouse.discard(folder)
+            if progress:
+                progress(len(entries), len(files))
+        return entries, commits
+
+    def _chunks(self, files: Sequence[LandingFile]) -> Iterator[list[LandingFile]]:
+        chunk: list[LandingFile] = []
+        limit, size = self._settings.chunk_plays * _BYTES_PER_PLAY, 0
+        for file in files:
+            uncompressed = file.absolute.stat().st_size * _UNCOMPRESSED.get(file.absolute.suffix, 1)
+            if chunk and (size + uncompressed > limit or len(chunk) == _FILES):
+                yield chunk
+                chunk, size = [], 0
+            chunk.append(file)
+            size += uncompressed
+        if chunk:
+            yield chunk
+
+    def _land_chunk(self, chunk: Chunk, folder: Path, commits: dict[str, Commit]) -> list[Entry]:
+        history = self._ledger.read()
+        entries = _entries(chunk)
+        check_accounted(entries)
+        for kind in chunk.typed.keys() & tables.OCCURRENCES.keys():
+            entries = with_affected_dates(
+                entries, kind, chunk, history, self._lakehouse, self._settings.correction_days, folder
+            )
+        with self._ledger.change(entries):
+            keys = self._user_keys(chunk, folder)
+            for kind, typed in chunk.typed.items():
+                files = chunk.files_of(kind)
+                rows = self._raw_rows(kind, typed, files, keys)
+                self._commit(commits, tables.RAW[kind], rows, _slice(files))
+            self._quarantine(commits, chunk, entries, history, folder)
+        return entries
+
+    def _take_out(
+        self,
+        deliveries: Sequence[Entry],
+        noted: Callable[[Sequence[Entry]], AbstractContextManager[None]],
+        commits: dict[str, Commit],
+    ) -> None:
+        """Deletes the rows and rejects of deliveries of files; `noted` puts it into the ledger, before and after."""
+        history = self._ledger.read()
+        places = {(entry.source, *entry.place) for entry in deliveries}
+        dates: dict[tuple[str, str, date], set[date]] = {place: set() for place in places}
+        for entry in history.entries:
+            if (place := (entry.source, *entry.place)) in places:
+                dates[place].update(entry.play_dates)
+        emptied = [
+            Entry(
+                entry.source,
+                *entry.place,
+                content_hash=entry.content_hash,
+                generation=entry.generation,
+                play_dates=with_repeats(history, dates[entry.source, *entry.place], entry.source),
+            )
+            for entry in deliveries
+        ]
+        with noted(emptied):
+            for kind in tables.KINDS:
+                taken = [(entry.delivery_date, entry.path) for entry in emptied if entry.source == kind]
+                slices = (
+                    {tables.RAW[kind]: Slice.files(taken), tables.QUARANTINE: Slice.files(taken, kind)} if taken else {}
+                )
+                for table, rows in slices.items():
+                    self._commit(commits, table, self._lakehouse.read(table, rows).limit(0), rows)
+
+    def _commit(self, commits: dict[str, Commit], table: Table, rows: DataFrame, replaced: Slice) -> None:
+        commit = self._lakehouse.write_slice(table, rows, replaced)
+        commits[table.name] = commits[table.name] + commit if table.name in commits else commit
+
+    def _user_keys(self, chunk: Chunk, folder: Path) -> DataFrame:
+        """user_id and user_key of the chunk's users; each key is computed once."""
+        user_ids = chunk.user_ids()
+        file = folder / "user_keys.parquet"
+        pq.write_table(
+            pa.table(
+                {"user_id": pa.array(user_ids, pa.string()), "user_key": pa.array(self._keys.of(user_ids), pa.string())}
+            ),
+            file,
+        )
+        return self._lakehouse.spark.read.parquet(str(file))
+
+    def _raw_rows(self, kind: Kind, typed: Path, staged: Sequence[StagedFile], keys: DataFrame) -> DataFrame:
+        spark = self._lakehouse.spark
+        files = spark.createDataFrame(
+            [(member.number, member.file.delivery_date, member.file.path, member.file.generation) for member in staged],
+            "_file int, delivery_date date, source_file string, generation bigint",
+        )
+        # left joins lose no record: what they do not match is NULL, which the write refuses
+        good = spark.read.parquet(*parts(typed)).where("reason is null").join(F.broadcast(files), "_file", "left")
+        if kind != "tracks":
+            good = good.join(F.broadcast(keys), "user_id", "left")
+        return good.select(*tables.RAW[kind].names)
+
+    def _quarantine(
+        self, commits: dict[str, Commit], chunk: Chunk, entries: Sequence[Entry], history: History, folder: Path
+    ) -> None:
+        """Replaces the rejects of files that have some now, or had some before."""
+        had_rejects = {
+            (entry.source, entry.path, entry.delivery_date) for entry in history.entries if entry.quarantined
+        }
+        written = [
+            staged
+            for staged, entry in zip(chunk.files, entries, strict=True)
+            if entry.quarantined or (entry.source, entry.path, entry.delivery_date) in had_rejects
+        ]
+        if not written:
+            return
+        by_kind: dict[Kind, list[StagedFile]] = {
+            kind: [staged for staged in written if staged.file.kind == kind] for kind in tables.KINDS
+        }
+        replaced = reduce(Slice.__or__, (_slice(staged, kind) for kind, staged in by_kind.items() if staged))
+        files = {staged.number: staged.file for staged in chunk.files}
+        numbers = chunk.rejects.column("file").to_pylist()
+        rejects = pa.table(
+            {
+                "source": pa.array([files[number].kind for number in numbers], pa.string()),
+                "delivery_date": pa.array([files[number].delivery_date for number in numbers], pa.date32()),
+                "source_file": pa.array([files[number].path for number in numbers], pa.string()),
+                **{name: chunk.rejects.column(name) for name in ("record", "reason", "text")},
+            }
+        )
+        file = folder / "rejects.parquet"
+        pq.write_table(rejects, file)
+        self._commit(commits, tables.QUARANTINE, self._lakehouse.spark.read.parquet(str(file)), replaced)
+
+
+def _slice(files: Iterable[StagedFile], kind: Kind | None = None) -> Slice:
+    return Slice.files(((staged.file.delivery_date, staged.file.path) for staged in files), kind)
+
+
+def _entries(chunk: Chunk) -> list[Entry]:
+    """An entry for each file, in the chunk's order: records read, landed, filtered and quarantined."""
+    landed: Counter[int] = Counter()
+    filtered: Counter[int] = Counter()
+    by_day: dict[int, Counter[str]] = {staged.number: Counter() for staged in chunk.files}
+    for number, reason, local_date, count in chunk.counts():
+        if reason == "":
+            landed[number] += count
+            if local_date:
+                by_day[number][local_date.isoformat()] += count
+        elif reason == FILTERED:
+            filtered[number] += count
+    reasons: dict[int, Counter[str]] = {staged.number: Counter() for staged in chunk.files}
+    for number, reason in zip(
+        chunk.rejects.column("file").to_pylist(), chunk.rejects.column("reason").to_pylist(), strict=True
+    ):
+        reasons[number][reason] += 1
+    return [
+        Entry(
+            source=staged.file.kind,
+            path=staged.file.path,
+            delivery_date=staged.file.delivery_date,
+            signature=staged.file.signature,
+            content_hash=staged.file.content_hash,
+            definition_hash=staged.file.definition_hash,
+            generation=staged.file.generation or 0,
+            records=staged.parsed.records,
+            landed=landed[staged.number],
+            filtered=filtered[staged.number],
+            quarantined=dict(reasons[staged.number]),
+            rows_by_play_date=dict(by_day[staged.number]),
+        )
+        for staged in chunk.files
+    ]
+
+
+def check_accounted(entries: Iterable[Entry]) -> None:
+    """Raises RecordsLostError unless each file's records read = landed + filtered + quarantined."""
+    for entry in entries:
+        quarantined = sum(entry.quarantined.values())
+        if entry.records != entry.landed + entry.filtered + quarantined and not entry.refused:
+            raise RecordsLostError(
+                f"{entry.path}: {entry.records} records read, but {entry.landed} landed + {entry.filtered} filtered + "
+                f"{quarantined} quarantined; nothing was written: keep the file and report it"
+            )

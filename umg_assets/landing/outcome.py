@@ -1,0 +1,104 @@
+"""What became of each source's files: landed, set aside, refused, held; and where that is more than umg.toml allows."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+
+from umg_assets import tables
+from umg_assets.landing.scan import Scan, definition_hash_of
+from umg_assets.planning.history import Entry, History
+from umg_assets.settings.model import Settings
+from umg_assets.settings.sources import Source
+
+
+@dataclass
+class SourceOutcome:
+    """What became of the files of a source, over all its deliveries.
+
+    label: the source, as `plays[0] export/*.csv`, or its kind where umg.toml has it no longer. files: known to the
+    ledger, of which `refused` were refused whole; held and waiting: files that have not landed. records: read, which
+    are landed, filtered and in quarantine; a file refused whole has none. reasons: records in quarantine, by reason.
+    over: what was set aside beyond umg.toml's limits, such as `3 of 3 files`; empty if nothing was.
+    """
+
+    label: str
+    files: int = 0
+    refused: int = 0
+    held: int = 0
+    waiting: int = 0
+    records: int = 0
+    landed: int = 0
+    filtered: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    over: list[str] = field(default_factory=list)
+
+    @property
+    def quarantined(self) -> int:
+        """The number of records in quarantine."""
+        return self.reasons.total() - self.refused
+
+    @property
+    def taken(self) -> int:
+        """The number of records that are good, whether the source's `where` takes them or not."""
+        return self.landed + self.filtered
+
+    def add(self, entry: Entry) -> None:
+        """Counts a landed entry of the ledger."""
+        self.files += 1
+        self.reasons.update(entry.quarantined)
+        self.refused += entry.refused
+        self.records += 0 if entry.refused else entry.records
+        self.landed += entry.landed
+        self.filtered += entry.filtered
+
+    def judge(self, percent: int) -> list[str]:
+        """Of how many records, and of how many files, more than `percent` % was set aside."""
+        shares = []
+        if self.quarantined * 100 > percent * self.records:
+            shares.append(f"{self.quarantined:,} of {self.records:,} records")
+        if self.refused * 100 > percent * self.files:
+            shares.append(f"{self.refused:,} of {self.files:,} files")
+        return shares
+
+
+def outcomes(settings: Settings, scan: Scan, history: History, since: int) -> list[SourceOutcome]:
+    """What became of each source's files, in the order of umg.toml, then of files whose source is not there any more.
+
+    since: the ledger's sequence before a run. A source is `over` if more than thresholds.quarantine_percent of the
+    records or files of a delivery that landed since then was set aside, if none of its records has ever landed, and if
+    a file of it is held.
+    """
+    percent = settings.thresholds.quarantine_percent
+    known: dict[tuple[str, str], SourceOutcome] = {}
+    labels: dict[tuple[str, str], str] = {key: _label(key[0], *claim) for key, claim in scan.claimed.items()}
+    by_definition: dict[tuple[str, str], str] = {}
+    for kind in tables.KINDS:
+        for position, source in enumerate(settings.sources.of(kind)):
+            label = _label(kind, position, source)
+            known[kind, label] = SourceOutcome(label)
+            by_definition.setdefault((kind, definition_hash_of(settings, source, kind)), label)
+    deliveries: dict[tuple[str, date], SourceOutcome] = {}
+    for entry in history.delivered():
+        label = labels.get((entry.source, entry.path)) or by_definition.get((entry.source, entry.definition_hash))
+        label = label or f"{entry.source} of no source in umg.toml"
+        known.setdefault((entry.source, label), SourceOutcome(label)).add(entry)
+        if entry.sequence > since:
+            deliveries.setdefault((label, entry.delivery_date), SourceOutcome(label)).add(entry)
+    by_label = {outcome.label: outcome for outcome in known.values()}
+    without_good = {outcome.label for outcome in known.values() if outcome.files and not outcome.taken}
+    for label in without_good:
+        by_label[label].over = by_label[label].judge(percent)
+    for (label, delivery), outcome in sorted(deliveries.items()):
+        if label not in without_good:
+            by_label[label].over += [f"{share} delivered on {delivery}" for share in outcome.judge(percent)]
+    for file, _ in scan.held:
+        held = by_label[labels[file.kind, file.path]]
+        held.held += 1
+        held.over.append(f"{file.path}, which is held")
+    for kind, path in scan.claimed:
+        by_label[labels[kind, path]].waiting += path in scan.waiting
+    return list(known.values())
+
+
+def _label(kind: str, position: int, source: Source) -> str:
+    return f"{kind}[{position}] {source.name or source.files}"

@@ -1,0 +1,290 @@
+"""Compares landing/ with the ledger: which files are new or changed, which wait, and which no source takes."""
+
+import functools
+import glob
+import hashlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from umg_assets import clock, tables
+from umg_assets.calendar import utc_today
+from umg_assets.landing.folders import Folder, bytes_landed, folders_of, has_shrunk
+from umg_assets.planning.history import Entry, History
+from umg_assets.settings.model import Settings
+from umg_assets.settings.sources import Source
+from umg_assets.tables import Kind
+
+
+class LandingError(RuntimeError):
+    """landing/ cannot be read; the message says what to do. Never the same as an empty landing/."""
+
+
+@dataclass(frozen=True)
+class LandingFile:
+    """A new or changed file: its place, the source that takes it, its delivery date.
+
+    path: relative to landing/ where it lies there. generation: of the landing that brought the same content before;
+    None for a content that is new. moved_from: the delivery date under which that content landed before, by another
+    definition of its source.
+    """
+
+    kind: Kind
+    source: Source
+    path: str
+    absolute: Path
+    delivery_date: date
+    signature: str
+    content_hash: str
+    definition_hash: str
+    generation: int | None = None
+    moved_from: date | None = None
+
+    @property
+    def entry(self) -> Entry:
+        """The file as a ledger entry, before its records are read."""
+        return Entry(
+            self.kind,
+            self.path,
+            self.delivery_date,
+            signature=self.signature,
+            content_hash=self.content_hash,
+            definition_hash=self.definition_hash,
+        )
+
+
+@dataclass
+class Scan:
+    """What a scan of landing/ result.
+
+    changed: files to read. withdrawn: the ledger's entries of files that have left a folder that is one delivery. held:
+    files and such folders that shrank since they landed, each with a message that names both sizes; their rows stay
+    until somebody accepts the new content. waiting: by path, why a file or folder cannot land yet. unclaimed: paths of
+    files that no source takes. claimed: by kind and path, the position and the definition of the source that takes a
+    file, changed or not, or a held folder.
+    """
+
+    changed: list[LandingFile] = field(default_factory=list)
+    withdrawn: list[Entry] = field(default_factory=list)
+    held: list[tuple[LandingFile, str]] = field(default_factory=list)
+    waiting: dict[str, str] = field(default_factory=dict)
+    unclaimed: list[str] = field(default_factory=list)
+    claimed: dict[tuple[Kind, str], tuple[int, Source]] = field(default_factory=dict)
+
+    @property
+    def news(self) -> list[tuple[date, str, str]]:
+        """What there is to land or to withdraw: delivery date, path, and what tells it from another change of it."""
+        return [
+            *((file.delivery_date, file.path, file.signature) for file in self.changed),
+            *((entry.delivery_date, entry.path, f"withdrawn after {entry.sequence}") for entry in self.withdrawn),
+        ]
+
+    def of(self, days: Collection[str]) -> "Scan":
+        """What there is to land or to withdraw of some delivery days (ISO)."""
+        changed = [file for file in self.changed if file.delivery_date.isoformat() in days]
+        return Scan(changed, [entry for entry in self.withdrawn if entry.delivery_date.isoformat() in days])
+
+
+def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
+    """Compares landing/ with the ledger. Reads only files whose size, times or inode changed, to hash them.
+
+    A file is changed when its content or its source's definition differs from the last landed entry of its path.
+    Without `delivered_on`, its delivery date stays that entry's for as long as the content stays the same. A file
+    that cannot be read waits, and so does one that changed less than quiet_seconds ago. A file that is empty, or
+    smaller than what landed before by more than shrunk_percent, is held unless that content has been accepted. A file
+    that has left a folder that is one delivery is withdrawn: see _settle.
+    Raises LandingError when landing/ is not there.
+    """
+    if not settings.landing.is_dir():
+        raise LandingError(f"{settings.landing} is not a directory: make it, or set UMG_HOME; `umg init` makes both")
+    last, today, result = history.latest(), utc_today(), Scan()
+    interrupted = history.interrupted()
+    current = {(kind, entry.path): entry for kind in tables.KINDS for entry in history.standing(kind)}
+    for kind in tables.KINDS:
+        for position, source in enumerate(settings.sources.of(kind)):
+            for absolute in files_of(settings.landing, source.files):
+                key = (kind, name_of(settings.landing, absolute))
+                if key in result.claimed:
+                    continue
+                result.claimed[key] = position, source
+                try:
+                    file = _changed(settings, source, absolute, key, last.get(key), interrupted.get(key), quiet_seconds)
+                except (OSError, ValueError) as error:
+                    result.waiting[_printable(key[1])] = str(error)
+                    continue
+                if file is None:
+                    continue
+                shrunk = _shrunk(file, current.get(key), settings.thresholds.shrunk_percent)
+                if shrunk and not history.may_shrink(kind, file.path, file.content_hash):
+                    result.held.append((file, shrunk))
+                elif file.delivery_date > today:
+                    result.waiting[file.path] = f"delivered on {file.delivery_date}, which is still to come (UTC)"
+                elif file.delivery_date < settings.deliveries_from:
+                    result.waiting[file.path] = (
+                        f"delivered on {file.delivery_date}, before the first delivery day {settings.deliveries_from}: "
+                        "set first_delivery in umg.toml"
+                    )
+                else:
+                    result.changed.append(file)
+    result.withdrawn = [entry for entry in history.unfinished() if entry.state == "withdrawing"]
+    for folder in folders_of(settings.landing, result.claimed, history):
+        _settle(settings, history, folder, result, quiet_seconds)
+    result.withdrawn = list({(entry.source, *entry.place): entry for entry in result.withdrawn}.values())
+    claimed = {path for _, path in result.claimed}
+    names = (name_of(settings.landing, file) for file in files_of(settings.landing, "**/*"))
+    result.unclaimed = sorted(_printable(name) for name in names if name not in claimed)
+    result.changed.sort(key=lambda file: (file.delivery_date, file.kind, file.path))
+    return result
+
+
+def _changed(
+    settings: Settings,
+    source: Source,
+    absolute: Path,
+    key: tuple[Kind, str],
+    last: Entry | None,
+    crashed: Entry | None,
+    quiet_seconds: int,
+) -> LandingFile | None:
+    """The file, if it is new or changed. last: its last entry, if landed; crashed: its last entry, if staged only.
+
+    Raises OSError when it cannot be read, ValueError when its name is not UTF-8 or has no date, or when it changed
+    less than quiet_seconds ago.
+    """
+    kind, path = key
+    if _printable(path) != path:
+        raise ValueError("its name is not UTF-8: rename it")
+    definition_hash = definition_hash_of(settings, source, kind)
+    signature, modified_on = _signature(absolute)
+    same_definition = last is not None and last.definition_hash == definition_hash
+    if last and same_definition and last.signature == signature:
+        return None
+    age = clock.now().timestamp() - absolute.stat().st_ctime  # a copy can keep the modification time, but not this one
+    if quiet_seconds and age < quiet_seconds:  # without: a file server's clock may be ahead of this one
+        raise ValueError(f"changed {max(age, 0):.0f} s ago: it may still be being written")
+    content_hash = _hash_of(absolute, signature)
+    before = last or crashed
+    same_content = before is not None and before.content_hash == content_hash
+    if last and same_content and same_definition:
+        return None
+    delivered = source.delivery_date(path, modified_on)
+    if before and same_content and source.delivered_on is None:
+        delivered = before.delivery_date
+    if before is None or not same_content:
+        return LandingFile(kind, source, path, absolute, delivered, signature, content_hash, definition_hash)
+    moved_from = before.delivery_date if before.delivery_date != delivered else None
+    return LandingFile(
+        kind, source, path, absolute, delivered, signature, content_hash, definition_hash, before.generation, moved_from
+    )
+
+
+def _settle(settings: Settings, history: History, folder: Folder, result: Scan, quiet_seconds: int) -> None:
+    """Withdraws what has left a folder that is one delivery.
+
+    Nothing is withdrawn while a file of it waits or is held, or one came or went less than quiet_seconds ago. If all of
+    it together shrank by more than shrunk_percent, it is held: nothing of it lands or is withdrawn unless its content
+    has been accepted; this lets files in it that shrank land, too.
+    """
+    try:
+        left, size, age = folder.left, folder.size, clock.now().timestamp() - folder.changed_at
+    except OSError as error:
+        result.waiting[folder.path] = str(error)
+        return
+    shrunk = has_shrunk(folder.bytes_before, size, settings.thresholds.shrunk_percent)
+    if not left and not shrunk:
+        return
+    changed, held = (
+        [file for file in files if file.kind == folder.kind and file.path in folder.files]
+        for files in (result.changed, [file for file, _ in result.held])
+    )
+    content = folder.content({file.path: file.content_hash for file in (*changed, *held)})
+    accepted = history.may_shrink(folder.kind, folder.path, content)
+    if shrunk:
+        result.held = [(file, why) for file, why in result.held if file not in held]
+        result.changed = [file for file in result.changed if file not in changed] + (changed + held if accepted else [])
+    not_ready = [path for path in folder.files if path in result.waiting] or [file.path for file in held if not shrunk]
+    if quiet_seconds and age < quiet_seconds:
+        result.waiting[folder.path] = f"changed {max(age, 0):.0f} s ago: it may still be being written"
+    elif shrunk and not accepted:
+        delivered = max((entry.delivery_date for entry in folder.known), default=utc_today())
+        result.claimed[folder.kind, folder.path] = folder.position, folder.source
+        file = LandingFile(
+            folder.kind, folder.source, folder.path, settings.landing / folder.path, delivered, str(size), content, ""
+        )
+        why = f"{folder.bytes_before:,} bytes of it landed, now it has {size:,}; {len(left)} of its files are gone"
+        result.held.append((file, f"{why}: `umg accept {folder.path}` lets it land"))
+    elif left and not_ready:
+        result.waiting[folder.path] = f"{len(left)} of its files are gone; {not_ready[0]} has to land first"
+    else:
+        result.withdrawn += left
+
+
+def _shrunk(file: LandingFile, before: Entry | None, percent: int) -> str | None:
+    """The message when a file is empty now, or smaller by more than `percent` than what landed; else None."""
+    if before is None:
+        return None
+    landed, size = bytes_landed(before), int(file.signature.partition("-")[0])
+    if not has_shrunk(landed, size, percent):
+        return None
+    return (
+        f"{landed:,} bytes landed on {before.delivery_date}, now it has {size:,}: `umg accept {file.path}` lets it land"
+    )
+
+
+def definition_hash_of(settings: Settings, source: Source, kind: Kind) -> str:
+    """A hash of what decides a file's rows: the source; also time zone and first day, or for users the age groups."""
+    if kind in tables.OCCURRENCES:
+        return f"{source.definition_hash}-{settings.time_zone}-{settings.first_day}"
+    return f"{source.definition_hash}-{settings.age_groups}" if kind == "users" else source.definition_hash
+
+
+def _printable(path: str) -> str:
+    return path.encode(errors="backslashreplace").decode()
+
+
+def files_of(landing: Path, pattern: str) -> Iterator[Path]:
+    """Regular files that a glob matches, sorted, without what an exporter's tools leave beside the data.
+
+    These are files whose names begin with . or _, and all files in folders whose names do (`_temporary`), at any depth,
+    unless the glob names the folder. As in Hive and Spark, `_name=value` is a partition.
+    """
+    named = {part for part in Path(pattern).parts if not glob.has_magic(part)}
+    absolute = pattern if Path(pattern).is_absolute() else str(Path(glob.escape(str(landing)), pattern))
+    for name in sorted(glob.glob(absolute, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
+        path = Path(name)
+        below = path.relative_to(landing).parts if path.is_relative_to(landing) else path.parts
+        hidden = [part for part in below if part.startswith((".", "_")) and "=" not in part and part not in named]
+        if not hidden and not path.name.startswith((".", "_")) and path.is_file():
+            yield path
+
+
+def name_of(landing: Path, absolute: Path) -> str:
+    """What a file is called: its path relative to landing/ where it lies there, else as it is."""
+    return str(absolute.relative_to(landing)) if absolute.is_relative_to(landing) else str(absolute)
+
+
+def delivery_date_of(settings: Settings, source: Source, file: Path) -> date:
+    """The delivery date of a file that has not landed yet. ValueError if `delivered_on` finds no date in its path."""
+    return source.delivery_date(name_of(settings.landing, file), _signature(file)[1])
+
+
+def _signature(path: Path) -> tuple[str, date]:
+    """The file's signature and the UTC day of its modification.
+
+    The signature is size, modification time, change time (which a copy cannot keep) and inode.
+    """
+    stat = path.stat()
+    signature = f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}"
+    return signature, datetime.fromtimestamp(stat.st_mtime, UTC).date()
+
+
+@functools.lru_cache(maxsize=10_000)
+def _hash_of(path: Path, signature: str) -> str:
+    """The content's hash, computed once for each signature: a sensor scans every few seconds."""
+    return _content_hash(path)
+
+
+def _content_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

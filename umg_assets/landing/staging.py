@@ -1,0 +1,310 @@
+"""Files on their way into the raw tables: parsed to Parquet, typed by the engine, bad records set aside."""
+
+import logging
+import os
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from umg_assets import tables
+from umg_assets.files.parse import NOT_THE_FORMAT, Parsed, parse_file, records_as_text
+from umg_assets.files.rejects import refusal_text, rejects_table
+from umg_assets.landing.scan import LandingFile
+from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.settings.model import Settings, SettingsError
+from umg_assets.tables import Kind
+from umg_assets.transforms.records import type_records, with_file_path
+
+FILTERED = "filtered"
+EXPRESSION_ERROR = "expression_error"
+# After so many failed jobs, pieces of files that still raise are set aside whole: each further try is a job.
+_MAX_FAILURES = 200
+_ARROW = {"string": pa.string(), "bigint": pa.int64(), "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC")}
+_log = logging.getLogger(__name__)
+REJECTS = pa.schema([("file", pa.int64()), ("record", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file of a chunk: its number in it, what parsing gave, and the Parquet file of its rows."""
+
+    number: int
+    file: LandingFile
+    parsed: Parsed
+    rows: Path
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Files parsed and typed, not yet in any table.
+
+    typed: by kind, a folder of Parquet files with the columns of `type_records`. rejects: a row for each record that
+    parsing or the expressions refuse: file (its number), record, reason, text.
+    """
+
+    files: tuple[StagedFile, ...]
+    typed: dict[Kind, Path]
+    rejects: pa.Table
+
+    def files_of(self, kind: Kind) -> list[StagedFile]:
+        """The files of a kind, without those refused whole."""
+        return [staged for staged in self.files if staged.file.kind == kind and staged.parsed.refused is None]
+
+    def counts(self) -> list[tuple[int, str, date | None, int]]:
+        """Numbers of typed rows: (file number, reason or '' for good rows, local date of plays and events, rows)."""
+        counts = []
+        for kind, folder in self.typed.items():
+            occurrence = tables.OCCURRENCES.get(kind)
+            # a bad record's date may be outside the years that Python has
+            day = f"case when reason is null then {occurrence.date} end" if occurrence else "null::date"
+            counts += duckdb.execute(
+                f"select _file, coalesce(reason, ''), {day}, count(*) from read_parquet(?) group by all order by all",
+                [f"{folder}/**/*.parquet"],
+            ).fetchall()
+        return counts
+
+    def user_ids(self) -> list[str]:
+        """The distinct user ids of its good plays, users and events."""
+        ids: set[str] = set()
+        for kind in self.typed.keys() - {"tracks"}:
+            rows = duckdb.execute(
+                "select distinct user_id from read_parquet(?) where reason is null",
+                [f"{self.typed[kind]}/**/*.parquet"],
+            ).fetchall()
+            ids |= {user_id for (user_id,) in rows}
+        return sorted(ids)
+
+
+def stage(files: Sequence[LandingFile], folder: Path, settings: Settings, lakehouse: Lakehouse) -> Chunk:
+    """Parses and types files into `folder`. Raises SettingsError when a source's expressions do not fit its files."""
+    staged = _parse(files, folder)
+    rejects: list[pa.Table] = []
+    typed: dict[Kind, Path] = {}
+    for kind in tables.KINDS:
+        parsed_files = [member for member in staged if member.file.kind == kind and member.parsed.refused is None]
+        for position, group in enumerate(_by_schema(parsed_files)):
+            rows = _linked(group, folder / "gathered" / f"{kind}-{position}")
+            typing = _Typing(settings, lakehouse, kind, group, rows, folder / "typed" / kind)
+            try:
+                rejects.append(typing.run())
+                typed[kind] = folder / "typed" / kind
+            except _ColumnTypesError as error:
+                for member in group:
+                    staged[member.number] = replace(member, parsed=_refused_for(error, member))
+    for kind, path in typed.items():
+        if not any(path.glob("*/*.parquet")):  # without rows, Sail writes no file
+            (path / "none").mkdir(parents=True)
+            pq.write_table(_typed_schema(kind).empty_table(), path / "none" / "empty.parquet")
+    return Chunk(tuple(staged), typed, pa.concat_tables([*map(_parsing_rejects, staged), *rejects]))
+
+
+def parts(typed: Path) -> list[str]:
+    """The directories of typed rows that an engine is to read."""
+    return [str(part) for part in sorted(typed.iterdir())]
+
+
+class _ColumnTypesError(Exception):
+    """A Parquet file's columns are of types that the source's expressions cannot take."""
+
+
+def _refused_for(error: _ColumnTypesError, staged: StagedFile) -> Parsed:
+    with staged.file.absolute.open("rb") as file:
+        text = refusal_text(f"{error}.", file.read(64))
+    return Parsed(1, 0, rejects_table([(0, NOT_THE_FORMAT, text)]), NOT_THE_FORMAT)
+
+
+def _parsing_rejects(staged: StagedFile) -> pa.Table:
+    rejects = staged.parsed.rejects
+    return pa.table([pa.array([staged.number] * rejects.num_rows, pa.int64()), *rejects.columns], schema=REJECTS)
+
+
+def _typed_schema(kind: Kind) -> pa.Schema:
+    """The columns of `type_records`."""
+    values = [pa.field(name, _ARROW[type_]) for name, type_ in tables.SOURCE_COLUMNS[kind].items()]
+    day = [pa.field(tables.OCCURRENCES[kind].date, pa.date32())] if kind in tables.OCCURRENCES else []
+    place = [pa.field("_file", pa.int32()), pa.field("record", pa.int64())]
+    return pa.schema([*place, *values, *day, pa.field("reason", pa.string())])
+
+
+def _parse(files: Sequence[LandingFile], folder: Path) -> list[StagedFile]:
+    def parse(numbered: tuple[int, LandingFile]) -> StagedFile:
+        number, file = numbered
+        rows = folder / f"{number}.parquet"
+        return StagedFile(number, file, parse_file(file.absolute, file.source.layout(file.path), rows), rows)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(parse, enumerate(files)))
+
+
+def _by_schema(staged: Sequence[StagedFile]) -> list[list[StagedFile]]:
+    """Groups of files with the same source and staged schema: an engine reads each in one go."""
+    groups: dict[tuple[str, str], list[StagedFile]] = {}
+    for member in staged:
+        schema = pq.read_schema(member.rows).to_string(show_schema_metadata=False)
+        groups.setdefault((member.file.source.definition_hash, schema), []).append(member)
+    return list(groups.values())
+
+
+def _linked(staged: Sequence[StagedFile], folder: Path) -> Path:
+    """Hard links to the files as partitions umg_file=NUMBER: by these, both engines know which file a row is from."""
+    for member in staged:
+        link = folder / f"umg_file={member.number}" / "rows.parquet"
+        link.parent.mkdir(parents=True)
+        link.hardlink_to(member.rows)
+    return folder
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Some whole files, or a range (first, last) of the records of one."""
+
+    numbers: list[int]
+    records: tuple[int, int] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its directory's name: unlike that of any other piece still to be written."""
+        return f"{self.numbers[0]}-{self.records[0] if self.records else 0}"
+
+
+class _Typing:
+    """Types the files of one source and schema; where an expression raises, splits them down to the record."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lakehouse: Lakehouse,
+        kind: Kind,
+        staged: Sequence[StagedFile],
+        parsed: Path,
+        folder: Path,
+    ) -> None:
+        self._settings, self._lakehouse = settings, lakehouse
+        self._kind: Kind = kind
+        self._parsed, self._folder = parsed, folder
+        self._source = staged[0].file.source
+        self._staged = {member.number: member for member in staged}
+
+    def run(self) -> pa.Table:
+        """Writes the typed rows and returns the rejects. Raises _ColumnTypesError or SettingsError: see `_write`."""
+        set_aside: list[dict[str, object]] = []
+        pieces, failures = deque([_Piece(list(self._staged))]), 0
+        while pieces:
+            piece = pieces.popleft()
+            error = self._write(piece)
+            if error is None:
+                continue
+            failures += 1
+            halves = self._halves(piece) if failures <= _MAX_FAILURES else []
+            if not halves:
+                set_aside += self._set_aside(piece, error)
+            pieces.extend(halves)
+        return pa.concat_tables([self._refused(), pa.Table.from_pylist(set_aside, schema=REJECTS)])
+
+    def _rows(self, piece: "_Piece") -> DataFrame:
+        files = [(number, self._staged[number].file) for number in piece.numbers]
+        known = [(number, file.delivery_date, file.path) for number, file in files]
+        delivered = self._lakehouse.spark.createDataFrame(known, "_file int, _delivery_date date, _path string")
+        rows = self._lakehouse.spark.read.parquet(str(self._parsed)).withColumn("_file", F.col("umg_file").cast("int"))
+        rows = with_file_path(rows.join(F.broadcast(delivered), "_file"), F.col("_path"))
+        return rows if piece.records is None else rows.where(F.col("_record").between(*piece.records))
+
+    def _texts(self, number: int, records: Sequence[int]) -> list[dict[str, Any]]:
+        """The records as their expressions saw them."""
+        return records_as_text(self._staged[number].rows, records, self._staged[number].file.path).to_pylist()
+
+    def _write(self, piece: "_Piece") -> Exception | None:
+        """Writes the typed rows of a piece. Returns what the engine raised, if it did; then nothing is written.
+
+        Raises when not a record is at fault but an expression, which does not fit the columns. The source itself
+        names the columns of text files: SettingsError. The exporter decides those of Parquet and its like, which are
+        refused by _ColumnTypesError; if the source was wrong, the file is read again once the source is corrected.
+        """
+        source, target = self._source, self._folder / piece.name
+        try:
+            self._typed(self._rows(piece)).write.parquet(str(target), compression="snappy")
+        except Exception as error:
+            self._lakehouse.discard(target)
+            message = str(error).splitlines()[0]
+            # Sail notices only at run time that it lacks a cast
+            if not message.startswith("Unsupported TRY_CAST") and self._fits(piece):
+                return error
+            path = self._staged[piece.numbers[0]].file.path
+            if source.layout(path).typed_by_file:
+                raise _ColumnTypesError("An expression of the source does not fit the types of the columns") from error
+            raise SettingsError(
+                f"sources.{self._kind} {source.name or source.files}: an expression does not fit the columns of "
+                f"{path}: {message}"
+            ) from error
+        return None
+
+    def _typed(self, rows: DataFrame) -> DataFrame:
+        source, settings = self._source, self._settings
+        return type_records(rows, self._kind, source.columns, source.where, settings.time_zone, settings.first_day)
+
+    def _fits(self, piece: "_Piece") -> bool:
+        """Whether the expressions fit the columns: then they raise nothing on no records (Sail's errors look alike)."""
+        try:
+            self._typed(self._rows(piece).where("_record < 0")).collect()
+        except AnalysisException:
+            return False
+        return True
+
+    def _halves(self, piece: "_Piece") -> list["_Piece"]:
+        """Two smaller pieces; none when only one record is left."""
+        if len(piece.numbers) > 1:
+            half = len(piece.numbers) // 2
+            return [_Piece(piece.numbers[:half]), _Piece(piece.numbers[half:])]
+        first, last = piece.records or (1, self._staged[piece.numbers[0]].parsed.records)
+        if first >= last:
+            return []
+        middle = (first + last) // 2
+        return [_Piece(piece.numbers, (first, middle)), _Piece(piece.numbers, (middle + 1, last))]
+
+    def _set_aside(self, piece: "_Piece", error: Exception) -> list[dict[str, object]]:
+        """The records of a piece as rejects. Raises the error when the engine fails without the expressions, too."""
+        unevaluated = self._folder.parent / f"unevaluated-{piece.name}"
+        try:
+            self._rows(piece).write.parquet(str(unevaluated))
+        except Exception:
+            raise error from None
+        finally:
+            self._lakehouse.discard(unevaluated)
+        rejects: list[dict[str, object]] = []
+        for number in piece.numbers:
+            staged = self._staged[number]
+            first, last = piece.records or (1, staged.parsed.records)
+            if texts := self._texts(number, range(first, last + 1)):
+                message = str(error).splitlines()[0][:200]
+                _log.warning("%s, records %d to %d: an expression raised: %s", staged.file.path, first, last, message)
+            rejects += [{"file": number, "reason": EXPRESSION_ERROR, **row} for row in texts]
+        return rejects
+
+    def _refused(self) -> pa.Table:
+        """The records that the expressions refuse, with their texts from the staged rows: the same on both engines."""
+        if not any(self._folder.glob("*/*.parquet")):
+            return REJECTS.empty_table()
+        rows = duckdb.execute(
+            "select _file, record, reason from read_parquet(?) where reason <> ? and _file = any(?) order by all",
+            [f"{self._folder}/**/*.parquet", FILTERED, list(self._staged)],
+        ).fetchall()
+        by_file: dict[int, dict[int, str]] = {}
+        for number, record, reason in rows:
+            by_file.setdefault(number, {})[record] = reason
+        rejects = [
+            {"file": number, "reason": reasons[row["record"]], **row}
+            for number, reasons in by_file.items()
+            for row in self._texts(number, list(reasons))
+        ]
+        return pa.Table.from_pylist(rejects, schema=REJECTS)

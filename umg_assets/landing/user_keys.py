@@ -1,0 +1,63 @@
+"""user_key: HMAC-SHA256 of user_id under a key that is created once and copied to other machines."""
+
+import hmac
+import os
+import secrets
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+KEY_BYTES = 32
+
+
+class KeyFileError(RuntimeError):
+    """The key file is missing or holds no key; the message says what to do."""
+
+
+class UserKeys:
+    """The key file UMG_HOME/keys/user_key (hexadecimal, mode 0600)."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / "keys" / "user_key"
+
+    def create(self) -> None:
+        """Creates the key, unless there is one. Only for a lakehouse that holds no users yet."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.path.exists():
+            return
+        # Linked when complete: nobody reads half a key, not even after a crash.
+        draft = self.path.with_name(f".{uuid.uuid4().hex}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            self.path.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+
+    def of(self, user_ids: Iterable[str]) -> list[str]:
+        """The keys of user ids, in their order, as 64 hexadecimal digits each.
+
+        Raises KeyFileError when the key file is missing or holds no key.
+        """
+        key = self._key()
+        return [hmac.digest(key, user_id.encode(), "sha256").hex() for user_id in user_ids]
+
+    def _key(self) -> bytes:
+        try:
+            key = bytes.fromhex(self.path.read_text().strip())
+        except FileNotFoundError:
+            raise KeyFileError(
+                f"{self.path} is missing and this lakehouse already holds users: copy the key file from where it "
+                "was made (a new key would make everyone a new user)"
+            ) from None
+        except ValueError:
+            raise KeyFileError(
+                f"{self.path} does not hold a key (expected {2 * KEY_BYTES} hexadecimal digits)"
+            ) from None
+        if len(key) != KEY_BYTES:
+            raise KeyFileError(f"{self.path} holds {len(key)} bytes, expected {KEY_BYTES}")
+        return key

@@ -1,0 +1,56 @@
+"""What the tables cover: through which local day they count, and what has landed since they were last written."""
+
+import zoneinfo
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import deltalake
+
+from umg_assets.calendar import local_today
+from umg_assets.planning.history import History
+from umg_assets.recount.rows import RECOUNTED
+from umg_assets.settings.model import Settings
+from umg_assets.tables import Table
+
+_RECENT_COMMITS = 20
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """through: the last local day that the tables can count; later days wait for a run.
+
+    behind: paths of deliveries that affect days up to it and landed after the last write: `umg run` comes first.
+    """
+
+    through: date
+    behind: tuple[str, ...]
+
+
+def coverage(settings: Settings, history: History) -> Coverage:
+    """What the tables cover. Reads their logs and the ledger, no data; a table covers days up to its last write."""
+    writes = [at for table in RECOUNTED if (at := _last_write(settings.home, table))]
+    last = max(writes, default=datetime.min.replace(tzinfo=UTC))
+    today = local_today(settings.time_zone)
+    through = min(today, last.astimezone(zoneinfo.ZoneInfo(settings.time_zone)).date()) if writes else today
+    later = (
+        entry
+        for entry in history.entries
+        if entry.recorded_at > last
+        and (entry.source != "events" or settings.event_plays)
+        and (
+            any(day <= through for day in (*entry.play_dates, *entry.chart_months, *entry.window_dates))
+            or entry.chart_dates
+        )
+    )
+    return Coverage(through, tuple(dict.fromkeys(entry.path for entry in later)))
+
+
+def _last_write(home: Path, table: Table) -> datetime | None:
+    """When the engine last wrote rows, in UTC; compaction and vacuum write none."""
+    log = deltalake.DeltaTable(home / "tables" / table.name)
+    for count in (_RECENT_COMMITS, None):
+        for commit in log.history(count):
+            if commit.get("operation") == "WRITE":
+                return datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
+    return None

@@ -1,0 +1,179 @@
+"""The second reader of JSON: ijson counts a file's records; where it finds no JSON, brackets alone are counted.
+
+Imports nothing of the parser. What counts as a record is said in docs/sources.md.
+"""
+
+import io
+import json
+import re
+
+import ijson
+
+_HEAD_BYTES = 64 << 10
+# ijson's time for one long text grows with the number of buffers that it spans, squared
+_BUFFER_BYTES = 32 << 20
+_SEPARATOR = re.compile(rb"[\s,:\x1e]*")
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?P<closing>"?)|(?P<open>[{\[])|(?P<close>[}\]])', re.DOTALL)
+_BARE = re.compile(rb'[^\s,\[\]{}"\x1e]+|[\]}]')
+_STRAY = re.compile(rb"[^\n\x1e{\[]+")
+_INDENT = re.compile(rb"\n[ \t]*\Z")
+_PAIRS = {b"{": b"}", b"[": b"]"}
+
+
+def count_json(data: bytes, records: str | None = None) -> int:
+    """The number of records in JSON of any framing. records: the dotted path to their array in an object."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if records is None and _is_lines(data):
+        return count_lines(data)
+    try:
+        return _valid(data, records)
+    except (ijson.JSONError, ValueError):
+        return _Brackets(data).count(records)
+
+
+def count_lines(data: bytes) -> int:
+    """The number of lines that are not blank."""
+    return sum(1 for line in data.splitlines() if line.strip())
+
+
+def _is_lines(data: bytes) -> bool:
+    lines = [line for line in data[:_HEAD_BYTES].splitlines() if line.strip()]
+    if len(data) >= _HEAD_BYTES and len(lines) > 1:
+        lines.pop()
+    if not lines or sum(map(_is_object, lines)) * 2 > len(lines):
+        return True
+    first, second = lines[0].strip(), lines[1].strip() if len(lines) > 1 else b""
+    several = first[:1] in (b"[", b"\x1e") or re.search(rb"}\s*{", first)
+    return not several and not (first[:1] == b"{" and second[:1] in (b'"', b"}"))
+
+
+def _is_object(line: bytes) -> bool:
+    def no_constant(name: str) -> None:
+        raise ValueError(name)
+
+    try:
+        return isinstance(json.loads(line.decode(), parse_constant=no_constant), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _valid(data: bytes, records: str | None) -> int:
+    """Raises JSONError or ValueError if the text is not all JSON of objects and arrays."""
+    text = io.BytesIO(data.replace(b"\x1e", b"\n"))
+    ends = ("end_map", "end_array", "map_key")
+    array = "item" if records is None else f"{records}.item"
+    count, has_array, in_array = 0, False, False
+    for prefix, event, _ in ijson.parse(text, multiple_values=True, buf_size=_BUFFER_BYTES):
+        if prefix == array and event not in ends and (in_array or records is not None):
+            count += 1
+        elif prefix == records and event in ("start_array", "null"):
+            has_array = True
+        elif prefix == "" and event == "start_map":
+            in_array, has_array = False, False
+            count += records is None
+        elif prefix == "" and event == "end_map" and records is not None and not has_array:
+            count += 1
+        elif prefix == "" and event == "start_array":
+            in_array = True
+        elif prefix == "" and event not in ends:
+            raise ValueError(f"{event} outside arrays and objects")
+    return count
+
+
+class _Brackets:
+    """Counts the records of text that is not all JSON: values whose brackets close, or that end before the next one."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at, self.counted = data, 0, 0
+        self.cut = self.has_array = False
+
+    def count(self, records: str | None) -> int:
+        path = records.split(".") if records else None
+        while not self.cut and (mark := self._mark()):
+            if mark == b"{" and path:
+                self.has_array = False
+                self._object(path)
+                self.counted += not self.has_array and not self.cut
+            elif mark == b"{":
+                self._record(re.compile(rb"\x1e|\n(?=\{)"))
+            elif mark == b"[":
+                self._array()
+            else:
+                self.at = _ends(_STRAY, self.data, self.at)
+                self.counted += 1
+        return self.counted
+
+    def _mark(self) -> bytes:
+        self.at = _ends(_SEPARATOR, self.data, self.at)
+        return self.data[self.at : self.at + 1]
+
+    def _cut(self) -> None:
+        self.counted, self.cut = self.counted + 1, True
+
+    def _end(self) -> int | None:
+        """Where the value at the position ends; None if its brackets or quotes do not close."""
+        if self.data[self.at : self.at + 1] not in (b"{", b"[", b'"'):
+            return _ends(_BARE, self.data, self.at)
+        closing: list[bytes] = []
+        for token in _TOKEN.finditer(self.data, self.at):
+            if token["open"]:
+                closing.append(_PAIRS[token["open"]])
+            elif token["close"]:
+                if not closing or closing.pop() != token["close"]:
+                    return None
+            elif not token["closing"]:
+                return None
+            if not closing:
+                return token.end()
+        return None
+
+    def _record(self, following: re.Pattern[bytes] | None) -> None:
+        self.counted += 1
+        end = self._end()
+        if end is None:
+            match = following.search(self.data, self.at + 1) if following else None
+            end, self.cut = match.start() if match else len(self.data), match is None
+        self.at = end
+
+    def _array(self) -> None:
+        self.at += 1
+        following = None
+        while not self.cut and (mark := self._mark()) != b"]":
+            if not mark:
+                self._cut()
+                return
+            indent = _INDENT.search(self.data, max(0, self.at - 256), self.at)
+            if mark == b"{" and indent:
+                following = re.compile(indent[0] + rb"(?=\{)")
+            self._record(following)
+        self.at += 1
+
+    def _object(self, path: list[str]) -> None:
+        self.at += 1
+        while not self.cut and (mark := self._mark()) != b"}":
+            end = self._end() if mark == b'"' else None
+            if end is None:
+                self._cut()
+                return
+            key, self.at = self.data[self.at : end], end
+            mark = self._mark()
+            try:
+                name = json.loads(key)
+            except ValueError:
+                name = None
+            if name == path[0] and len(path) > 1 and mark == b"{":
+                self._object(path[1:])
+            elif name == path[0] and len(path) == 1 and mark == b"[":
+                self.has_array = True
+                self._array()
+            elif not mark or (end := self._end()) is None:
+                self._cut()
+            else:
+                self.has_array |= name == path[0] and self.data[self.at : end] == b"null"
+                self.at = end
+        self.at += 1
+
+
+def _ends(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
+    match = pattern.match(data, at)
+    return match.end() if match else at

@@ -1,0 +1,237 @@
+"""Builds what is stale, run after run, in this process: what `umg run`, the daily schedule and catch_up do."""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+
+import dagster as dg
+
+from umg_assets.assets.landing import landing_events
+from umg_assets.calendar import days_between, local_today
+from umg_assets.catalogue import Catalogue
+from umg_assets.graph import WHOLE
+from umg_assets.landing.scan import Scan, scan
+from umg_assets.planning.history import History
+from umg_assets.planning.required import Plan, keys_of_days, plan
+from umg_assets.planning.runs import Run, landing_runs, next_runs, rounds
+from umg_assets.resources.dagster_internals import BaseAssetGraph
+from umg_assets.resources.failed_work import WORK
+from umg_assets.resources.instance import (
+    FailedCheck,
+    busy_assets,
+    end_dead_runs,
+    failed_checks,
+    here,
+    open_instance,
+    refused_assets,
+    report_materializations,
+    tags_of,
+)
+from umg_assets.resources.ledger import Ledger
+from umg_assets.resources.watermarks import read_watermarks
+from umg_assets.settings.model import Settings
+
+Keys = dict[str, list[str]]
+
+
+class RunFailedError(RuntimeError):
+    """A run failed; the message names the run, the step and the cause."""
+
+
+@dataclass
+class Report:
+    """What a `umg run` did: runs, partitions by asset; what waits; refused: assets that a blocking check refused.
+
+    history: the ledger after it; since: the ledger's sequence before it. failed_checks: the checks that failed
+    when they were last executed.
+    """
+
+    scan: Scan = field(default_factory=Scan)
+    history: History = field(default_factory=lambda: History(()))
+    since: int = 0
+    failed_checks: list[FailedCheck] = field(default_factory=list)
+    runs: int = 0
+    partitions: Keys = field(default_factory=dict)
+    waiting_days: list[date] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a run would do now. landing: runs that land files; what these affect shows when they have landed.
+
+    rounds: the runs after them, each round after the one before, if all succeed. waiting_days: play dates to come.
+    """
+
+    scan: Scan
+    landing: list[Run]
+    rounds: list[list[Run]]
+    waiting_days: list[date]
+
+
+class Runner:
+    """Runs jobs of a lakehouse in this process, against the Dagster instance under its home unless given another.
+
+    definitions: builds the lakehouse's Dagster definitions, when the first run needs them: finding nothing new takes no
+    engine and no assets.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        definitions: Callable[[], dg.Definitions],
+        say: Callable[[str], None] = lambda _: None,
+        instance: dg.DagsterInstance | None = None,
+        asked_by: str = "umg run",
+    ) -> None:
+        self._settings, self._catalogue, self._build = settings, catalogue, definitions
+        self._say, self._instance, self._asked_by = say, instance, asked_by
+        self._ledger = Ledger(settings.home)
+
+    def bring_up_to_date(self, rebuild: tuple[date, date] | None = None) -> Report:
+        """Lands new and changed files, then builds what they affect until nothing is stale; `rebuild`: its days anyway.
+
+        Raises RunFailedError when a run fails, LandingError when landing/ is not there.
+        """
+        history = self._ledger.read()
+        report = Report(scan(self._settings, history), since=history.sequence)
+        forced = self._forced(rebuild) if rebuild else {}
+        with self._open() as instance:
+            end_dead_runs(instance)
+            if report.scan.withdrawn:
+                self._say(f"withdrawing {len(report.scan.withdrawn)} files")
+            if report.scan.changed:
+                self._say(f"landing {len(report.scan.changed)} files")
+                report_materializations(instance, landing_events(report.scan.changed))
+            for run in self._landing(report.scan):
+                self._run(instance, run, report)
+            self._make(instance, forced, report)
+            report.history, report.failed_checks = self._ledger.read(), failed_checks(instance)
+        return report
+
+    def catch_up(self) -> Report:
+        """Builds what is stale and nobody else is building until nothing is. Raises RunFailedError when a run fails."""
+        report = Report()
+        with self._open() as instance:
+            self._make(instance, {}, report, lambda: busy_assets(instance, self._catalogue.assets_of))
+        return report
+
+    def explain(self, rebuild: tuple[date, date] | None = None) -> Explanation:
+        """What `bring_up_to_date` would do now, and why; runs nothing. Raises LandingError without a landing/."""
+        files, history = scan(self._settings, self._ledger.read()), self._ledger.read()
+        watermarks = {}
+        if self._instance or (self._settings.home / "dagster").is_dir():
+            with self._open() as instance:
+                watermarks = read_watermarks(instance, self._catalogue.planned)
+        today = local_today(self._settings.time_zone)
+        stale = plan(history, watermarks, self._catalogue, today)
+        wanted = self._with_forced(stale, self._forced(rebuild) if rebuild else {})
+        planned = rounds(Plan(wanted), history, watermarks, self._catalogue, today)
+        return Explanation(files, self._landing(files), planned, stale.waiting)
+
+    @contextmanager
+    def _open(self) -> Iterator[dg.DagsterInstance]:
+        if self._instance:
+            yield self._instance
+        else:
+            with open_instance(self._settings.home) as instance:
+                yield instance
+
+    def _landing(self, files: Scan) -> list[Run]:
+        return landing_runs(files.news, self._catalogue)
+
+    def _make(
+        self,
+        instance: dg.DagsterInstance,
+        forced: Keys,
+        report: Report,
+        busy: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        """Builds what is stale or forced, and not busy, until nothing is."""
+        done: set[str] = set()
+        while runs := [run for run in self._next(instance, forced, report, busy()) if run.fingerprint not in done]:
+            for asset, keys in _keys_of(runs).items():
+                if asset not in report.partitions or forced.get(asset):
+                    self._say(f"{asset}: {_count(keys)}")
+                report.partitions[asset] = keys
+                forced.pop(asset, None)
+            for run in runs:
+                done.add(run.fingerprint)
+                self._run(instance, run, report)
+
+    @cached_property
+    def _definitions(self) -> dg.Definitions:
+        return self._build()
+
+    def _next(self, instance: dg.DagsterInstance, forced: Keys, report: Report, busy: Collection[str]) -> list[Run]:
+        history, watermarks = self._ledger.read(), read_watermarks(instance, self._catalogue.planned)
+        stale = plan(history, watermarks, self._catalogue, local_today(self._settings.time_zone))
+        report.waiting_days = stale.waiting
+        wanted = self._with_forced(stale, forced)
+        if not wanted:
+            return []
+        refused = refused_assets(instance, blocking_checks(self._definitions.resolve_asset_graph()))
+        runs = next_runs(wanted, history, watermarks, self._catalogue, busy, refused)
+        report.refused = [] if runs else sorted(refused)
+        return runs
+
+    def _with_forced(self, stale: Plan, forced: Keys) -> Keys:
+        """By asset, the partitions that are stale or forced."""
+        names = [asset.name for asset in self._catalogue.planned]
+        keys = {name: sorted({*stale.partitions.get(name, ()), *forced.get(name, ())}) for name in names}
+        return {name: partitions for name, partitions in keys.items() if partitions}
+
+    def _forced(self, rebuild: tuple[date, date]) -> Keys:
+        """The partitions that follow from the days of a range, whether they are stale or not."""
+        today = local_today(self._settings.time_zone)
+        days = days_between(max(rebuild[0], self._settings.first_day), min(rebuild[1], today))
+        return keys_of_days(self._catalogue, days, today)
+
+    def _run(self, instance: dg.DagsterInstance, run: Run, report: Report) -> None:
+        from umg_assets.checks import checks_of_run  # imports the engines' client: only where there is something to run
+
+        # a selection of assets alone would bring every check of them along, also those that read whole tables
+        chosen = self._definitions.resolve_job_def(run.job).get_subset(
+            asset_selection={dg.AssetKey(asset) for asset in run.assets},
+            asset_check_selection=set(checks_of_run(self._settings, run.assets)),
+        )
+        result = chosen.execute_in_process(
+            instance=instance,
+            tags={**tags_of(run.bounds, self._asked_by, run.why), **here(), WORK: run.work},
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        report.runs += 1
+        if not result.success:
+            raise RunFailedError(_cause(run, result))
+
+
+def _keys_of(runs: list[Run]) -> Keys:
+    """By asset, the partitions of all runs, in order."""
+    keys: dict[str, set[str]] = {}
+    for run in runs:
+        for asset in run.assets:
+            keys.setdefault(asset, set()).update(run.keys[asset])
+    return {asset: sorted(partitions) for asset, partitions in keys.items()}
+
+
+def blocking_checks(graph: BaseAssetGraph) -> list[dg.AssetCheckKey]:
+    """The checks of which a failure keeps what follows from running."""
+    return [key for key in graph.asset_check_keys if graph.get(key).blocking]
+
+
+def _count(keys: list[str]) -> str:
+    return "" if keys == [WHOLE] else f"{len(keys)} partitions, {keys[0]} to {keys[-1]}"
+
+
+def _cause(run: Run, result: dg.ExecuteInProcessResult) -> str:
+    step = next((event for event in result.all_events if event.is_step_failure), None)
+    error = step.step_failure_data.error if step else None
+    while error is not None and error.cause is not None:
+        error = error.cause
+    said = error.message.strip() if error else "see the run in `umg dev`"
+    where = f" ({run.bounds[0]} to {run.bounds[1]})" if run.bounds else ""
+    return f"{run.job}{where} failed in {step.step_key if step else 'a step'}: {said}"

@@ -1,0 +1,94 @@
+"""When a record says nothing of a value: expressions of umg.toml that choose an empty text or NULL."""
+
+from collections.abc import Callable, Iterable
+
+from sqlglot import exp
+
+from umg_assets.settings.expressions import Literals, try_cast
+
+_TEXTS = """
+    array_join btrim coalesce concat concat_ws element_at format_string get_json_object greatest if ifnull lcase least
+    left lower lpad ltrim nullif nvl nvl2 overlay parse_url regexp_extract regexp_replace repeat replace reverse right
+    rpad rtrim split_part string substr substring substring_index translate trim try_element_at try_parse_url ucase
+    upper url_decode
+"""
+_TEXT_FUNCTIONS = frozenset(_TEXTS.split())
+_TEXT_NODES = (exp.Case, exp.If, exp.DPipe, exp.Concat, exp.Bracket, exp.Dot, exp.Trim, exp.Substring, exp.Overlay)
+
+
+def says_nothing(text: str, column_says_nothing: Callable[[list[str], str], str | None]) -> str:
+    """SQL for whether a record says nothing of a value, so that a NULL is no mistake: TRUE or FALSE, never NULL.
+
+    It does if the columns that the expression uses are empty, and if the expression chooses an empty text or NULL (by
+    IF, CASE, NULLIF and the like). It does not if a cast or a function turns a text into NULL.
+
+    column_says_nothing: from a column's path and its SQL to the condition under which it is empty, None for always.
+    """
+    literals = Literals(text)
+
+    def silent(node: exp.Expr) -> exp.Expr | None:
+        """When the node's value is NULL or empty for good reason; None if it has no say in that (a constant)."""
+        node = node.unnest()
+        name = node.name.lower() if isinstance(node, exp.Anonymous) else ""
+        arguments = node.expressions if name else []
+        if isinstance(node, exp.Column):
+            condition = column_says_nothing([part.name for part in node.parts], node.sql(dialect="databricks"))
+            return exp.Var(this=f"({condition})") if condition else exp.true()
+        if isinstance(node, exp.Null) or literals.content_of(node) == "":
+            return exp.true()
+        if isinstance(node, exp.Literal | exp.Boolean | exp.DataType | exp.Var | exp.Interval):
+            return None
+        if isinstance(node, exp.If):
+            return _case([(node.this, empty(node.args["true"]))], empty_or_all(node.args.get("false"), node))
+        if isinstance(node, exp.Case):
+            branches = [(branch.this, empty(branch.args["true"])) for branch in node.args["ifs"]]
+            return _case(branches, empty_or_all(node.args.get("default"), node), node.this)
+        if name == "nvl2":
+            known = exp.Not(this=exp.Is(this=arguments[0].copy(), expression=exp.Null()))
+            return _case([(known, empty(arguments[1]))], empty(arguments[2]))
+        if name == "nullif" and literals.content_of(arguments[1]) is not None:
+            equal = exp.EQ(this=arguments[0].copy(), expression=arguments[1].copy())
+            return exp.Paren(this=exp.Or(this=empty(arguments[0]), expression=_true(equal)))
+        return _all(part_empty for part in node.iter_expressions() if (part_empty := has_say(part)) is not None)
+
+    def has_say(node: exp.Expr) -> exp.Expr | None:
+        """As `empty`; None if the node is a constant, which has no say."""
+        reason = silent(node)
+        return None if reason is None else or_chosen(reason, node)
+
+    def empty(node: exp.Expr) -> exp.Expr:
+        """When the node's value is NULL or empty for good reason."""
+        return or_chosen(silent(node) or exp.false(), node)
+
+    def or_chosen(reason: exp.Expr, node: exp.Expr) -> exp.Expr:
+        """The reason, or that the node's value is an empty text, where it can be a text that an expression made."""
+        inner = node.unnest()
+        name = inner.name.lower() if isinstance(inner, exp.Anonymous) else ""
+        if name not in _TEXT_FUNCTIONS and not isinstance(inner, _TEXT_NODES):
+            return reason
+        chosen = exp.EQ(this=try_cast(node.copy(), "string"), expression=exp.Literal.string(""))
+        return exp.Paren(this=exp.Or(this=reason, expression=_true(chosen)))
+
+    def empty_or_all(node: exp.Expr | None, whole: exp.Expr) -> exp.Expr:
+        """As `empty`; where there is no ELSE: when all columns of the whole are empty."""
+        if node is not None:
+            return empty(node)
+        return _all(silent(column) or exp.true() for column in whole.find_all(exp.Column)) or exp.false()
+
+    return literals.sql(empty(literals.tree))
+
+
+def _case(branches: list[tuple[exp.Expr, exp.Expr]], default: exp.Expr, operand: exp.Expr | None = None) -> exp.Expr:
+    ifs = [exp.If(this=condition.copy(), true=result) for condition, result in branches]
+    return exp.Case(this=operand.copy() if operand else None, ifs=ifs, default=default)
+
+
+def _all(conditions: Iterable[exp.Expr]) -> exp.Expr | None:
+    """Whether all hold; None for no condition."""
+    several = list(conditions)
+    return exp.Paren(this=exp.and_(*several)) if several else None
+
+
+def _true(condition: exp.Expr) -> exp.Expr:
+    """The condition, FALSE where it is NULL."""
+    return exp.Anonymous(this="COALESCE", expressions=[condition, exp.false()])

@@ -1,0 +1,1 @@
+"""The statistics of experiments. Pure: numbers in, numbers out."""

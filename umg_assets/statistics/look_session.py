@@ -1,0 +1,152 @@
+"""The looks that one readout takes at its success metrics and guardrails, and what those looks decide."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from scipy.stats import norm
+
+from umg_assets.settings.experiment import Experiment
+from umg_assets.statistics import looks as bounds
+from umg_assets.statistics.changes import no_relative
+from umg_assets.statistics.estimates import Effect, denominator_effect
+from umg_assets.statistics.looks import Look
+from umg_assets.statistics.moments import Evidence, UserMoments
+from umg_assets.statistics.power import Plan, planned_information, success_alpha
+from umg_assets.statistics.verdict import Guardrail, Success
+
+GUARDRAIL = " (guardrail)"
+"""Ends a metric's name in looks at it as a guardrail."""
+Table = Mapping[tuple[str, str], UserMoments]
+
+
+@dataclass(frozen=True)
+class Restated:
+    """A look of an earlier readout whose figures have changed since, because events came late.
+
+    metric (of a guardrail, ending in GUARDRAIL), treatment, day: which look.
+    z_before: its z when the look was taken, which is the one that counts.
+    z_now: its z by the evidence as it is now.
+    """
+
+    metric: str
+    treatment: str
+    day: date
+    z_before: float
+    z_now: float
+
+
+class LookSession:
+    """The looks of one readout.
+
+    evidence: through the day that is looked at. plan: the information that looks are measured against; see
+    `planned_information`. looks: those of earlier readouts, ordered by day; those of later days are left out.
+    take: whether looks may be taken at all (not in a provisional or held readout).
+
+    earlier: looks of days before this one. taken: this day's looks. skipped: why a look was not taken, a sentence each.
+    restated: looks of this day that an earlier readout took and that have other figures now.
+    """
+
+    def __init__(
+        self, experiment: Experiment, evidence: Evidence, plan: Plan | None, looks: Sequence[Look], *, take: bool
+    ) -> None:
+        self.experiment, self.evidence, self.plan, self.take = experiment, evidence, plan, take
+        self.earlier = [look for look in looks if look.day < evidence.through]
+        self.same_day = {(look.metric, look.treatment): look for look in looks if look.day == evidence.through}
+        self.taken: list[Look] = []
+        self.skipped: list[str] = []
+        self.restated: list[Restated] = []
+
+    def of(self, metric: str, treatment: str) -> list[Look]:
+        """Every look at a metric of a treatment so far, ordered by day; a guardrail's metric ends in GUARDRAIL."""
+        return [look for look in (*self.earlier, *self.taken) if (look.metric, look.treatment) == (metric, treatment)]
+
+    def _elapsed(self) -> float:
+        return ((self.evidence.through - self.experiment.first_day).days + 1) / (7 * self.experiment.weeks)
+
+    def look(self, effect: Effect, metric: str, alpha: float, z: float) -> None:
+        """Takes a look at a metric under the experiment's spending function, or notes why it is skipped.
+
+        alpha: two-sided, of this metric and treatment. z: the test statistic. Without a z, no look. Information is
+        of the relative effect; without one the difference is looked at once, at the end, with all alpha that is left.
+        """
+        treatment = effect.treatment_name
+        if not self.take or math.isnan(z):
+            return
+        if not effect.information and not self.evidence.complete:
+            self.skipped.append(
+                f"{metric}, {treatment}: no look on {self.evidence.through}: {no_relative(effect)}, so the difference "
+                "is looked at once, at the end"
+            )
+            return
+        planned = planned_information(self.experiment, self.plan, effect.metric)
+        step = bounds.next_step(
+            alpha,
+            self.experiment.spending,
+            self.experiment.spending_exponent,
+            planned,
+            effect.information,
+            self.of(metric, treatment),
+            elapsed=min(self._elapsed(), 1.0),
+            decisive=self.evidence.complete,
+        )
+        if isinstance(step, str):
+            self.skipped.append(f"{metric}, {treatment}: no look on {self.evidence.through}: {step}")
+            return
+        self.taken.append(
+            Look(
+                metric=metric,
+                treatment=treatment,
+                day=self.evidence.through,
+                information=effect.information,
+                fraction=step.fraction,
+                alpha_spent=step.alpha_spent,
+                bound=step.bound,
+                z=z,
+                decisive=self.evidence.complete,
+                definition_hash=self.experiment.definition_hash,
+            )
+        )
+        before = self.same_day.get((metric, treatment))
+        if before is not None and not math.isclose(before.z, z, rel_tol=1e-9, abs_tol=1e-9):
+            self.restated.append(Restated(metric, treatment, self.evidence.through, before.z, z))
+
+
+def success_of(experiment: Experiment, table: Table, effect: Effect, look_session: LookSession) -> Success:
+    """Looks at a success metric; it has won or lost since the first look that crossed its bound.
+
+    table: the moments by metric and variant, from which the denominator's own effect is estimated.
+    """
+    metric, treatment = effect.metric, effect.treatment_name
+    better = 1 if experiment.metric(metric).direction == "increase" else -1
+    look_session.look(effect, metric, success_alpha(experiment), effect.z)
+    taken = look_session.of(metric, treatment)
+    counts = (better,) if experiment.one_sided else (1, -1)
+    crossing = next((look for look in taken if look.crossed in counts), None)
+    bound = taken[-1].bound if taken and not math.isnan(effect.z) else None
+    denominator = None
+    if crossing is not None and experiment.metric(metric).denominator is not None:
+        change = denominator_effect(table[metric, experiment.control], table[metric, treatment])
+        denominator = change if abs(change.z) >= taken[-1].bound else None
+    outcome = better * crossing.crossed if crossing else 0
+    since = crossing.day if crossing and len(taken) > 1 else None
+    return Success(effect, outcome, since, bound, denominator)
+
+
+def guardrail_of(experiment: Experiment, effect: Effect, margin: float, look_session: LookSession) -> Guardrail:
+    """Looks at a guardrail: non-inferiority, the treatment against (1 - margin) of the control, one-sided at alpha.
+
+    Bounds are two-sided, so alpha is doubled for them. margin: the relative loss that is still acceptable. A guardrail
+    whose control is not above 0 has no relative loss, and is not shown to hold.
+    """
+    metric = effect.metric + GUARDRAIL
+    rises = experiment.metric(effect.metric).direction == "increase"
+    worst_ratio = 1 - margin if rises else 1 + margin
+    z = (1 if rises else -1) * effect.comparison.z(worst_ratio) if effect.base > 0 else math.nan
+    look_session.look(effect, metric, 2 * experiment.alpha, z)
+    taken = look_session.of(metric, effect.treatment_name)
+    bound = taken[-1].bound if taken else float(norm.isf(experiment.alpha))
+    low, high = effect.relative_interval(bound)
+    passed = bool(taken) and taken[-1].crossed > 0
+    return Guardrail(effect, margin, passed, worst=-low if rises else high)

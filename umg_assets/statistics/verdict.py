@@ -1,0 +1,163 @@
+"""The verdict: ship, do not ship, mixed, keep running or on hold, with reasons written for a product manager.
+
+Ship only if a success metric wins and every guardrail is shown to be non-inferior: Schultzberg, Ankargren, Frånberg
+(2024), arXiv 2402.11609. If a ratio wins or loses and its denominator moved as well, the verdict is mixed: the
+denominator alone may explain it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from umg_assets.settings.experiment import Experiment
+from umg_assets.statistics.changes import change_of, control_to_treatment, figure, no_relative, percent
+from umg_assets.statistics.estimates import Effect
+from umg_assets.statistics.trust import Finding
+
+Decision = Literal["ship", "do not ship", "mixed", "keep running", "on hold"]
+
+
+@dataclass(frozen=True)
+class Success:
+    """A success metric of one treatment.
+
+    effect: its estimate on the day of the readout.
+    outcome: 1 won, -1 lost, 0 not decided.
+    since: day of the look that decided it; None while it is open, or if only one look has been taken.
+    bound: the last look's, which its interval is as wide as; None before the first look.
+    denominator: the effect on the denominator per user, if that moved beyond the bound as well; else None.
+    """
+
+    effect: Effect
+    outcome: int
+    since: date | None
+    bound: float | None
+    denominator: Effect | None = None
+
+
+@dataclass(frozen=True)
+class Guardrail:
+    """A guardrail of one treatment.
+
+    effect: its estimate on the day of the readout.
+    margin: the relative loss that is still acceptable.
+    passed: whether the last look rules out a loss of the margin.
+    worst: the largest relative loss that the last look's interval does not rule out; negative: a gain is shown; NaN
+    without an interval.
+    """
+
+    effect: Effect
+    margin: float
+    passed: bool
+    worst: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to do with a treatment.
+
+    treatment: the variant's name. decision: in words. reasons: one sentence each, the most important first.
+    """
+
+    treatment: str
+    decision: Decision
+    reasons: tuple[str, ...]
+
+
+def decide(
+    experiment: Experiment,
+    treatment: str,
+    findings: Sequence[Finding],
+    successes: Sequence[Success],
+    guardrails: Sequence[Guardrail],
+    *,
+    complete: bool,
+    days_left: int,
+) -> Verdict:
+    """The verdict on one treatment.
+
+    complete: the experiment is over and no further look can decide. days_left: planned days after the readout's.
+    """
+    if holds := [finding for finding in findings if finding.level == "hold"]:
+        reasons = [f"{hold.text} Likely: {hold.causes[0]}." if hold.causes else hold.text for hold in holds]
+        return Verdict(treatment, "on hold", (*reasons, "No effect is read until this is cleared up."))
+    won = [success for success in successes if success.outcome > 0]
+    lost = [success for success in successes if success.outcome < 0]
+    moved = [success for success in (*won, *lost) if success.denominator is not None]
+    failing = [guardrail for guardrail in guardrails if not guardrail.passed]
+    reasons = [_success_sentence(experiment, success, complete) for success in successes]
+    reasons += [_guardrail_sentence(experiment, guardrail) for guardrail in guardrails]
+    if moved:
+        return Verdict(treatment, "mixed", (*(_moved_sentence(experiment, success) for success in moved), *reasons))
+    if won and lost:
+        reasons.insert(
+            0, "One success metric gained while another lost: which one matters more is not for a test to say."
+        )
+        return Verdict(treatment, "mixed", tuple(reasons))
+    if lost:
+        return Verdict(treatment, "do not ship", tuple(reasons))
+    if won and not failing:
+        return Verdict(treatment, "ship", tuple(reasons))
+    if complete:
+        return Verdict(treatment, "do not ship", tuple(reasons))
+    reasons.append(f"{days_left} days of the plan are left: nothing is decided before a bound is crossed.")
+    return Verdict(treatment, "keep running", tuple(reasons))
+
+
+def _success_sentence(experiment: Experiment, success: Success, complete: bool) -> str:
+    effect, name, bound = success.effect, success.effect.metric, success.bound
+    if effect.problem:
+        return f"{name} cannot be estimated: {effect.problem}."
+    values = f"{name} went from {control_to_treatment(experiment, effect)}"
+    if bound is None:
+        amount = percent(effect.relative) if effect.base > 0 else change_of(experiment, effect, 0.0).amount
+        return f"{values} ({amount}); no look has been taken yet."
+    said = change_of(experiment, effect, bound)
+    reason = f"; {said.reason}" if said.reason else ""
+    change = f"{values} ({said.amount}, {said.span}{reason})"
+    if success.outcome:
+        word = "better" if success.outcome > 0 else "worse"
+        return f"{change}: shown to be {word}" + (f", first on {success.since}." if success.since else ".")
+    if not complete:
+        return f"{change}: not decided."
+    low, high = effect.relative_interval(bound)
+    best = high if experiment.metric(name).direction == "increase" else -low
+    minimum = f"{experiment.minimum_effect:.1%}"
+    if math.isnan(best):
+        return f"{change}: no gain shown."
+    if best < experiment.minimum_effect:
+        return f"{change}: no gain shown, and one of {minimum} or more is ruled out."
+    return f"{change}: no gain shown, and one of {minimum} is not ruled out: too few users to tell."
+
+
+def _moved_sentence(experiment: Experiment, success: Success) -> str:
+    effect, denominator = success.effect, success.denominator
+    assert denominator is not None
+    metric = experiment.metric(effect.metric)
+    assert success.bound is not None
+    numerator = effect.numerators[1] / effect.numerators[0] - 1 if effect.numerators[0] > 0 else math.nan
+    numerators = f" {percent(numerator)}" if math.isfinite(numerator) else " not relative to a control of 0 or below"
+    per_user = percent(denominator.relative) if denominator.base > 0 else f"by {figure(denominator.effect)}"
+    amount = change_of(experiment, effect, success.bound).amount
+    return (
+        f"{effect.metric} changed by {amount}, but so did what it is divided by: "
+        f"{metric.denominator} per user {per_user}, {metric.numerator} per user{numerators}. The ratio alone does "
+        "not say whether users gained: read both parts."
+    )
+
+
+def _guardrail_sentence(experiment: Experiment, guardrail: Guardrail) -> str:
+    effect, name, margin = guardrail.effect, guardrail.effect.metric, f"{guardrail.margin:.1%}"
+    if effect.problem:
+        return f"{name} (guardrail) cannot be estimated: {effect.problem}."
+    values = f"{name} (guardrail) went from {control_to_treatment(experiment, effect)}"
+    if not effect.base > 0:
+        return f"{values}: a relative loss of {margin} cannot be tested, for {no_relative(effect)}."
+    change = f"{values} ({percent(effect.relative)})"
+    if guardrail.passed:
+        return f"{change}: a loss of {margin} or more is ruled out."
+    if math.isnan(guardrail.worst):
+        return f"{change}: a loss of {margin} is not ruled out ({no_relative(effect)})."
+    return f"{change}: a loss of {margin} is not ruled out (it may be {max(guardrail.worst, 0):.1%})."

@@ -1,0 +1,111 @@
+"""`umg run`: what it runs, what it rebuilds, and what it says when a run fails."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+import pytest
+
+from umg_assets.cli.run import runner_of
+from umg_assets.resources.instance import open_instance
+from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.runner import Report, RunFailedError
+from umg_assets_tests.conftest import NewLake
+from umg_assets_tests.lake import Lake
+
+pytestmark = pytest.mark.sail_enough
+
+PLAYS = [
+    ("p1", "u1", "s", "t1", "2026-03-02T10:00:00Z", 90_000, "AT"),
+    ("p2", "u1", "s", "t1", "2026-03-03T10:00:00Z", 90_000, "AT"),
+    ("p3", "u1", "s", "t1", "2026-04-03T10:00:00Z", 90_000, "AT"),
+]
+LATER_PLAYS = [
+    ("p4", "u1", "s", "t1", "2026-05-02T10:00:00Z", 90_000, "AT"),
+    ("p5", "u1", "s", "t1", "2026-05-03T10:00:00Z", 90_000, "AT"),
+]
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """A lake after its first `umg run` over PLAYS: the run's report, its messages, and the runs in the instance."""
+
+    lake: Lake
+    report: Report
+    messages: list[str]
+    runs: Sequence[dg.DagsterRun]
+
+
+@pytest.fixture(scope="module")
+def first(new_lake: NewLake) -> FirstRun:
+    """A lake with its instance on disk, as `umg run` leaves it."""
+    lake = new_lake("runner")
+    lake.on_disk = True
+    lake.drop_plays("2026-04-04", PLAYS)
+    messages: list[str] = []
+    report = runner_of(lake.settings, messages.append).bring_up_to_date()
+    with open_instance(lake.home) as instance:
+        return FirstRun(lake, report, messages, instance.get_runs())
+
+
+def test_stages_are_announced_as_they_begin(first: FirstRun):
+    assert [message.split(":")[0] for message in first.messages] == [
+        "landing 1 files",
+        "plays",
+        "daily_track_plays",
+        "sessions",
+        "top_artists_by_genre",
+        "age_group_favourites",
+        "monthly_track_plays",
+        "top_tracks_by_country",
+        "chart_movements",
+        "exports",
+    ]
+
+
+def test_the_ui_finds_every_run_in_the_instance_under_umg_home(first: FirstRun):
+    assert len(first.runs) == first.report.runs
+    assert all(run.is_success for run in first.runs)
+
+
+def test_a_range_is_rebuilt_in_one_run_a_table_and_ends_in_the_same_tables(first: FirstRun):
+    lake = first.lake
+    plays, chart = lake.rows("plays"), lake.rows("top_tracks_by_country")
+    version = lake.version("plays")
+    report = lake.run(rebuild=(date(2026, 3, 1), date(2026, 3, 31)))
+    with open_instance(lake.home) as instance:
+        landed = instance.get_materialized_partitions(dg.AssetKey("landing_plays")) - {"2026-05-04"}
+    assert landed == {"2026-04-04"}, "the day of the files is reported, once"
+    assert report.partitions["plays"][0] == "2026-03-01"
+    assert len(report.partitions["plays"]) == 31
+    assert report.partitions["monthly_track_plays"] == ["2026-03-01"]
+    assert lake.version("plays") == version + 1
+    assert (lake.rows("plays"), lake.rows("top_tracks_by_country")) == (plays, chart)
+
+
+def test_a_failed_run_names_the_job_the_partitions_and_the_cause_and_the_next_run_catches_up(
+    first: FirstRun, monkeypatch: pytest.MonkeyPatch
+):
+    lake = first.lake
+    lake.drop_plays("2026-05-04", LATER_PLAYS)
+    write_slice = Lakehouse.write_slice
+
+    def disk_full(self: Lakehouse, table, rows, replaced):
+        if table.name == "daily_track_plays":
+            raise OSError("No space left on device")
+        return write_slice(self, table, rows, replaced)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Lakehouse, "write_slice", disk_full)
+        with pytest.raises(RunFailedError, match=r"build_days \(2026-05-02 to 2026-05-03\).*No space left"):
+            lake.run()
+    assert plays_by_day(lake, since=date(2026, 5, 1)) == {}
+    lake.run()
+    assert plays_by_day(lake, since=date(2026, 5, 1)) == {date(2026, 5, 2): 1, date(2026, 5, 3): 1}
+
+
+def plays_by_day(lake: Lake, since: date) -> dict[date, int]:
+    """The plays in daily_track_plays, by day."""
+    rows = lake.rows("daily_track_plays", "play_date", "plays")
+    return {row["play_date"]: row["plays"] for row in rows if row["play_date"] >= since}
