@@ -198,6 +198,23 @@ def effect_lines(outcomes: np.ndarray, power: float, alpha: float) -> list[Line]
     ]
 
 
+MISFITS = {"far too small": 0.4, "far too large": 0.005}
+"""Plans that do not fit FEW users: the minimum effect that each is made for."""
+FEW = World(users=150)
+
+
+def misfit_lines(count: int, seed: int, processes: int) -> list[Line]:
+    """The lines for experiments over few users, without an effect, that are measured against a plan that does not fit."""
+    lines = []
+    for name, minimum_effect in MISFITS.items():
+        experiment = definition(minimum_effect=minimum_effect)
+        outcomes = np.concatenate(list(run_many(experiment, None, FEW, 0.0, count, seed, processes)))
+        shipped = float(outcomes[:, FIELDS.index("shipped")].mean())
+        high = limits(experiment.alpha, count)[1]
+        lines.append(Line(f"shipped without an effect, plan {name}", shipped, count, 0, high))
+    return lines
+
+
 def split_lines(count: int, rng: np.random.Generator) -> list[Line]:
     """The line for sample-ratio alarms over fair splits of 1,000 to 100,000 users into two or three variants."""
     alarms = 0
@@ -222,6 +239,7 @@ def show(lines: Sequence[Line], console: Console) -> None:
 def bench(
     experiments: Annotated[int, typer.Option(help="Experiments without an effect.")] = 20_000,
     effects: Annotated[int, typer.Option(help="Experiments with the planned effect.")] = 4_000,
+    misfits: Annotated[int, typer.Option(help="Experiments under each plan that does not fit.")] = 2_000,
     splits: Annotated[int, typer.Option(help="Fair splits.")] = 200_000,
     seed: Annotated[int, typer.Option(help="The same seed draws the same experiments.")] = 7,
     processes: Annotated[int, typer.Option(help="At a time.")] = os.cpu_count() or 1,
@@ -241,6 +259,7 @@ def bench(
         f"{window.naive:.1%}."
     )
     lines = split_lines(splits, rng) if splits else []
+    lines += misfit_lines(misfits, seed, processes) if misfits else []
     for count, lift in ((experiments, 0.0), (effects, window.detectable)):
         outcomes: list[np.ndarray] = []
         for chunk in run_many(experiment, plan, world, lift, count, seed + int(lift > 0), processes):

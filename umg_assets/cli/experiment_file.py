@@ -32,6 +32,10 @@ def analyze(
     guardrail: Annotated[
         list[str] | None, typer.Option(help="NAME=MARGIN: a metric that may lose less than this share.")
     ] = None,
+    may_worsen: Annotated[
+        list[str] | None,
+        typer.Option(help="A metric that a win may be traded for."),
+    ] = None,
     cap: Annotated[list[str] | None, typer.Option(help="NAME=VALUE: what a row's numerator counts at most.")] = None,
     missing: Annotated[
         Literal["zero", "drop", "error"], typer.Option(help="Empty values of a metric: 0, left out, or refused.")
@@ -66,6 +70,7 @@ def analyze(
         weights=weight or (),
         lower_is_better=lower_is_better or (),
         guardrails=guardrail or (),
+        may_worsen=may_worsen or (),
         caps=cap or (),
         missing=missing,
         days=days,

@@ -30,7 +30,7 @@ class Question:
     metrics, covariates: as MetricOption parses them; names alone for aggregates. The first metric that is no guardrail
     decides.
     control: a variant; None: by its name. weights: VARIANT=WEIGHT of the planned split; equal without.
-    lower_is_better: names of metrics. guardrails: NAME=MARGIN. caps: NAME=VALUE of a row's numerator.
+    lower_is_better, may_worsen: names of metrics. guardrails: NAME=MARGIN. caps: NAME=VALUE of a row's numerator.
     missing: what an empty value means. each_day: a row of aggregates holds its day's new users alone.
     minimum_effect: relative. alpha: the verdict's error, on one side if `one_sided`.
     """
@@ -44,6 +44,7 @@ class Question:
     weights: Sequence[str] = ()
     lower_is_better: Sequence[str] = ()
     guardrails: Sequence[str] = ()
+    may_worsen: Sequence[str] = ()
     caps: Sequence[str] = ()
     missing: Missing = "error"
     days: str | None = None
@@ -122,6 +123,7 @@ class Question:
             self.alpha,
             lower_is_better=self.lower_is_better,
             guardrails=parse_numbers("--guardrail", self.guardrails, [option.name for option in options]),
+            may_worsen=self.may_worsen,
             one_sided=self.one_sided,
             days=span,
         )

@@ -133,13 +133,15 @@ def experiment_of(
     *,
     lower_is_better: Sequence[str] = (),
     guardrails: Mapping[str, float] | None = None,
+    may_worsen: Sequence[str] = (),
     one_sided: bool = False,
     days: tuple[date, date] | None = None,
 ) -> Experiment:
     """The definition by which a file is read: the first metric that is no guardrail decides.
 
     variants: name = weight of the planned split, the control first. days: the file's first and last; without any, its
-    dates are placeholders that no page shows. A metric named as a built-in one has that one's direction.
+    dates are placeholders that no page shows. A metric named as a built-in one has that one's direction. may_worsen:
+    metrics that decide nothing and may get worse beside a win.
 
     Raises FileError if a metric is there twice, or if a number is out of its range.
     """
@@ -156,6 +158,9 @@ def experiment_of(
     deciding = [name for name in names if name not in guardrails]
     if not deciding:
         raise FileError("--guardrail: expected a --metric that is no guardrail, and decides, got none")
+    if others := [name for name in may_worsen if name not in deciding[1:]]:
+        known = ", ".join(deciding[1:]) or "there is none"
+        raise FileError(f"--may-worsen: expected a --metric that decides nothing ({known}), got {others[0]!r}")
     lowered = {name for name in names if name in lower_is_better or _falls(name)}
     first, last = days or (_NO_DATE, _NO_DATE)
     try:
@@ -169,6 +174,7 @@ def experiment_of(
             primary=(deciding[0],),
             secondary=tuple(deciding[1:]),
             guardrails=dict(guardrails),
+            may_worsen=tuple(may_worsen),
             metrics={
                 option.name: Metric(
                     numerator=option.numerator,

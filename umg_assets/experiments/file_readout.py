@@ -10,10 +10,10 @@ from typing import Any
 
 from scipy.stats import norm, t
 
-from umg_assets.experiments.report import Z95, html_table, numbers_part, p_text, page, span, trust_part, verdict_part
+from umg_assets.experiments.report import html_table, numbers_part, page, span, trust_part, verdict_part
 from umg_assets.settings.experiment import Experiment
-from umg_assets.statistics.changes import change_of, control_to_treatment, p_of
-from umg_assets.statistics.estimates import effect_of
+from umg_assets.statistics.changes import change_of, control_to_treatment, p_of, p_text
+from umg_assets.statistics.estimates import Z95, effect_of
 from umg_assets.statistics.moments import ALL, Evidence
 from umg_assets.statistics.power import Plan, success_alpha
 from umg_assets.statistics.readout import Readout, Row, make_readout

@@ -4,16 +4,14 @@ import html
 import math
 from collections.abc import Sequence
 
-from scipy.stats import norm
-
 from umg_assets.experiments.plots import plots
 from umg_assets.settings.experiment import Experiment
-from umg_assets.statistics.changes import change_of, control_to_treatment, figure, p_of, percent
+from umg_assets.statistics.changes import change_of, control_to_treatment, figure, p_of, p_text, percent
+from umg_assets.statistics.estimates import Z95
 from umg_assets.statistics.power import Plan
 from umg_assets.statistics.readout import Readout, Row
 
 Cells = Sequence[Sequence[str]]
-Z95 = float(norm.isf(0.025))
 
 _COLOURS = {
     "ship": "#2f7d4f",
@@ -33,13 +31,6 @@ th:first-child,td:first-child,.text td,.text th{text-align:left}tr{border-bottom
 .scroll{overflow-x:auto}svg{max-width:100%;height:auto}summary{cursor:pointer}
 .literal{border:1px dashed #b23b3b;padding:.6rem 1rem}
 """
-
-
-def p_text(value: float) -> str:
-    """A p-value as people read it; an en dash if there is none."""
-    if not math.isfinite(value):
-        return "–"
-    return f"{value:.3f}" if value >= 0.001 else "under 0.001"
 
 
 def span(low: float, high: float) -> str:

@@ -82,7 +82,13 @@ class Experiment(_Part):
         default="home_loaded", description="both arms log it; none: analysis by assignment over active users"
     )
     primary: tuple[str, ...] = Field(default=("session_duration",), min_length=1, description="success metrics")
-    secondary: tuple[str, ...] = Field(default=(), description="metrics that explain, and decide nothing")
+    secondary: tuple[str, ...] = Field(
+        default=(), description="metrics that explain; one that gets significantly worse makes a win mixed"
+    )
+    may_worsen: tuple[str, ...] = Field(
+        default=(),
+        description="secondary metrics that may get worse without making a win mixed",
+    )
     guardrails: dict[str, Share] = Field(default={}, description="metric = relative loss that is still acceptable")
     metrics: dict[str, Metric] = Field(default={}, description="metrics beside the built-in ones")
     minimum_effect: Share = Field(default=0.05, description="relative effect on the success metrics worth shipping")
@@ -125,6 +131,8 @@ class Experiment(_Part):
         twice = [name for name in self.secondary if name in self.primary]
         if twice or len(set(self.primary)) < len(self.primary):
             raise ValueError(f"secondary: expected each metric once over primary and secondary, got {twice} twice")
+        if others := [name for name in self.may_worsen if name not in self.secondary]:
+            raise ValueError(f"may_worsen: expected metrics of secondary ({', '.join(self.secondary)}), got {others}")
         return self
 
     @property
@@ -191,9 +199,11 @@ class Experiment(_Part):
     def frozen(self) -> dict[str, Any]:
         """What must not change after the first exposure, as JSON types: all but the owner.
 
-        one_sided is there only if it is set: definitions that were frozen before there was such a setting stay valid.
+        one_sided and may_worsen are there only if they are set: definitions that were frozen before there were such
+        settings stay valid.
         """
-        return self.model_dump(mode="json", exclude={"owner"} if self.one_sided else {"owner", "one_sided"})
+        unset = {name for name in ("one_sided", "may_worsen") if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude={"owner", *unset})
 
     @property
     def definition_hash(self) -> str:

@@ -106,6 +106,7 @@ first_day = {first_day}            # earlier plays are quarantined
 # target_sessions = 10000
 # primary = "session_duration"
 # secondary = ["skip_rate", "songs_per_session", "return_rate", "completion_rate"]
+# may_worsen = ["songs_per_session"]              # secondary metrics that a win may be traded for
 # guardrails = {{ skip_rate = 0.05 }}               # the relative loss that is still acceptable
 # minimum_effect = 0.1                            # relative
 """

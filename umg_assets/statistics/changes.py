@@ -45,6 +45,13 @@ def percent(share: float) -> str:
     return f"{share:+.1%}" if math.isfinite(share) else "–"
 
 
+def p_text(value: float) -> str:
+    """A p-value as people read it; an en dash if there is none."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.3f}" if value >= 0.001 else "under 0.001"
+
+
 def no_relative(effect: Effect) -> str:
     """Why an effect cannot be said, or looked at, as a relative one, in words."""
     if not effect.base > 0:

@@ -19,7 +19,8 @@ from umg_assets.settings.experiment import Metric
 from umg_assets.statistics.comparison import Comparison
 from umg_assets.statistics.moments import VARIABLES, UserMoments
 
-_Z95 = float(norm.isf(0.025))
+Z95 = float(norm.isf(0.025))
+"""The normal quantile of a two-sided 95 % interval."""
 Key = TypeVar("Key")
 
 
@@ -169,7 +170,7 @@ def _compared(left: Aggregates, right: Aggregates, *, adjusted: bool) -> Compari
 def _saved(left: Aggregates, right: Aggregates, adjusted: Comparison) -> float:
     """The share of the interval's squared width that CUPED saved."""
     before, after = (
-        side.quantile(_Z95) * math.hypot(*side.errors) for side in (_compared(left, right, adjusted=False), adjusted)
+        side.quantile(Z95) * math.hypot(*side.errors) for side in (_compared(left, right, adjusted=False), adjusted)
     )
     return 1 - (after / before) ** 2 if before > 0 else 0.0
 
@@ -203,8 +204,8 @@ def effect_of(
     if not math.hypot(*exact.errors) > 0 or math.isnan(exact.df):
         return replace(known, problem="the metric does not vary over users")
     base, other, scale = exact.control, exact.treatment, metric.scale
-    lower, upper = exact.difference_interval(_Z95)
-    relative_lower, relative_upper = exact.relative_interval(_Z95)
+    lower, upper = exact.difference_interval(Z95)
+    relative_lower, relative_upper = exact.relative_interval(Z95)
     both_positive = base > 0 and other > 0
     return replace(
         known,

@@ -42,16 +42,25 @@ class LookSession:
 
     evidence: through the day that is looked at. plan: the information that looks are measured against; see
     `planned_information`. looks: those of earlier readouts, ordered by day; those of later days are left out.
-    take: whether looks may be taken at all (not in a provisional or held readout).
+    take: whether looks may be taken at all (not in a provisional or held readout). in_days: whether the plan is one in
+    days, which alpha is spent no faster than.
 
     earlier: looks of days before this one. taken: this day's looks. skipped: why a look was not taken, a sentence each.
     restated: looks of this day that an earlier readout took and that have other figures now.
     """
 
     def __init__(
-        self, experiment: Experiment, evidence: Evidence, plan: Plan | None, looks: Sequence[Look], *, take: bool
+        self,
+        experiment: Experiment,
+        evidence: Evidence,
+        plan: Plan | None,
+        looks: Sequence[Look],
+        *,
+        take: bool,
+        in_days: bool = True,
     ) -> None:
         self.experiment, self.evidence, self.plan, self.take = experiment, evidence, plan, take
+        self.in_days = in_days
         self.earlier = [look for look in looks if look.day < evidence.through]
         self.same_day = {(look.metric, look.treatment): look for look in looks if look.day == evidence.through}
         self.taken: list[Look] = []
@@ -63,7 +72,9 @@ class LookSession:
         return [look for look in (*self.earlier, *self.taken) if (look.metric, look.treatment) == (metric, treatment)]
 
     def _elapsed(self) -> float:
-        return ((self.evidence.through - self.experiment.first_day).days + 1) / (7 * self.experiment.weeks)
+        if not self.in_days:
+            return 1.0
+        return min(((self.evidence.through - self.experiment.first_day).days + 1) / (7 * self.experiment.weeks), 1.0)
 
     def look(self, effect: Effect, metric: str, alpha: float, z: float) -> None:
         """Takes a look at a metric under the experiment's spending function, or notes why it is skipped.
@@ -88,7 +99,7 @@ class LookSession:
             planned,
             effect.information,
             self.of(metric, treatment),
-            elapsed=min(self._elapsed(), 1.0),
+            elapsed=self._elapsed(),
             decisive=self.evidence.complete,
         )
         if isinstance(step, str):
@@ -114,7 +125,7 @@ class LookSession:
 
 
 def success_of(experiment: Experiment, table: Table, effect: Effect, look_session: LookSession) -> Success:
-    """Looks at a success metric; it has won or lost since the first look that crossed its bound.
+    """Looks at a success metric; it has won or lost if a look has crossed its bound and today's evidence still does.
 
     table: the moments by metric and variant, from which the denominator's own effect is estimated.
     """
@@ -125,13 +136,16 @@ def success_of(experiment: Experiment, table: Table, effect: Effect, look_sessio
     counts = (better,) if experiment.one_sided else (1, -1)
     crossing = next((look for look in taken if look.crossed in counts), None)
     bound = taken[-1].bound if taken and not math.isnan(effect.z) else None
+    if crossing is None:
+        return Success(effect, 0, None, bound)
+    if not crossing.crossed * effect.z >= taken[-1].bound:
+        return Success(effect, 0, None, bound, faded=crossing)
     denominator = None
-    if crossing is not None and experiment.metric(metric).denominator is not None:
+    if experiment.metric(metric).denominator is not None:
         change = denominator_effect(table[metric, experiment.control], table[metric, treatment])
         denominator = change if abs(change.z) >= taken[-1].bound else None
-    outcome = better * crossing.crossed if crossing else 0
-    since = crossing.day if crossing and len(taken) > 1 else None
-    return Success(effect, outcome, since, bound, denominator)
+    since = crossing.day if len(taken) > 1 else None
+    return Success(effect, better * crossing.crossed, since, bound, denominator)
 
 
 def guardrail_of(experiment: Experiment, effect: Effect, margin: float, look_session: LookSession) -> Guardrail:

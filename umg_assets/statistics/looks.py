@@ -19,8 +19,6 @@ from scipy.stats import norm
 Spending = Literal["obrien_fleming", "pocock", "power"]
 SMALLEST_STEP = 0.01
 """A look must add this share of the planned information, and of what is there, or it is skipped and spends nothing."""
-RESERVED = 0.1
-"""If information runs ahead of the plan, this part of the spending function is spread over the planned days."""
 LARGEST_BOUND = 8.0
 """The bound where a step of alpha would need a larger one (P < 1.3e-15), as in Reboussin et al.'s ld98."""
 
@@ -137,8 +135,8 @@ def next_step(
     """The next look's step, or the reason why it is skipped.
 
     planned: the plan's information; before: the looks taken, in order; elapsed: the share of planned days that is over.
-    Alpha is spent by the fraction of the planned information. If there is more information than planned, the elapsed
-    days limit what is spent, so that each remaining day has some left. Neither depends on the effect.
+    Alpha is spent by the fraction of the planned information, but no faster than the days pass: a plan that is far too
+    small would else spend all of it on the first days, when few users are in. Neither depends on the effect.
     A decisive look that adds less than SMALLEST_STEP counts as adding that much, which only widens its bound.
     """
     fraction = information / planned if planned > 0 else 0.0
@@ -153,7 +151,7 @@ def next_step(
         added = fraction - (last.fraction if last else 0.0)
         return f"it adds {added:.1%} of the planned information: under {SMALLEST_STEP:.0%} of that, or of what was in"
     else:
-        total = max(spent(spending, alpha, min(fraction, 1 - RESERVED * (1 - elapsed)), exponent), used)
+        total = max(spent(spending, alpha, min(fraction, elapsed), exponent), used)
     bound = bound_for(total - used, used, information, [(look.information, look.bound) for look in before])
     return Step(fraction, total, bound)
 

@@ -20,7 +20,10 @@ from umg_assets.statistics.nonparametric import RankTest, Resampled, SessionQuan
 from umg_assets.statistics.nonparametric import session_quantiles as quantiles_of
 from umg_assets.statistics.power import Plan, Progress, planned_information, progress, success_alpha
 from umg_assets.statistics.trust import Finding, examine
-from umg_assets.statistics.verdict import Verdict, decide
+from umg_assets.statistics.verdict import Verdict, Worsening, decide
+
+Effects = Mapping[tuple[str, str], Effect]
+Family = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True)
@@ -133,24 +136,24 @@ def make_readout(
 
     looks: of earlier settled readouts, ordered by day, one for each metric, treatment and day.
     plan: the information that looks are measured against; without one, what the minimum effect needs.
-    full: False leaves out what decides nothing (secondary metrics, segments, warnings, ranks, resampling) and keeps
-    trust, success metrics and guardrails.
-    pace: False leaves out how far the experiment has come, which needs a plan in days.
+    full: False leaves out what decides nothing (segments, warnings, ranks, resampling) and keeps trust and metrics.
+    pace: False is for evidence without a plan in days: it leaves out how far the experiment has come, and spends alpha
+    by information alone.
     also: findings that whoever read the data has made; they hold the readout as all others do.
     """
     findings = (*examine(experiment, evidence, brief=not full), *also)
     held = any(finding.level == "hold" for finding in findings)
     table: Table = {(row.metric, row.variant): row for row in evidence.moments if row.slice == ALL}
-    names = experiment.metric_names if full else tuple(dict.fromkeys((*experiment.primary, *experiment.guardrails)))
     effects = {
         (metric, treatment): effect
-        for metric in names
+        for metric in experiment.metric_names
         for treatment in experiment.treatments
         if (effect := _effect(experiment, table, metric, treatment, brief=not full)) is not None
     }
-    look_session = LookSession(experiment, evidence, plan, looks, take=evidence.settled and not held)
+    families = _families(experiment, effects)
+    look_session = LookSession(experiment, evidence, plan, looks, take=evidence.settled and not held, in_days=pace)
     verdicts = tuple(
-        _verdict(experiment, evidence, table, effects, look_session, findings, treatment)
+        _verdict(experiment, evidence, table, effects, families[0], look_session, findings, treatment)
         for treatment in experiment.treatments
     )
     return Readout(
@@ -163,7 +166,7 @@ def make_readout(
         definition_hash=experiment.definition_hash,
         verdicts=verdicts,
         findings=findings,
-        rows=_rows(experiment, effects, look_session),
+        rows=_rows(experiment, effects, families, look_session),
         segments=_segments(experiment, evidence) if full else (),
         looks=tuple(look_session.taken),
         earlier=tuple(look_session.earlier),
@@ -192,7 +195,8 @@ def _verdict(
     experiment: Experiment,
     evidence: Evidence,
     table: Table,
-    effects: Mapping[tuple[str, str], Effect],
+    effects: Effects,
+    by_holm: Mapping[tuple[str, str], float],
     look_session: LookSession,
     findings: Sequence[Finding],
     treatment: str,
@@ -207,19 +211,34 @@ def _verdict(
         for metric, margin in experiment.guardrails.items()
         if (metric, treatment) in effects
     ]
+    worsenings = [
+        Worsening(effect, holm_p, metric in experiment.may_worsen)
+        for (metric, name), holm_p in by_holm.items()
+        if name == treatment and holm_p < experiment.alpha
+        if _worse(experiment, effect := effects[metric, name])
+    ]
     decisive = any(look.decisive for name in experiment.primary for look in look_session.of(name, treatment))
     left = max((experiment.last_day - evidence.through).days, 0)
     return decide(
-        experiment, treatment, findings, successes, guardrails,
+        experiment, treatment, findings, successes, guardrails, worsenings,
         complete=decisive or (evidence.complete and evidence.settled), days_left=left,
     )  # fmt: skip
 
 
-def _rows(
-    experiment: Experiment, effects: Mapping[tuple[str, str], Effect], look_session: LookSession
-) -> tuple[Row, ...]:
+def _worse(experiment: Experiment, effect: Effect) -> bool:
+    return effect.effect < 0 if experiment.metric(effect.metric).direction == "increase" else effect.effect > 0
+
+
+def _families(experiment: Experiment, effects: Effects) -> tuple[Family, Family]:
+    """p adjusted over secondary metrics and treatments, by Holm and by Benjamini and Hochberg."""
     secondary = {key: effect.p for key, effect in effects.items() if key[0] in experiment.secondary}
-    by_holm, by_rate = (method(secondary, experiment.alpha) for method in (holm, benjamini_hochberg))
+    return holm(secondary, experiment.alpha), benjamini_hochberg(secondary, experiment.alpha)
+
+
+def _rows(
+    experiment: Experiment, effects: Effects, families: tuple[Family, Family], look_session: LookSession
+) -> tuple[Row, ...]:
+    by_holm, by_rate = families
     rows = []
     for key, effect in effects.items():
         role = "success" if key[0] in experiment.primary else "secondary"
@@ -257,9 +276,7 @@ def _segments(experiment: Experiment, evidence: Evidence) -> tuple[Effect, ...]:
     )
 
 
-def _progress(
-    experiment: Experiment, evidence: Evidence, effects: Mapping[tuple[str, str], Effect], plan: Plan | None
-) -> Progress | None:
+def _progress(experiment: Experiment, evidence: Evidence, effects: Effects, plan: Plan | None) -> Progress | None:
     first = experiment.primary[0]
     of_first = [effect for (metric, _), effect in effects.items() if metric == first]
     if not of_first:

@@ -1,8 +1,9 @@
 """The verdict: ship, do not ship, mixed, keep running or on hold, with reasons written for a product manager.
 
 Ship only if a success metric wins and every guardrail is shown to be non-inferior: Schultzberg, Ankargren, Frånberg
-(2024), arXiv 2402.11609. If a ratio wins or loses and its denominator moved as well, the verdict is mixed: the
-denominator alone may explain it.
+(2024), arXiv 2402.11609. The verdict is mixed where a win or a loss is not the whole story: a ratio's denominator moved
+as well and may explain it alone, the days after a crossed bound no longer bear it out, or a secondary metric that may
+not be traded is significantly worse.
 """
 
 import math
@@ -12,8 +13,9 @@ from datetime import date
 from typing import Literal
 
 from umg_assets.settings.experiment import Experiment
-from umg_assets.statistics.changes import change_of, control_to_treatment, figure, no_relative, percent
-from umg_assets.statistics.estimates import Effect
+from umg_assets.statistics.changes import change_of, control_to_treatment, figure, no_relative, p_text, percent
+from umg_assets.statistics.estimates import Z95, Effect
+from umg_assets.statistics.looks import Look
 from umg_assets.statistics.trust import Finding
 
 Decision = Literal["ship", "do not ship", "mixed", "keep running", "on hold"]
@@ -28,6 +30,8 @@ class Success:
     since: day of the look that decided it; None while it is open, or if only one look has been taken.
     bound: the last look's, which its interval is as wide as; None before the first look.
     denominator: the effect on the denominator per user, if that moved beyond the bound as well; else None.
+    faded: the first look that crossed its bound, if the evidence of the readout is no longer beyond it; else None. Then
+    nothing is decided: the interval that is shown holds 0.
     """
 
     effect: Effect
@@ -35,6 +39,7 @@ class Success:
     since: date | None
     bound: float | None
     denominator: Effect | None = None
+    faded: Look | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,19 @@ class Guardrail:
 
 
 @dataclass(frozen=True)
+class Worsening:
+    """A secondary metric of one treatment that is significantly worse.
+
+    effect: its estimate. holm: p, adjusted over secondary metrics and treatments. accepted: whether the definition says
+    that it may get worse.
+    """
+
+    effect: Effect
+    holm: float
+    accepted: bool
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What to do with a treatment.
 
@@ -72,13 +90,15 @@ def decide(
     findings: Sequence[Finding],
     successes: Sequence[Success],
     guardrails: Sequence[Guardrail],
+    worsenings: Sequence[Worsening],
     *,
     complete: bool,
     days_left: int,
 ) -> Verdict:
     """The verdict on one treatment.
 
-    complete: the experiment is over and no further look can decide. days_left: planned days after the readout's.
+    worsenings: every secondary metric that is significantly worse. complete: the experiment is over and no further look
+    can decide. days_left: planned days after the readout's.
     """
     if holds := [finding for finding in findings if finding.level == "hold"]:
         reasons = [f"{hold.text} Likely: {hold.causes[0]}." if hold.causes else hold.text for hold in holds]
@@ -86,9 +106,12 @@ def decide(
     won = [success for success in successes if success.outcome > 0]
     lost = [success for success in successes if success.outcome < 0]
     moved = [success for success in (*won, *lost) if success.denominator is not None]
+    faded = [success for success in successes if success.faded is not None]
     failing = [guardrail for guardrail in guardrails if not guardrail.passed]
+    untraded = [worsening.effect.metric for worsening in worsenings if not worsening.accepted]
     reasons = [_success_sentence(experiment, success, complete) for success in successes]
     reasons += [_guardrail_sentence(experiment, guardrail) for guardrail in guardrails]
+    reasons += [_worsening_sentence(experiment, worsening) for worsening in worsenings]
     if moved:
         return Verdict(treatment, "mixed", (*(_moved_sentence(experiment, success) for success in moved), *reasons))
     if won and lost:
@@ -98,6 +121,15 @@ def decide(
         return Verdict(treatment, "mixed", tuple(reasons))
     if lost:
         return Verdict(treatment, "do not ship", tuple(reasons))
+    if faded and not won and not (complete and failing):
+        reasons.insert(0, "A bound was crossed early, and the days since do not bear it out: that decides nothing.")
+        return Verdict(treatment, "mixed", tuple(reasons))
+    if won and not failing and untraded:
+        reasons.insert(
+            0, f"A success metric won, but {' and '.join(untraded)} got worse: which matters more is not for a test to "
+            "say. What may be traded is named in may_worsen before the experiment begins."
+        )  # fmt: skip
+        return Verdict(treatment, "mixed", tuple(reasons))
     if won and not failing:
         return Verdict(treatment, "ship", tuple(reasons))
     if complete:
@@ -120,6 +152,8 @@ def _success_sentence(experiment: Experiment, success: Success, complete: bool) 
     if success.outcome:
         word = "better" if success.outcome > 0 else "worse"
         return f"{change}: shown to be {word}" + (f", first on {success.since}." if success.since else ".")
+    if success.faded is not None:
+        return f"{change}: {_faded_words(experiment, success.faded, effect, bound)}"
     if not complete:
         return f"{change}: not decided."
     low, high = effect.relative_interval(bound)
@@ -130,6 +164,22 @@ def _success_sentence(experiment: Experiment, success: Success, complete: bool) 
     if best < experiment.minimum_effect:
         return f"{change}: no gain shown, and one of {minimum} or more is ruled out."
     return f"{change}: no gain shown, and one of {minimum} is not ruled out: too few users to tell."
+
+
+def _faded_words(experiment: Experiment, look: Look, effect: Effect, bound: float) -> str:
+    better = look.crossed > 0 if experiment.metric(look.metric).direction == "increase" else look.crossed < 0
+    return (
+        f"{'better' if better else 'worse'} beyond the bound on {look.day} ({abs(look.z):.2f} standard errors, bound "
+        f"{look.bound:.2f}), but not with the days since ({abs(effect.z):.2f}, bound {bound:.2f})."
+    )
+
+
+def _worsening_sentence(experiment: Experiment, worsening: Worsening) -> str:
+    effect = worsening.effect
+    said = change_of(experiment, effect, Z95, both_sides=True)
+    values = f"{effect.metric} (secondary) went from {control_to_treatment(experiment, effect)}"
+    accepted = ", which the definition accepts" if worsening.accepted else ""
+    return f"{values} ({said.amount}, {said.span}): significantly worse (Holm p {p_text(worsening.holm)}){accepted}."
 
 
 def _moved_sentence(experiment: Experiment, success: Success) -> str:

@@ -122,7 +122,7 @@ def test_a_metric_that_should_fall_and_rises_is_not_shipped(tmp_path: Path):
 def test_a_guardrail_that_loses_more_than_its_margin_stops_a_win(tmp_path: Path):
     rows = [(*row, 10 + at % 3 - 2 * (at % 2)) for at, row in enumerate(users(gain=2))]
     file = file_of(tmp_path, rows, ("id", "arm", "x", "y"))
-    assert asked(file, "x=x", "y=y").readout.verdicts[0].decision == "ship"
+    assert asked(file, "x=x", "y=y", may_worsen=("y",)).readout.verdicts[0].decision == "ship"
     guarded = asked(file, "x=x", "y=y", guardrails=("y=0.05",)).readout
     assert guarded.verdicts[0].decision == "do not ship"
     assert "a loss of 5.0% is not ruled out" in " ".join(guarded.verdicts[0].reasons)
@@ -222,6 +222,27 @@ def test_a_one_sided_test_finds_a_gain_at_alpha_and_never_a_loss(tmp_path: Path)
     assert seen.rows()[0]["level"] == "95 %"
     assert float(seen.rows()[0]["p"]) == pytest.approx(p / 2, abs=1e-3)
     assert "no gain shown" in by_p[-2.0][1].readout.verdicts[0].reasons[0]
+
+
+def test_a_win_beside_a_metric_that_got_worse_is_mixed_unless_it_may_worsen(tmp_path: Path):
+    rng = np.random.default_rng(8)
+    rows = [
+        (user, arm, x, y)
+        for arm, gain in (("control", 0.0), ("b", 0.5))
+        for user, x, y in zip(
+            (f"{arm}{number}" for number in range(400)),
+            rng.normal(10 + gain, 1, 400),
+            rng.normal(10 - gain, 1, 400),
+            strict=True,
+        )
+    ]
+    file = file_of(tmp_path, rows, ("id", "arm", "x", "y"))
+    (plain,) = asked(file, "x=x", "y=y").readout.verdicts
+    assert plain.decision == "mixed"
+    assert "but y got worse" in plain.reasons[0]
+    assert asked(file, "x=x", "y=y", may_worsen=("y",)).readout.verdicts[0].decision == "ship"
+    with pytest.raises(FileError, match=r"--may-worsen: expected a --metric that decides nothing \(y\), got 'x'"):
+        asked(file, "x=x", "y=y", may_worsen=("x",))
 
 
 def series_of(folder: Path, rows: Sequence[tuple[object, ...]], columns: Sequence[str]) -> Path:

@@ -19,6 +19,7 @@ from umg_assets_tests.experiments.users import experiment
         ({"primary": "session_duratoin"}, "did you mean 'session_duration'"),
         ({"guardrails": {"skips": 0.1}}, "guardrails: expected a metric"),
         ({"secondary": ("session_duration",)}, "expected each metric once"),
+        ({"may_worsen": ("skip_rate",)}, "may_worsen: expected metrics of secondary"),
         ({"traffic_from": 0.5, "traffic": 0.5}, "expected a layer beside it"),
         ({"layer": "home", "traffic_from": 0.5, "traffic": 0.6}, "traffic_from + traffic <= 1"),
         ({"salt": "a:b:c"}, "salt"),
@@ -85,6 +86,13 @@ def test_everything_but_the_owner_freezes():
         assert later.definition_hash != first.definition_hash
         (changed,) = later.changes_since(first.frozen())
         assert changed.startswith(f"{next(iter(changes))}: was ")
+
+
+def test_a_setting_that_came_later_freezes_only_where_it_is_set():
+    watched = experiment(secondary=("skip_rate",))
+    assert "may_worsen" not in watched.frozen()
+    trading = experiment(secondary=("skip_rate",), may_worsen=("skip_rate",))
+    assert trading.changes_since(watched.frozen()) == ('may_worsen: was null, is ["skip_rate"]',)
 
 
 def test_an_experiment_ends_with_its_planned_weeks_or_the_week_in_which_every_variant_has_enough_sessions():

@@ -97,6 +97,16 @@ def test_the_decisive_look_spends_all_remaining_alpha_whatever_the_information()
         assert 2 * crossing == pytest.approx(0.05, abs=2e-4)
 
 
+def test_alpha_is_spent_no_faster_than_the_days_pass():
+    early = step(400.0, [], elapsed=3 / 14)
+    assert isinstance(early, Step)
+    assert early.alpha_spent == looks.spent("obrien_fleming", 0.05, 3 / 14)
+    assert early.bound > 4.5
+    behind = step(10.0, [], elapsed=3 / 14)
+    assert isinstance(behind, Step)
+    assert behind.alpha_spent == looks.spent("obrien_fleming", 0.05, 0.1)
+
+
 def test_with_more_information_than_planned_every_remaining_day_has_alpha_left():
     before = [look(7, 0.5, looks.spent("obrien_fleming", 0.05, 0.5), 2.963)]
     for day in range(8, 14):

@@ -159,6 +159,60 @@ def test_a_metric_that_crossed_its_bound_stays_decided_and_names_the_day():
     assert f"first on {first.through}" in readouts[-1].verdicts[0].reasons[0]
 
 
+def faded(definition: Experiment, day: int, **now: float) -> Readout:
+    """A readout after a look on day 3 that crossed its bound by a lead that is gone."""
+    plan = Plan(2, {"session_duration": 100.0}, (), None, None, ())
+    early = make_readout(definition, listened(longer=0.4, users=900, day=3), (), plan)
+    assert early.looks[0].crossed
+    return make_readout(definition, listened(**now, day=day), early.looks, plan)
+
+
+@pytest.mark.parametrize("day", [8, 14])
+def test_a_win_that_later_days_do_not_bear_out_is_mixed_and_never_shown_to_be_better(day: int):
+    readout = faded(experiment(), day, users=2_000)
+    (verdict,) = readout.verdicts
+    assert verdict.decision == "mixed"
+    assert verdict.reasons[0].startswith("A bound was crossed early")
+    assert "better beyond the bound on 2026-03-04" in verdict.reasons[1]
+    assert "not with the days since" in verdict.reasons[1]
+    assert not any("shown to be better" in reason for reason in verdict.reasons)
+    assert readout.rows[0].lower < 0 < readout.rows[0].upper
+
+
+def test_a_win_that_later_days_bear_out_is_shipped():
+    assert faded(experiment(), 14, longer=0.1).verdicts[0].decision == "ship"
+
+
+def test_a_faded_win_whose_guardrail_is_not_shown_to_hold_is_not_shipped_at_the_end():
+    definition = experiment(guardrails={"skip_rate": 0.05})
+    assert faded(definition, 14, skipping=0.1).verdicts[0].decision == "do not ship"
+
+
+def test_a_win_with_a_secondary_metric_that_is_significantly_worse_is_mixed_and_names_it():
+    watched = experiment(secondary=("skip_rate", "songs_per_session"))
+    decision, reasons = decided(listened(longer=0.1, skipping=0.2), watched)
+    assert decision == "mixed"
+    assert reasons.startswith("A success metric won, but skip_rate got worse")
+    assert "skip_rate (secondary) went from" in reasons
+    assert "significantly worse (Holm p under 0.001)" in reasons
+    assert "songs_per_session (secondary)" not in reasons
+
+
+def test_a_loss_that_the_definition_accepts_is_named_and_shipped():
+    trading = experiment(secondary=("skip_rate",), may_worsen=("skip_rate",))
+    decision, reasons = decided(listened(longer=0.1, skipping=0.2), trading)
+    assert decision == "ship"
+    assert "significantly worse (Holm p under 0.001), which the definition accepts" in reasons
+
+
+def test_a_secondary_metric_that_is_worse_is_named_beside_any_verdict():
+    watched = experiment(secondary=("skip_rate",))
+    for day, expected in ((7, "keep running"), (14, "do not ship")):
+        decision, reasons = decided(listened(skipping=0.2, day=day), watched)
+        assert decision == expected
+        assert "skip_rate (secondary) went from" in reasons
+
+
 def test_a_day_whose_figures_have_changed_is_restated_with_both_figures():
     before = make_readout(GUARDED, listened(day=7))
     again = make_readout(GUARDED, listened(day=7, seed=2), before.looks)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.drawing import World, definition, past_window
-from bench.experiments import Line, effect_lines, limits, null_lines, run_many, split_lines
+from bench.experiments import Line, effect_lines, limits, misfit_lines, null_lines, run_many, split_lines
 from umg_assets.statistics.power import Plan, make_plan
 
 SMALL = World(users=2_500)
@@ -41,6 +41,11 @@ def test_readouts_of_experiments_with_the_planned_effect_find_it_as_often_as_pla
     outcomes = run_many(experiment, plan, SMALL, plan.windows[0].detectable, count, 12, 1)
     lines = effect_lines(np.concatenate(list(outcomes)), experiment.power, 0.05)
     assert [line.name for line in lines if not line.passed] == []
+
+
+@pytest.mark.parametrize("count", [30, pytest.param(200, marks=pytest.mark.exhaustive)])
+def test_a_plan_that_does_not_fit_ships_no_more_often_than_alpha(count: int):
+    assert [line for line in misfit_lines(count, 13, 1) if not line.passed] == []
 
 
 def test_fair_splits_alarm_once_in_a_thousand():
