@@ -204,7 +204,7 @@ FEW = World(users=150)
 
 
 def misfit_lines(count: int, seed: int, processes: int) -> list[Line]:
-    """The lines for experiments over few users, without an effect, that are measured against a plan that does not fit."""
+    """The lines for experiments without an effect over few users, measured against a plan that does not fit."""
     lines = []
     for name, minimum_effect in MISFITS.items():
         experiment = definition(minimum_effect=minimum_effect)

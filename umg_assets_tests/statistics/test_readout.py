@@ -159,7 +159,7 @@ def test_a_metric_that_crossed_its_bound_stays_decided_and_names_the_day():
     assert f"first on {first.through}" in readouts[-1].verdicts[0].reasons[0]
 
 
-def faded(definition: Experiment, day: int, **now: float) -> Readout:
+def faded(definition: Experiment, day: int, **now) -> Readout:
     """A readout after a look on day 3 that crossed its bound by a lead that is gone."""
     plan = Plan(2, {"session_duration": 100.0}, (), None, None, ())
     early = make_readout(definition, listened(longer=0.4, users=900, day=3), (), plan)
