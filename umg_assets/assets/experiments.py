@@ -20,7 +20,7 @@ from umg_assets.catalogue import Catalogue
 from umg_assets.experiments.evidence import EvidenceReader
 from umg_assets.experiments.evidence_text import to_text
 from umg_assets.experiments.plots import plots
-from umg_assets.experiments.readouts import Readouts, Taken
+from umg_assets.experiments.readouts import PAGE, Readouts, Taken
 from umg_assets.experiments.report import to_markdown
 from umg_assets.graph import Asset
 from umg_assets.resources.lakehouse import Lakehouse
@@ -77,10 +77,13 @@ def _readout_function(asset: Asset, name: str, experiment: Experiment) -> AssetF
         snapshots: dg.ResourceParam[Snapshots],
     ) -> dg.MaterializeResult:
         snapshot = snapshots.of(context)
-        taken = Readouts(settings.home).publish(name, experiment, snapshot.today)
+        readouts = Readouts(settings.home)
+        taken = readouts.publish(name, experiment, snapshot.today)
+        page = readouts.folder(name) / PAGE
         watermark = watermark_of(context.instance, asset, [], catalogue, snapshot)
         return dg.MaterializeResult(
-            metadata=_of_readout(experiment, taken), data_version=data_version(watermark, asset.definition_hash)
+            metadata={"page": dg.MetadataValue.path(page), **_of_readout(experiment, taken)},
+            data_version=data_version(watermark, asset.definition_hash),
         )
 
     readout.__doc__ = f"What the data says of {name}, and what to do.\n\n{_about(experiment)}"

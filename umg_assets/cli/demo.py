@@ -1,5 +1,6 @@
 """`umg demo` and `umg generate`: generated landing files, and the results of a run over them."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
@@ -15,18 +16,26 @@ from umg_assets.settings.template import write_template
 
 if TYPE_CHECKING:
     from umg_assets.generator import World
+    from umg_assets.generator.experiments import SyntheticExperiment
 
+EXPERIMENT_DAYS = 18
+"""The last days of a generated world that its experiments take: two weeks, two days to settle, and a day of rest."""
 SHOWN_MARKETS = ("AT", "DE")
 SHOWN_GENRES = ("Pop", "Hip-Hop", "Schlager")
 SHOWN_AGE_GROUPS = ("18-24", "35-44")
 
 
 def generate_files(
-    home: Path, plays: int, days: int, last_day: date | None, seed: int, experiments: bool = False
+    home: Path,
+    plays: int,
+    days: int,
+    last_day: date | None,
+    seed: int,
+    experiments: Sequence["SyntheticExperiment"] = (),
 ) -> None:
     """Writes the landing files and truth/ of a generated world, unless landing/ holds files already.
 
-    experiments: adds experiments over the world's last 18 days: two weeks, two days to settle, and a day of rest.
+    experiments: are added over the world's last EXPERIMENT_DAYS days.
     """
     from umg_assets.generator import World, generate
 
@@ -41,26 +50,37 @@ def generate_files(
         task = bars.add_task(f"making up {plays:,} plays over {days} days", total=1.0)
         generate(world, landing, home / "truth", lambda done, _: bars.update(task, completed=done))
     if experiments:
-        _generate_experiments(home, world)
+        _generate_experiments(home, world, experiments)
 
 
-def _generate_experiments(home: Path, world: "World") -> None:
+def _generate_experiments(home: Path, world: "World", experiments: Sequence["SyntheticExperiment"]) -> None:
     """Writes the events of the experiments, and appends their definitions to umg.toml."""
     from umg_assets.generator.experiments import generate_experiments
 
-    first_day = world.last_day - timedelta(days=17)
+    first_day = world.last_day - timedelta(days=EXPERIMENT_DAYS - 1)
     pre_days = max(1, min(14, (first_day - world.first_day).days - 1))
-    definitions = generate_experiments(home / "landing", home / "truth", first_day, pre_days=pre_days, seed=world.seed)
+    definitions = generate_experiments(
+        home / "landing",
+        home / "truth",
+        first_day,
+        experiments=experiments,
+        pre_days=pre_days,
+        seed=world.seed,
+    )
     file = home / FILE_NAME
     settings = file.read_text(encoding="utf-8")
     file.write_text(f"plays_from_events = true\n{settings}{definitions}", encoding="utf-8")
 
 
 def run_demo(home: Path, plays: int, days: int) -> Ending:
-    """Generates files, runs every asset over them and prints the results. Returns FAULT if a recount differs."""
-    from umg_assets.cli.reconcile import reconcile
+    """Generates files, runs every asset over them and prints the results. Returns FAULT if a recount differs.
 
-    generate_files(home, plays, days, None, 7)
+    A world that is long enough has an experiment, too.
+    """
+    from umg_assets.cli.reconcile import reconcile
+    from umg_assets.generator.experiments import DEMO
+
+    generate_files(home, plays, days, None, 7, DEMO if days > EXPERIMENT_DAYS else ())
     settings = read_settings(home)
     ending = run_with_progress(settings)
     show_outcome(settings)
@@ -69,10 +89,14 @@ def run_demo(home: Path, plays: int, days: int) -> Ending:
 
 
 def _show_month(home: Path, market: str, month: date) -> None:
-    """Prints the top tracks of a market and month, and how they moved."""
-    from umg_assets.cli.reports import movements, top_tracks
+    """Prints the top tracks of a market and month, if it has any, and how they moved."""
+    from umg_assets.cli.reports import NothingToShowError, movements, top_tracks
 
-    chart = top_tracks(home, market, month, "plays", 10)
+    try:
+        chart = top_tracks(home, market, month, "plays", 10)
+    except NothingToShowError as nothing:
+        out.print(f"\nTop tracks, {market} {month:%Y-%m}: {nothing}", soft_wrap=True)
+        return
     moved = {row["rank"]: row["moved"] for row in movements(home, market, month, "plays", 10)}
     rows = [{**row, "moved": moved.get(row["rank"], "")} for row in chart.rows]
     title = f"\nTop tracks, {market} {month:%Y-%m}, by plays (through {chart.data_through}; * new, + re-entry)"
@@ -101,13 +125,14 @@ def _show_windows(home: Path) -> None:
 
 def _show_experiments(settings: Settings) -> None:
     """Prints each treatment's decision, one line each."""
-    from umg_assets.experiments.readouts import Readouts
+    from umg_assets.experiments.readouts import PAGE, Readouts
 
     for name in settings.experiments:
         readout = Readouts(settings.home).written(name) or {"verdicts": ()}
         for verdict in readout["verdicts"]:
             decision = f"{verdict['treatment']}: {verdict['decision']}. {verdict['reasons'][0]}"
             out.print(f"Experiment {name} through {readout['through']}, {decision}", soft_wrap=True)
+        out.print(f"  its page: {Readouts(settings.home).folder(name) / PAGE}", soft_wrap=True)
 
 
 def show_outcome(settings: Settings) -> None:
@@ -142,7 +167,8 @@ def show_outcome(settings: Settings) -> None:
         "Next:\n"
         "  make dev, and open http://127.0.0.1:3000\n"
         "  umg chart top-tracks --market CZ; umg chart favourites --age-group 25-34\n"
-        "  umg quarantine; umg reconcile\n"
+        + "".join(f"  umg experiment readout {name}\n" for name in settings.experiments)
+        + "  umg quarantine; umg reconcile\n"
         "  drop a file into landing/plays/ and type: umg run",
         soft_wrap=True,
     )

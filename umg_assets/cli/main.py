@@ -70,8 +70,9 @@ def generate(
 ) -> None:
     """Write made-up landing files with planted faults, and truth/ beside landing/."""
     from umg_assets.cli.demo import generate_files
+    from umg_assets.generator.experiments import EXPERIMENTS
 
-    generate_files(home_of(), plays, days, day_of(last_day), seed, experiments)
+    generate_files(home_of(), plays, days, day_of(last_day), seed, EXPERIMENTS if experiments else ())
 
 
 @app.command()

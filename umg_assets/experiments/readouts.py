@@ -19,6 +19,9 @@ from umg_assets.statistics.looks import Look
 from umg_assets.statistics.power import Plan, WindowPlan
 from umg_assets.statistics.readout import Readout, make_readout
 
+PAGE = "readout.html"
+"""The name of a readout's page in its experiment's folder."""
+
 
 class NoReadoutError(RuntimeError):
     """An experiment has no evidence yet; the message says what to do."""
@@ -59,7 +62,7 @@ class Readouts:
             return self._take(name, experiment, today)
 
     def publish(self, name: str, experiment: Experiment, today: date) -> Taken:
-        """Takes the readout; writes readout.html and readout.json, with the decisions, into the experiment's folder."""
+        """Takes the readout; writes PAGE and readout.json, with the decisions, into the experiment's folder."""
         with LookLog(self._home, name).lock():
             taken = self._take(name, experiment, today)
             page = to_html(experiment, taken.readout, self.plan(name))
@@ -68,7 +71,7 @@ class Readouts:
             plain["decisions"] = [
                 {**decision, "decided_at": str(decision["decided_at"])} for decision in taken.decisions
             ]
-            self.write(name, {"readout.json": json.dumps(plain, indent=2, default=str), "readout.html": page})
+            self.write(name, {"readout.json": json.dumps(plain, indent=2, default=str), PAGE: page})
         return taken
 
     def _take(self, name: str, experiment: Experiment, today: date) -> Taken:

@@ -55,13 +55,15 @@ class SyntheticExperiment:
         return f"{self.name}-made-up"
 
 
-DEMO = (
+EXPERIMENTS = (
     SyntheticExperiment("age_picks", users=900, effect=EFFECT),
     SyntheticExperiment("nothing_changed", users=600),
     SyntheticExperiment("broken_split", users=600, lost=0.3),
     SyntheticExperiment("early_luck", users=400, early_z=2.1),
 )
-"""The demo's experiments: an effect, an A/A test, a broken split, and a chance effect after three days."""
+"""An effect, an A/A test, a broken split, and a chance effect after three days."""
+DEMO = (SyntheticExperiment("age_picks", users=400, effect=EFFECT),)
+"""The demo's experiment: an effect that its few users show."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,7 @@ def generate_experiments(
     truth: Path | None,
     first_day: date,
     *,
-    experiments: Sequence[SyntheticExperiment] = DEMO,
+    experiments: Sequence[SyntheticExperiment] = EXPERIMENTS,
     pre_days: int = 14,
     seed: int = 7,
     zone: str = "Europe/Vienna",
