@@ -111,7 +111,7 @@ def test_the_doctor_tries_files_from_first_to_last_and_names_empty_columns_and_u
     assert said[0][0] == "bad"
     assert "1 file without a date; plays/2026-3-10.csv" in said[0][1]
     assert said[1] == (
-        "note",
+        "warning",
         "plays/*.csv: 10 files; every expression works on 2026-03-01.csv and 4 more: 1,008 records, of which 1,000 "
         "unparsable_started_at",
     )
