@@ -16,10 +16,13 @@ from typing import IO
 
 from umg_assets.resources.engine import EngineError, java_version
 
+_SLOWEST = ("--durations=12", "--durations-min=5")
+"""Each process ends with what took it longest."""
+
 
 def start_pytest(engine: str, arguments: list[str], output: IO[str] | None = None) -> subprocess.Popen:
     """Starts a pytest process of one engine."""
-    command = [sys.executable, "-m", "pytest", *arguments]
+    command = [sys.executable, "-m", "pytest", *_SLOWEST, *arguments]
     return subprocess.Popen(command, env={**os.environ, "UMG_ENGINE": engine}, stdout=output, stderr=output)
 
 

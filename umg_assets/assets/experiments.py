@@ -100,14 +100,14 @@ def _rows(spark: SparkSession, name: str, experiment: Experiment, evidence: Sequ
     rows = [
         (
             name,
-            one.through,
+            of_day.through,
             experiment.definition_hash,
-            sum(one.trust.exposed.values()),
-            sum(arm.sessions for arm in one.sessions),
-            json.dumps(one.frozen) if one.frozen is not None else None,
-            to_text(one),
+            sum(of_day.trust.exposed.values()),
+            sum(arm.sessions for arm in of_day.sessions),
+            json.dumps(of_day.frozen) if of_day.frozen is not None else None,
+            to_text(of_day),
         )
-        for one in evidence
+        for of_day in evidence
     ]
     return spark.createDataFrame(rows, types)
 

@@ -56,10 +56,12 @@ def landing_events(changed: list[LandingFile]) -> list[dg.AssetMaterialization]:
     ]
 
 
-def shrunk_files(found: Scan) -> list[dg.AssetCheckEvaluation]:
+def shrunk_files(scanned: Scan) -> list[dg.AssetCheckEvaluation]:
     """What the check says of a look at landing/, for each kind."""
     return [
-        dg.AssetCheckEvaluation(asset_key=dg.AssetKey(landing_asset(kind)), check_name=SHRUNK, **_verdict(found, kind))
+        dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(landing_asset(kind)), check_name=SHRUNK, **_verdict(scanned, kind)
+        )
         for kind in tables.KINDS
     ]
 
@@ -80,14 +82,14 @@ def no_file_has_shrunk(
     context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
 ) -> Iterator[dg.AssetCheckResult]:
     """Looks at landing/ now; landing_sensor says the same whenever it changes."""
-    found = scan(settings, ledger.read())
+    scanned = scan(settings, ledger.read())
     for kind in tables.KINDS:
         if dg.AssetCheckKey(dg.AssetKey(landing_asset(kind)), SHRUNK) in context.selected_asset_check_keys:
-            yield dg.AssetCheckResult(asset_key=landing_asset(kind), check_name=SHRUNK, **_verdict(found, kind))
+            yield dg.AssetCheckResult(asset_key=landing_asset(kind), check_name=SHRUNK, **_verdict(scanned, kind))
 
 
-def _verdict(found: Scan, kind: Kind) -> dict[str, Any]:
-    held = {file.path: why for file, why in found.held if file.kind == kind}
+def _verdict(scanned: Scan, kind: Kind) -> dict[str, Any]:
+    held = {file.path: why for file, why in scanned.held if file.kind == kind}
     return {
         "passed": not held,
         "metadata": {"files_held": len(held), "expected": "0 files held", "first": dict(list(held.items())[:_SAMPLES])},

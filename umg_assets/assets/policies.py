@@ -23,7 +23,8 @@ def with_policies(
     """The assets with what Dagster's UI shows of each: owners, kinds, how fresh it has to be, what it knows of people,
     its columns with their comments, and where its code stands. No table is read."""
     mapped = [asset.map_asset_specs(lambda spec: _with_policies(spec, catalogue, settings)) for asset in assets]
-    return [one for one in dg.with_source_code_references(mapped) if isinstance(one, dg.AssetsDefinition)]
+    referenced = dg.with_source_code_references(mapped)
+    return [asset for asset in referenced if isinstance(asset, dg.AssetsDefinition)]
 
 
 def _with_policies(spec: dg.AssetSpec, catalogue: Catalogue, settings: Settings) -> dg.AssetSpec:

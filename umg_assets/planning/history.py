@@ -151,11 +151,11 @@ def with_repeats(history: History, days: Iterable[date], kind: str = "plays") ->
     linked = set(wanted)
     for entry in history.entries:
         for pair in entry.repeats if entry.source == kind else ():
-            one, other = (date.fromisoformat(day) for day in pair.split("/"))
-            if one in wanted:
-                linked.add(other)
-            if other in wanted:
-                linked.add(one)
+            first, second = (date.fromisoformat(day) for day in pair.split("/"))
+            if first in wanted:
+                linked.add(second)
+            if second in wanted:
+                linked.add(first)
     return sorted(linked)
 
 

@@ -228,13 +228,13 @@ def check_experiments(experiments: Mapping[str, Experiment]) -> None:
     or two experiments of a layer share users.
     """
     seen: list[tuple[str, Experiment]] = []
-    for name, one in experiments.items():
+    for name, experiment in experiments.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise ValueError(f"experiments.{name}: expected a name of small letters, digits and _, got {name!r}")
-        _check_quantities(name, one)
+        _check_quantities(name, experiment)
         for other_name, other in seen:
-            _check_apart(name, one, other_name, other)
-        seen.append((name, one))
+            _check_apart(name, experiment, other_name, other)
+        seen.append((name, experiment))
 
 
 def _check_quantities(name: str, experiment: Experiment) -> None:
@@ -249,16 +249,17 @@ def _check_quantities(name: str, experiment: Experiment) -> None:
                 )
 
 
-def _check_apart(name: str, one: Experiment, other_name: str, other: Experiment) -> None:
-    if one.salt == other.salt:
+def _check_apart(name: str, experiment: Experiment, other_name: str, other: Experiment) -> None:
+    if experiment.salt == other.salt:
         raise ValueError(
-            f"experiments.{name}.salt: {one.salt!r} is {other_name}'s, and would give both the same split: take another"
+            f"experiments.{name}.salt: {experiment.salt!r} is {other_name}'s, and would give both the same split: "
+            "take another"
         )
-    apart = one.first_day > other.last_day or other.first_day > one.last_day
-    ends = one.traffic_from + one.traffic, other.traffic_from + other.traffic
-    disjoint = one.traffic_from >= ends[1] - 1e-9 or other.traffic_from >= ends[0] - 1e-9
-    if one.layer is not None and one.layer == other.layer and not apart and not disjoint:
+    apart = experiment.first_day > other.last_day or other.first_day > experiment.last_day
+    ends = experiment.traffic_from + experiment.traffic, other.traffic_from + other.traffic
+    disjoint = experiment.traffic_from >= ends[1] - 1e-9 or other.traffic_from >= ends[0] - 1e-9
+    if experiment.layer is not None and experiment.layer == other.layer and not apart and not disjoint:
         raise ValueError(
-            f"experiments.{name}.traffic_from: shares users of layer {one.layer!r} with {other_name} "
+            f"experiments.{name}.traffic_from: shares users of layer {experiment.layer!r} with {other_name} "
             f"({other.traffic_from:g} to {ends[1]:g}): expected traffic_from = {ends[1]:g}, or other days"
         )

@@ -160,7 +160,7 @@ class Literals:
 
     def sql(self, tree: exp.Expr) -> str:
         """The tree as SQL, with every text as it was written."""
-        return re.sub(r"'umg:\d+'", lambda found: self._sources[found[0]], tree.sql(dialect="databricks"))
+        return re.sub(r"'umg:\d+'", lambda placeholder: self._sources[placeholder[0]], tree.sql(dialect="databricks"))
 
 
 def _json_paths(text: str) -> list[str]:

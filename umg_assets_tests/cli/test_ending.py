@@ -107,7 +107,7 @@ def test_the_doctor_tries_files_from_first_to_last_and_names_empty_columns_and_u
         lake.drop(f"plays/2026-03-0{day}.csv", records(day * 10, 2, f"2026-03-0{day} 10:15:00"))
     lake.drop("plays/2026-3-10.csv", records(1, 1, "2026-03-10 10:15:00"))
     lake.drop("plays/2026-03-09.csv", records(1, 2_000, "noon"))
-    said = [(found.state, found.text) for found in findings(lake.home) if found.subject == "sources.plays[0]"]
+    said = [(finding.state, finding.text) for finding in findings(lake.home) if finding.subject == "sources.plays[0]"]
     assert said[0][0] == "bad"
     assert "1 file without a date; plays/2026-3-10.csv" in said[0][1]
     assert said[1] == (

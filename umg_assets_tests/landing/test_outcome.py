@@ -81,8 +81,8 @@ def test_files_that_are_gone_go_to_the_source_of_their_definition_else_to_none(h
     settings = home.settings
     source: Source = settings.sources.users[0]
     known = replace(ENTRY, source="users", definition_hash=f"{source.definition_hash}-{settings.age_groups}")
-    found = outcomes(settings, Scan(), History((known, replace(ENTRY, definition_hash="old"))), 0)
-    assert {outcome.label: outcome.files for outcome in found if outcome.files} == {
+    of_sources = outcomes(settings, Scan(), History((known, replace(ENTRY, definition_hash="old"))), 0)
+    assert {outcome.label: outcome.files for outcome in of_sources if outcome.files} == {
         "users[0] users/*.csv": 1,
         "plays of no source in umg.toml": 1,
     }

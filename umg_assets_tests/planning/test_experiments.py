@@ -51,8 +51,8 @@ def test_a_day_is_read_once_it_is_over_from_the_first_with_data_on():
 
 
 def test_what_comes_late_touches_the_days_from_the_one_before_its_own_on():
-    found = days_needed(date(2026, 4, 1), entry(1, *range(9, 16)), entry(2, 12))
-    assert found == {9: 1, 10: 1, 11: 2, 12: 2, 13: 2, 14: 2, 15: 2}
+    needed = days_needed(date(2026, 4, 1), entry(1, *range(9, 16)), entry(2, 12))
+    assert needed == {9: 1, 10: 1, 11: 2, 12: 2, 13: 2, 14: 2, 15: 2}
 
 
 def test_the_pre_period_touches_every_day_and_what_lies_before_it_or_after_the_end_none():

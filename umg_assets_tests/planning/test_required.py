@@ -23,14 +23,14 @@ def day(number: int, month: int = 3) -> date:
 
 def plays(sequence: int, *days: date, delivered: date | None = None, **values) -> Entry:
     """A landed delivery of one play on each of the days."""
-    rows = {one.isoformat(): 1 for one in days}
-    made: dict[str, Any] = {
+    rows = {day.isoformat(): 1 for day in days}
+    fields: dict[str, Any] = {
         "path": f"{sequence}.csv",
         "rows_by_play_date": rows,
         "play_dates": list(days),
         "state": "landed",
     }
-    return Entry("plays", delivery_date=delivered or max(days), sequence=sequence, **made | values)
+    return Entry("plays", delivery_date=delivered or max(days), sequence=sequence, **fields | values)
 
 
 def all_at(watermark: Watermark, history: History, today: date = TODAY) -> dict[str, dict[str, Watermark]]:

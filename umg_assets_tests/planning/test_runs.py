@@ -23,8 +23,8 @@ def after(history: History, *runs: list[Run]) -> Watermarks:
     """The watermarks when these runs have made their partitions."""
     return {
         asset: dict.fromkeys(keys, Watermark(history.sequence, TODAY))
-        for one in runs
-        for run in one
+        for together in runs
+        for run in together
         for asset, keys in run.keys.items()
     }
 
@@ -37,7 +37,7 @@ def test_a_new_day_goes_through_four_rounds_of_runs_each_after_what_it_is_made_o
         if not todo:
             break
         rounds.append(next_runs(todo.partitions, NEW_DAY, watermarks, CATALOGUE))
-    assert [[run.assets for run in one] for one in rounds] == [
+    assert [[run.assets for run in together] for together in rounds] == [
         [("plays", "sessions", "daily_track_plays", "top_artists_by_genre", "age_group_favourites")],
         [("monthly_track_plays",)],
         [("top_tracks_by_country",)],
@@ -121,7 +121,7 @@ def test_an_accepted_shrink_is_no_delivery():
 
 def test_runs_are_scattered_where_one_job_has_over_three_of_them():
     apart = [TODAY - timedelta(days=2 * back) for back in range(4)]
-    stale = {"plays": [one.isoformat() for one in sorted(apart)]}
+    stale = {"plays": [day.isoformat() for day in sorted(apart)]}
     assert scattered(asked(NEW_DAY, Plan(stale)))
     assert not scattered(asked(NEW_DAY, Plan({"plays": stale["plays"][1:], "users": [""], "tracks": [""]})))
 
