@@ -13,7 +13,18 @@ def test_definitions_are_under_80_lines():
     assert len((PACKAGE / "definitions.py").read_text().splitlines()) < 80
 
 
-def test_definitions_load_without_reading_a_table_and_without_a_warning(tmp_path: Path):
+EXPERIMENT = """
+[experiments.favourites]
+hypothesis = "b listens longer, for its tracks fit"
+owner = "home"
+salt = "favourites_2026"
+variants = { control = 1, b = 1 }
+first_day = 2026-03-02
+"""
+
+
+def test_definitions_load_without_a_table_an_engine_or_statistics_and_without_a_warning(tmp_path: Path):
+    (tmp_path / "umg.toml").write_text(EXPERIMENT)
     for table in tables.ALL:
         log = tmp_path / "tables" / table.name / "_delta_log"
         log.mkdir(parents=True)
@@ -24,12 +35,13 @@ import sys
 from umg_assets.definitions import defs
 import dagster as dg
 dg.Definitions.validate_loadable(defs)
-print(len(list(defs.resolve_all_job_defs())), "pysail" in sys.modules)
+print("experiment_favourites_readout" in str(defs.resolve_asset_graph().get_all_asset_keys()))
+print({"pysail", "scipy", "matplotlib", "tea_tasting"} & sys.modules.keys())
 """,
         env={"UMG_HOME": str(tmp_path)},
     )
     assert process.returncode == 0, process.stderr
-    assert process.stdout.split()[1] == "False"
+    assert process.stdout.split() == ["True", "set()"]
     assert "umg_assets" not in process.stderr, process.stderr
     assert "Warning" not in process.stderr, process.stderr
 

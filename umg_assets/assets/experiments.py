@@ -1,14 +1,15 @@
 """Experiments: for each one in umg.toml its evidence by day, and its readout.
 
 The evidence of a day is what the data says through it, aggregates only, and provisional until the day has settled;
-the readout is made of it. Each experiment is a group of its own, with its own days and its own checks.
+the readout is made of it. Each experiment is a group of its own, with its own days and its own checks. What makes a
+readout (scipy, tea-tasting, matplotlib) is imported when one is made: every process loads this module.
 """
 
 import json
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pyspark.sql import DataFrame, SparkSession
@@ -19,9 +20,6 @@ from umg_assets.calendar import parse_day
 from umg_assets.catalogue import Catalogue
 from umg_assets.experiments.evidence import EvidenceReader
 from umg_assets.experiments.evidence_text import to_text
-from umg_assets.experiments.plots import plots
-from umg_assets.experiments.readouts import PAGE, Readouts, Taken
-from umg_assets.experiments.report import to_markdown
 from umg_assets.graph import Asset
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.slices import Slice
@@ -30,6 +28,9 @@ from umg_assets.resources.watermarks import data_version, watermark_of
 from umg_assets.settings.experiment import Experiment
 from umg_assets.settings.model import Settings
 from umg_assets.statistics.moments import Evidence
+
+if TYPE_CHECKING:
+    from umg_assets.experiments.readouts import Taken
 
 
 def experiment_functions(catalogue: Catalogue) -> dict[str, AssetFunction]:
@@ -50,6 +51,8 @@ def _evidence_function(asset: Asset, name: str, experiment: Experiment) -> Asset
         lakehouse: dg.ResourceParam[Lakehouse],
         snapshots: dg.ResourceParam[Snapshots],
     ) -> dg.MaterializeResult:
+        from umg_assets.experiments.readouts import Readouts
+
         snapshot, keys = snapshots.of(context), context.partition_keys
         days = sorted(parse_day(key) for key in keys)
         kept = Readouts(settings.home).frozen(name)
@@ -76,6 +79,8 @@ def _readout_function(asset: Asset, name: str, experiment: Experiment) -> AssetF
         catalogue: dg.ResourceParam[Catalogue],
         snapshots: dg.ResourceParam[Snapshots],
     ) -> dg.MaterializeResult:
+        from umg_assets.experiments.readouts import PAGE, Readouts
+
         snapshot = snapshots.of(context)
         readouts = Readouts(settings.home)
         taken = readouts.publish(name, experiment, snapshot.today)
@@ -124,8 +129,11 @@ def _of_day(experiment: Experiment, evidence: Evidence, today: date) -> dict[str
     }
 
 
-def _of_readout(experiment: Experiment, taken: Taken) -> dict[str, Any]:
+def _of_readout(experiment: Experiment, taken: "Taken") -> dict[str, Any]:
     """The page of a readout: its tables and plots."""
+    from umg_assets.experiments.plots import plots
+    from umg_assets.experiments.report import to_markdown
+
     readout = taken.readout
     pictures = {
         title: f"![{title}](data:image/png;base64,{b64encode(picture).decode()})"

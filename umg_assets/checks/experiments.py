@@ -6,7 +6,6 @@ from typing import Any
 import dagster as dg
 
 from umg_assets.catalogue import readout_asset
-from umg_assets.experiments.readouts import Readouts
 from umg_assets.settings.model import Settings
 
 HELD = "nothing_holds_it"
@@ -26,6 +25,8 @@ def _held(name: str) -> dg.AssetChecksDefinition:
         "definition. What holds a readout back names likely causes, and no effect is read until it is cleared up.",
     )
     def held(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+        from umg_assets.experiments.readouts import Readouts  # imports scipy and matplotlib: only where it is read
+
         return _verdict(Readouts(settings.home).written(name) or {})
 
     return held
