@@ -1,8 +1,10 @@
 """Types `umg` as a user does, in this process."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,23 +25,27 @@ class Outcome(NamedTuple):
 Umg = Callable[..., Outcome]
 
 
+def type_umg(folder: Path, *arguments: str, home: Path | None = None) -> Outcome:
+    """Types `umg ARGUMENTS` in a directory, in a terminal of 80 columns; home gives --home. Nothing is plotted."""
+    printed, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as changes, redirect_stdout(printed), redirect_stderr(errors):
+        for name in [name for name in os.environ if name.startswith("UMG_") and name != "UMG_PLOTS"]:
+            changes.delenv(name)
+        changes.setenv("UMG_HOME", "")  # the command sets it: put back what was there
+        changes.chdir(folder)
+        for console in (out, err):
+            changes.setattr(console, "width", 80)
+        changes.setattr(sys, "argv", ["umg", *(["--home", str(home)] if home else []), *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return Outcome(int(ended.value.code or 0), printed.getvalue(), errors.getvalue())
+
+
 @pytest.fixture
-def umg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Umg:
-    """Calls `umg ARGUMENTS` in an empty directory, in a terminal of 80 columns; home=PATH gives --home."""
+def umg(tmp_path: Path) -> Umg:
+    """Types `umg ARGUMENTS` in an empty directory."""
 
     def call(*arguments: str, home: Path | None = None) -> Outcome:
-        capsys.readouterr()
-        with monkeypatch.context() as changes:
-            for name in [name for name in os.environ if name.startswith("UMG_")]:
-                changes.delenv(name)
-            changes.setenv("UMG_HOME", "")  # the command sets it: put back what was there
-            changes.chdir(tmp_path)
-            for console in (out, err):
-                changes.setattr(console, "width", 80)
-            changes.setattr(sys, "argv", ["umg", *(["--home", str(home)] if home else []), *arguments])
-            with pytest.raises(SystemExit) as ended:
-                main()
-        captured = capsys.readouterr()
-        return Outcome(int(ended.value.code or 0), str(captured.out), str(captured.err))
+        return type_umg(tmp_path, *arguments, home=home)
 
     return call

@@ -9,7 +9,7 @@ import pytest
 from umg_assets.resources.instance import open_instance
 from umg_assets_tests.cli.conftest import Umg
 
-pytestmark = pytest.mark.sail_enough
+pytestmark = [pytest.mark.sail_enough, pytest.mark.exhaustive]
 
 
 def test_a_demo_of_few_days_ends_well_and_has_an_experiment_with_a_page(umg: Umg, tmp_path: Path):

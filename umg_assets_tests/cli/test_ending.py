@@ -1,7 +1,5 @@
 """How `umg run` ends over data that was set aside: its lines, its exit code, and what charts and doctor say then."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +7,8 @@ import pytest
 from umg_assets.checks import NEWEST
 from umg_assets.cli.doctor import findings
 from umg_assets.cli.ending import AGE_CHECKS
+from umg_assets_tests.cli.conftest import type_umg
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import own_environment
 
 pytestmark = pytest.mark.sail_enough
 SOURCE = """
@@ -28,9 +26,8 @@ country = "if(country = '--', '', country)"
 
 def umg(home: Path, *arguments: str) -> tuple[int, str]:
     """The exit code of a command over a home, and what it printed."""
-    command = [sys.executable, "-m", "umg_assets", "--home", str(home), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=own_environment(), check=False)
-    return done.returncode, done.stdout + done.stderr
+    outcome = type_umg(home, *arguments, home=home)
+    return outcome.code, outcome.out + outcome.err
 
 
 def records(first: int, count: int, at: str, user: str = "u{}", country: str = "--") -> str:
