@@ -20,7 +20,6 @@ from umg_assets.files.rejects import (
     TOO_LARGE,
     UNREADABLE_REST,
     RefusedError,
-    escape,
     foreign_content,
 )
 from umg_assets.files.schema_types import Typed
@@ -91,7 +90,7 @@ def stage_json(
             batch.append((staging.records, raw))
             size += len(raw)
         elif reason in (TOO_LARGE, UNREADABLE_REST):
-            staging.reject(staging.records, reason, escape(raw[:REFUSAL_CHARACTERS]))
+            staging.reject_beginning(staging.records, reason, raw)
         else:
             staging.reject_bytes(staging.records, reason, raw)
         if size > _BATCH_BYTES or len(batch) >= _BATCH_RECORDS:
