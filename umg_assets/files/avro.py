@@ -1,5 +1,6 @@
 """Avro: the wanted columns, block by block, in types that Spark and Sail read in the same way."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -123,8 +124,8 @@ def _number_or_text(value: Any) -> str:
     return JsonNumber(value) if isinstance(value, int | float) else _text_of(value)
 
 
-def open_avro(chunks: Iterator[bytes], columns: Sequence[str]) -> tuple[Any, pa.Schema]:
-    """A reader of the file's blocks, and the schema in which its wanted columns are staged.
+def open_avro(chunks: Iterator[bytes], columns: Sequence[str] | None) -> tuple[Any, pa.Schema]:
+    """A reader of the file's blocks, and the schema in which its wanted columns (None: all) are staged.
 
     Raises RefusedError for other content, a corrupt file, and a column that is missing.
     """
@@ -140,7 +141,7 @@ def open_avro(chunks: Iterator[bytes], columns: Sequence[str]) -> tuple[Any, pa.
         if not isinstance(schema, dict) or schema.get("type") != "record":
             raise RefusedError(NOT_THE_FORMAT, "Expected an Avro file of records; its schema is another type.", head)
         kinds = {field["name"]: field["type"] for field in schema["fields"]}
-        columns = columns_in(list(kinds), columns, head)
+        columns = list(kinds) if columns is None else columns_in(list(kinds), columns, head)
         return reader, pa.schema([(column, _type_of(kinds[column], known)) for column in columns])
     except (*_ERRORS, SchemaParseException) as error:
         raise _unreadable(error, head) from error
@@ -160,8 +161,20 @@ def stage_avro(reader: Any, schema: pa.Schema, staging: Staging) -> None:
             rows = list(block)
             for start in range(0, len(rows), _BATCH_ROWS):
                 part = rows[start : start + _BATCH_ROWS]
-                columns = [pa.array([_fitting(row[f.name], f.type) for row in part], f.type) for f in schema]
-                staging.add(columns, np.arange(1, len(part) + 1) + staging.records)
+                staging.add(_arrays(part, schema), np.arange(1, len(part) + 1) + staging.records)
                 staging.records += len(part)
     except _ERRORS as error:
         raise _unreadable(error, b"") from error
+
+
+def first_rows(reader: Any, schema: pa.Schema, most: int) -> pa.RecordBatch:
+    """The first rows as they would be staged. Raises RefusedError if the file is corrupt there."""
+    try:
+        rows = list(itertools.islice(itertools.chain.from_iterable(reader), most))
+        return pa.record_batch(_arrays(rows, schema), schema)
+    except _ERRORS as error:
+        raise _unreadable(error, b"") from error
+
+
+def _arrays(rows: Sequence[Any], schema: pa.Schema) -> list[pa.Array]:
+    return [pa.array([_fitting(row[f.name], f.type) for row in rows], f.type) for f in schema]
