@@ -7,6 +7,8 @@ import csv
 import difflib
 import gzip
 import io
+import math
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import duckdb
 
 from umg_assets.experiments.file_options import FileError
 
+_MOST = "1e90"  # sums of cubes must be finite
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 
@@ -96,14 +99,17 @@ class FileTable:
         ):
             return f"CASE lower({text}) WHEN 'true' THEN 1.0::DOUBLE WHEN 'false' THEN 0.0::DOUBLE END"
         number = f"CASE WHEN regexp_full_match({text}, '{_NUMBER}') THEN TRY_CAST({text} AS DOUBLE) END"
-        bad = f"{text} IS NOT NULL AND NOT coalesce(isfinite({number}), false)"
+        bad = f"{text} IS NOT NULL AND NOT coalesce(abs({number}) < {_MOST}, false)"
         count, first, value = self.rows(
             f"SELECT count(*), min(umg_row), arg_min({text}, umg_row) FROM file WHERE {bad}"
         )[0]
         if count:
+            comma = re.fullmatch(r"[+-]?\d+,\d+", value)
+            large = re.fullmatch(_NUMBER, value) and math.isfinite(float(value))
+            hint = "; write decimal points, not commas" if comma else f"; {_MOST} is too large" if large else ""
             raise FileError(
                 f"{self.file}: expected numbers in {name}, got {self.types[name]} such as {value!r}: {count:,} of "
-                f"{self.count:,} values are no finite numbers, the first in {self.place(first)}"
+                f"{self.count:,} values are no finite numbers, the first in {self.place(first)}{hint}"
             )
         return number
 

@@ -1,12 +1,16 @@
 """Avro: the wanted columns, block by block, in types that Spark and Sail read in the same way."""
 
+import io
 import itertools
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import fastavro
 import numpy as np
 import pyarrow as pa
+import zstandard
+from fastavro.read import BLOCK_READERS
 from fastavro.schema import SchemaParseException
 
 from umg_assets.files.parquet import columns_in
@@ -15,6 +19,8 @@ from umg_assets.files.schema_types import JsonNumber, json_text
 from umg_assets.files.staged import Staging
 
 _MAGIC = b"Obj\x01"
+_CODECS = ("null", "deflate", "bzip2", "xz", "snappy", "zstandard")
+_SNAPPY_TIMES = 64  # more than the format can pack
 _BATCH_ROWS = 64 << 10
 _ERRORS = (ValueError, TypeError, LookupError, EOFError, ArithmeticError, RecursionError, OSError, pa.ArrowException)
 _PRIMITIVE = {
@@ -39,6 +45,40 @@ _LOGICAL = {
     "time-micros": pa.string(),
     "uuid": pa.string(),
 }
+
+
+def _snappy(stream: Any) -> io.BytesIO:
+    """A block as Spark writes it: snappy's raw format, then the CRC of what it holds."""
+    packed = stream.read(_long(stream))
+    packed, crc = packed[:-4], int.from_bytes(packed[-4:], "big")
+    size = _unsigned(io.BytesIO(packed))
+    if size > _SNAPPY_TIMES * len(packed):
+        raise ValueError(f"a block of {len(packed):,} bytes says that it unpacks to {size:,}")
+    block = pa.Codec("snappy").decompress(packed, size, asbytes=True)
+    if zlib.crc32(block) != crc:
+        raise ValueError("a block does not fit its checksum")
+    return io.BytesIO(block)
+
+
+def _zstandard(stream: Any) -> io.BytesIO:
+    return io.BytesIO(zstandard.ZstdDecompressor().decompressobj().decompress(stream.read(_long(stream))))
+
+
+def _long(stream: Any) -> int:
+    number = _unsigned(stream)
+    return (number >> 1) ^ -(number & 1)
+
+
+def _unsigned(stream: Any) -> int:
+    number = shift = 0
+    while (byte := stream.read(1)[0]) & 0x80:
+        number |= (byte & 0x7F) << shift
+        shift += 7
+    return number | byte << shift
+
+
+# fastavro needs further packages for these, of which Spark's default is the first
+BLOCK_READERS.update(snappy=_snappy, zstandard=_zstandard)
 
 
 class _Stream:
@@ -136,6 +176,9 @@ def open_avro(chunks: Iterator[bytes], columns: Sequence[str] | None) -> tuple[A
         raise RefusedError(NOT_THE_FORMAT, f"Expected an Avro file; this is {content}.", head)
     try:
         reader = fastavro.block_reader(stream)  # type: ignore[arg-type]
+        if (codec := str(reader.codec)) not in _CODECS:
+            sentence = f"Expected an Avro file of codec {', '.join(_CODECS)}; this has {codec}: write it with deflate."
+            raise RefusedError(NOT_THE_FORMAT, sentence, head)
         known: dict[str, Any] = {}
         schema: Any = fastavro.parse_schema(reader.writer_schema, named_schemas=known)  # type: ignore[arg-type]
         if not isinstance(schema, dict) or schema.get("type") != "record":

@@ -37,6 +37,11 @@ def misfits(layout: Layout, records: int, rejects: Sequence[tuple[str, str]]) ->
     sentences = []
     if FIELD_COUNT in often and not layout.dialect.header:
         sentences.append(_on_width(layout, next(text for reason, text in rejects if reason == FIELD_COUNT)))
+    elif FIELD_COUNT in often:
+        sentences.append(
+            f"more than half of the records have another number of fields than the header, divided by "
+            f"{layout.delimiter!r}: a value that holds it must be quoted"
+        )
     if BROKEN_QUOTE in often and layout.dialect.quote:
         sentences.append('if quotes are part of the values, set quote = ""')
     if BAD_ENCODING in often:

@@ -28,7 +28,7 @@ def file_of(folder: Path, rows: Rows, header: Sequence[str] = ("id", "arm", "x")
 
 def asked(file: Path, *metrics: str, **options) -> FileReadout:
     """The readout of a file with columns id and arm."""
-    return Question(file, "arm", metrics or ("x=x",), unit="id", **options).readout()
+    return Question(file, "arm", metrics or ("x=x",), **{"unit": "id", **options}).readout()
 
 
 def users(count: int = 400, gain: float = 0.0, mean: float = 10.0, seed: int = 1) -> list[tuple[str, str, float]]:
@@ -65,6 +65,16 @@ def test_a_metric_is_read_over_the_whole_file_and_not_by_its_head(tmp_path: Path
 def test_what_is_no_finite_number_is_named_with_its_count_and_first_line(tmp_path: Path, value: str):
     rows = [*users(10), ("v\nw", "b", 1), ("y", "b", value), ("z", "b", value)]
     with pytest.raises(FileError, match=rf"numbers in x, .*{re.escape(repr(value))}: 2 of 13 .* line 14"):
+        asked(file_of(tmp_path, rows))
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [("1e200", "; 1e90 is too large"), ("-1e91", "; 1e90 is too large"), ("3,5", "; write decimal points")],
+)
+def test_a_number_whose_squares_cannot_be_summed_and_a_decimal_comma_are_named(tmp_path: Path, value: str, hint: str):
+    rows = [*users()[:50], ("u", "b", value)]
+    with pytest.raises(FileError, match=f"such as '{value}': 1 of .*{hint}"):
         asked(file_of(tmp_path, rows))
 
 
@@ -200,6 +210,8 @@ def test_a_page_without_days_has_no_date_pace_or_plan_and_with_days_has_those_of
         ({"caps": ("x=nan",)}, "--cap: expected NAME=NUMBER"),
         ({"lower_is_better": ("z",)}, "--lower-is-better: expected a name of --metric"),
         ({"metrics": ("x=x", "x=x/1")}, "--metric: expected each name once, got x twice"),
+        ({"metrics": ("x=x",), "aggregates": True, "unit": None}, "--metric: expected a NAME alone with --aggregates"),
+        ({"metrics": ("x",), "aggregates": True, "unit": None, "each_day": True}, "--each-day: expected --days COLUMN"),
     ],
 )
 def test_an_impossible_option_gets_a_sentence_and_no_link(tmp_path: Path, options: dict, message: str):

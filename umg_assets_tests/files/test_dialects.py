@@ -181,6 +181,7 @@ def test_a_header_that_the_delimiter_does_not_divide_names_the_one_that_does(tmp
         (b"1,2,3\n", {"header": False, "column_names": ("a", "b")}, "2 names, and a record 3 fields, divided by ','"),
         (b'a,b\n"x" y,1\n"z" w,2\n', {}, 'set quote = ""'),
         (b"a,b\n\x9e,1\n\x9a,2\n", {}, "the text is not utf-8: set encoding"),
+        (b"a,b\n1,2,5\n3,4,5\n", {}, "another number of fields than the header, divided by ','"),
         (b"a,b\n1,2\n3\n", {}, None),
     ],
 )
