@@ -7,8 +7,10 @@ import csv
 import difflib
 import gzip
 import io
+import itertools
 import math
 import re
+import zlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,8 +37,12 @@ class FileTable:
         try:
             self._read()
         except duckdb.Error as error:
-            text = " ".join(line.strip() for line in str(error).splitlines()[:3])
+            # of what DuckDB says, not the query in which it says it
+            lines = itertools.takewhile(lambda line: not line.startswith("LINE "), str(error).splitlines())
+            text = " ".join(line.strip() for line in itertools.islice(filter(str.strip, lines), 3))
             raise FileError(f"{file}: cannot be read: {text}") from None
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise FileError(f"{file}: expected a whole gzip file by its name, got other bytes ({error})") from None
         columns = self.rows("DESCRIBE file")
         self.types = {name: str(kind) for name, kind, *_ in columns if name != "umg_row"}
         self._numbers: dict[str, str] = {}
@@ -131,6 +137,8 @@ class FileTable:
                 names = next(csv.reader(text, delimiter=self._delimiter), [])
         except UnicodeDecodeError:
             raise FileError(f"{self.file}: expected UTF-8 text or Parquet, got other bytes: save it as UTF-8") from None
+        if names and names[0].lstrip()[:1] in ("{", "["):
+            raise FileError(f"{self.file}: expected CSV or Parquet, got JSON: save it as CSV")
         twice = sorted({name for name in names if names.count(name) > 1})
         if not names or twice:
             raise FileError(f"{self.file}: expected a header of different names, got {', '.join(names) or 'nothing'}")

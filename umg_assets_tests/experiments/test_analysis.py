@@ -1,6 +1,7 @@
 """`umg experiment analyze` over ordinary files: no wrong verdict, nothing left out without a count."""
 
 import csv
+import gzip
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -76,6 +77,31 @@ def test_a_number_whose_squares_cannot_be_summed_and_a_decimal_comma_are_named(t
     rows = [*users()[:50], ("u", "b", value)]
     with pytest.raises(FileError, match=f"such as '{value}': 1 of .*{hint}"):
         asked(file_of(tmp_path, rows))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.csv.gz", b"id,arm,x\n", "expected a whole gzip file by its name, got other bytes"),
+        (
+            "x.csv.gz",
+            gzip.compress(b"id,arm,x\n" * 9_999)[:-20],
+            "cannot be read: IO Error: Unexpected end of GZIP stream",
+        ),
+        (
+            "x.parquet",
+            b"id,arm,x\n1,a,2\n" * 9,
+            "cannot be read: Invalid Input Error: No magic bytes found at end of file",
+        ),
+        ("x.csv", b'[{"id": 1, "arm": "a"}]', "expected CSV or Parquet, got JSON: save it as CSV"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named_in_one_line(tmp_path: Path, name: str, content: bytes, message: str):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FileError) as refused:
+        asked(tmp_path / name)
+    assert str(refused.value).startswith(f"{tmp_path / name}: {message}")
+    assert "SELECT" not in str(refused.value)
 
 
 def test_empty_values_are_refused_until_the_user_says_what_they_mean(tmp_path: Path):

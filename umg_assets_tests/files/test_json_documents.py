@@ -93,6 +93,8 @@ def test_every_framing_gives_the_same_records_with_values_as_they_are_written(tm
         (b'{"next":null,"items":[{"a":1},{"a":"]}"}],"total":2}', "items"),
         (b'{\n "x": {"items": [{"a": 9}]},\n "data": {"n": [1], "items": [{"a":1},\n{"a":"]}"}]}\n}', "data.items"),
         (b'{"items":[{"a":1}]}\n{"items":[]}\n{"items":null}\n{"items":[{"a":"]}"}]}', "items"),
+        (b'[{"page":1,"items":[{"a":1}]},\n {"page":2,"items":[]},{"items":[{"a":"]}"}]}]', "items"),
+        (b'[{"data":{"items":[{"a":1}]}}]\n[{"data":{"items":[{"a":"]}"}]}}]', "data.items"),
     ],
 )
 def test_records_names_the_array_inside_an_object(tmp_path: Path, content: bytes, records: str):
@@ -105,11 +107,25 @@ def test_an_object_without_the_array_is_a_reject_among_others_and_refuses_the_fi
     for content, what in [
         (b'{"error":"busy"}', "an object without it"),
         (b'{"items":{"a":1}}', "an object at 'items'"),
-        (b'[{"items":[]}]', "an array, which needs no records"),
+        (b'[{"a":1},{"a":2}]', "an array of objects without it"),
     ]:
-        outcome = read(tmp_path, content.replace(b"[]}]", b"[ ]}]"), "items")
+        outcome = read(tmp_path, content, "items")
         assert outcome.refused == NOT_THE_FORMAT
         assert f"Expected an array of objects at records = 'items'; this is {what}" in outcome.rejects[0][2]
+
+
+def test_pages_in_an_array_that_is_cut_off_or_holds_something_else_give_all_their_whole_records(tmp_path: Path):
+    whole = b'[{"items":[{"a":"1"},{"a":"2"}]},\n{"items":[{"a":"3"}]}]'
+    for end in range(2, len(whole)):
+        content = whole[:end]
+        outcome = read(tmp_path, content, "items")
+        landed = [str(at) for at in (1, 2, 3) if b'"%d"}' % at in content]
+        if not outcome.refused:
+            assert [value for value, _ in outcome.values] == landed, content
+            assert [reason for _, reason in rejects(outcome)] == [UNREADABLE_REST], content
+    strange = read(tmp_path, b'[7,{"items":[{"a":1}]},"x",[{"items":[{"a":2}]}],{"error":1}]', "items")
+    assert [value for value, _ in strange.values] == ["1", "2"]
+    assert {reason for _, reason in rejects(strange)} == {BROKEN_JSON}
 
 
 @pytest.mark.parametrize(
