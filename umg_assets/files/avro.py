@@ -47,9 +47,9 @@ _LOGICAL = {
 }
 
 
-def _snappy(stream: Any) -> io.BytesIO:
+def _snappy(decoder: Any) -> io.BytesIO:
     """A block as Spark writes it: snappy's raw format, then the CRC of what it holds."""
-    packed = stream.read(_long(stream))
+    packed = decoder.read(_long(decoder))
     packed, crc = packed[:-4], int.from_bytes(packed[-4:], "big")
     size = _unsigned(io.BytesIO(packed))
     if size > _SNAPPY_TIMES * len(packed):
@@ -60,8 +60,8 @@ def _snappy(stream: Any) -> io.BytesIO:
     return io.BytesIO(block)
 
 
-def _zstandard(stream: Any) -> io.BytesIO:
-    return io.BytesIO(zstandard.ZstdDecompressor().decompressobj().decompress(stream.read(_long(stream))))
+def _zstandard(decoder: Any) -> io.BytesIO:
+    return io.BytesIO(zstandard.ZstdDecompressor().decompressobj().decompress(decoder.read(_long(decoder))))
 
 
 def _long(stream: Any) -> int:
