@@ -17,7 +17,7 @@ FIRST_KNOWN = date(1900, 1, 1)
 """Where a user's history begins: before the first delivery, the first known holds."""
 
 
-USER_ASSIGNED = re.compile(r"AA|Q[M-Z]|X[A-Z]|ZZ")
+_USER_ASSIGNED = re.compile(r"AA|Q[M-Z]|X[A-Z]|ZZ")
 """The alpha-2 codes that ISO 3166-1 leaves to its users (8.1.3), such as XK for Kosovo."""
 
 
@@ -111,6 +111,11 @@ def countries() -> dict[str, str]:
     """ISO 3166-1 alpha-2 codes and English names (the tz database's iso3166.tab)."""
     table = (importlib.resources.files("tzdata.zoneinfo") / "iso3166.tab").read_text(encoding="utf-8")
     return dict(line.split("\t", 1) for line in table.splitlines() if line and not line.startswith("#"))
+
+
+def is_country(code: str) -> bool:
+    """Whether a text in capitals is a code of ISO 3166-1, or one that it leaves to its users, such as XK for Kosovo."""
+    return code in countries() or _USER_ASSIGNED.fullmatch(code) is not None
 
 
 def end_of(day: date, time_zone: str) -> datetime:

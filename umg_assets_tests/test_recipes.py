@@ -202,6 +202,12 @@ def test_every_column_of_a_recipe_with_a_schema_is_in_it_and_files_have_a_known_
             assert source.format or format_of(source.files) or source.schema_
 
 
+def test_the_template_has_every_setting_of_a_source_as_a_line_to_uncomment(tmp_path: Path):
+    (template,) = [text for place, text in recipes().items() if place.startswith("settings/template.py")]
+    shown = {name for _, source in sources_of(template, tmp_path) for name in source.model_fields_set}
+    assert shown == {*Source.model_fields}
+
+
 def test_a_recipe_that_no_case_covers_is_noticed():
     shown = expressions_in_texts()
     assert shown["nullif(country, '--')"] == "README.md"

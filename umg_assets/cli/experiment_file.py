@@ -81,7 +81,11 @@ def analyze(
         one_sided=one_sided,
     ).readout()
     if html is not None:
-        html.write_text(seen.to_html(), encoding="utf-8")
+        try:
+            html.write_text(seen.to_html(), encoding="utf-8")
+        except OSError as error:
+            expected = f"expected a file that can be written, got {html}: {error.strerror}"
+            raise typer.BadParameter(expected, param_hint="--html") from None
     if form is Format.JSON:
         typer.echo(seen.to_json())
     else:

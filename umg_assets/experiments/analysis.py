@@ -95,6 +95,10 @@ class Question:
             raise FileError(
                 f"--aggregates: expected none of {what}, which are of rows of units, got {given or self.missing}"
             )
+        if formulas := [text for text in self.metrics if "=" in text]:
+            raise FileError(f"--metric: expected a NAME alone with --aggregates, got {formulas[0]!r}")
+        if self.each_day and self.days is None:
+            raise FileError("--each-day: expected --days COLUMN beside it, which says the day of a row")
         options = [MetricOption(text, "mean", None) for text in self.metrics]
         file = AggregateFile(
             self.file, self.variant, self.metrics, day=self.days, each_day=self.each_day

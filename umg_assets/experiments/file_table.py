@@ -7,6 +7,10 @@ import csv
 import difflib
 import gzip
 import io
+import itertools
+import math
+import re
+import zlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ import duckdb
 
 from umg_assets.experiments.file_options import FileError
 
+_MOST = "1e90"  # sums of cubes must be finite
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 
@@ -32,8 +37,12 @@ class FileTable:
         try:
             self._read()
         except duckdb.Error as error:
-            text = " ".join(line.strip() for line in str(error).splitlines()[:3])
+            # of what DuckDB says, not the query in which it says it
+            lines = itertools.takewhile(lambda line: not line.startswith("LINE "), str(error).splitlines())
+            text = " ".join(line.strip() for line in itertools.islice(filter(str.strip, lines), 3))
             raise FileError(f"{file}: cannot be read: {text}") from None
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise FileError(f"{file}: expected a whole gzip file by its name, got other bytes ({error})") from None
         columns = self.rows("DESCRIBE file")
         self.types = {name: str(kind) for name, kind, *_ in columns if name != "umg_row"}
         self._numbers: dict[str, str] = {}
@@ -96,14 +105,17 @@ class FileTable:
         ):
             return f"CASE lower({text}) WHEN 'true' THEN 1.0::DOUBLE WHEN 'false' THEN 0.0::DOUBLE END"
         number = f"CASE WHEN regexp_full_match({text}, '{_NUMBER}') THEN TRY_CAST({text} AS DOUBLE) END"
-        bad = f"{text} IS NOT NULL AND NOT coalesce(isfinite({number}), false)"
+        bad = f"{text} IS NOT NULL AND NOT coalesce(abs({number}) < {_MOST}, false)"
         count, first, value = self.rows(
             f"SELECT count(*), min(umg_row), arg_min({text}, umg_row) FROM file WHERE {bad}"
         )[0]
         if count:
+            comma = re.fullmatch(r"[+-]?\d+,\d+", value)
+            large = re.fullmatch(_NUMBER, value) and math.isfinite(float(value))
+            hint = "; write decimal points, not commas" if comma else f"; {_MOST} is too large" if large else ""
             raise FileError(
                 f"{self.file}: expected numbers in {name}, got {self.types[name]} such as {value!r}: {count:,} of "
-                f"{self.count:,} values are no finite numbers, the first in {self.place(first)}"
+                f"{self.count:,} values are no finite numbers, the first in {self.place(first)}{hint}"
             )
         return number
 
@@ -125,6 +137,8 @@ class FileTable:
                 names = next(csv.reader(text, delimiter=self._delimiter), [])
         except UnicodeDecodeError:
             raise FileError(f"{self.file}: expected UTF-8 text or Parquet, got other bytes: save it as UTF-8") from None
+        if names and names[0].lstrip()[:1] in ("{", "["):
+            raise FileError(f"{self.file}: expected CSV or Parquet, got JSON: save it as CSV")
         twice = sorted({name for name in names if names.count(name) > 1})
         if not names or twice:
             raise FileError(f"{self.file}: expected a header of different names, got {', '.join(names) or 'nothing'}")

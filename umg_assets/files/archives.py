@@ -56,6 +56,11 @@ def open_bounded(file: BinaryIO, what: str) -> zipfile.ZipFile:
     return archive
 
 
+def is_encrypted(member: zipfile.ZipInfo) -> bool:
+    """Whether a member needs a password."""
+    return bool(member.flag_bits & _ENCRYPTED)
+
+
 def members_of(file: BinaryIO, pattern: str | None) -> Iterator[tuple[str, BinaryIO]]:
     """The members (name, content) of a zip archive that the glob takes, in the archive's order: at least one.
 
@@ -66,7 +71,7 @@ def members_of(file: BinaryIO, pattern: str | None) -> Iterator[tuple[str, Binar
         if not members:
             names = ", ".join(archive.namelist()[:20]) or "nothing"
             raise RefusedError(NOT_THE_FORMAT, f"Expected members that {pattern or '*'} takes; there is {names}.")
-        if encrypted := [member.filename for member in members if member.flag_bits & _ENCRYPTED]:
+        if encrypted := [member.filename for member in members if is_encrypted(member)]:
             sentence = f"Expected a zip archive without a password; {encrypted[0]} has one: pack it anew without."
             raise RefusedError(UNREADABLE_FILE, sentence)
         for member in members:

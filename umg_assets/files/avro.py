@@ -1,11 +1,16 @@
 """Avro: the wanted columns, block by block, in types that Spark and Sail read in the same way."""
 
+import io
+import itertools
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import fastavro
 import numpy as np
 import pyarrow as pa
+import zstandard
+from fastavro.read import BLOCK_READERS
 from fastavro.schema import SchemaParseException
 
 from umg_assets.files.parquet import columns_in
@@ -14,6 +19,8 @@ from umg_assets.files.schema_types import JsonNumber, json_text
 from umg_assets.files.staged import Staging
 
 _MAGIC = b"Obj\x01"
+_CODECS = ("null", "deflate", "bzip2", "xz", "snappy", "zstandard")
+_SNAPPY_TIMES = 64  # more than the format can pack
 _BATCH_ROWS = 64 << 10
 _ERRORS = (ValueError, TypeError, LookupError, EOFError, ArithmeticError, RecursionError, OSError, pa.ArrowException)
 _PRIMITIVE = {
@@ -38,6 +45,40 @@ _LOGICAL = {
     "time-micros": pa.string(),
     "uuid": pa.string(),
 }
+
+
+def _snappy(decoder: Any) -> io.BytesIO:
+    """A block as Spark writes it: snappy's raw format, then the CRC of what it holds."""
+    packed = decoder.read(_long(decoder))
+    packed, crc = packed[:-4], int.from_bytes(packed[-4:], "big")
+    size = _unsigned(io.BytesIO(packed))
+    if size > _SNAPPY_TIMES * len(packed):
+        raise ValueError(f"a block of {len(packed):,} bytes says that it unpacks to {size:,}")
+    block = pa.Codec("snappy").decompress(packed, size, asbytes=True)
+    if zlib.crc32(block) != crc:
+        raise ValueError("a block does not fit its checksum")
+    return io.BytesIO(block)
+
+
+def _zstandard(decoder: Any) -> io.BytesIO:
+    return io.BytesIO(zstandard.ZstdDecompressor().decompressobj().decompress(decoder.read(_long(decoder))))
+
+
+def _long(stream: Any) -> int:
+    number = _unsigned(stream)
+    return (number >> 1) ^ -(number & 1)
+
+
+def _unsigned(stream: Any) -> int:
+    number = shift = 0
+    while (byte := stream.read(1)[0]) & 0x80:
+        number |= (byte & 0x7F) << shift
+        shift += 7
+    return number | byte << shift
+
+
+# fastavro needs further packages for these, of which Spark's default is the first
+BLOCK_READERS.update(snappy=_snappy, zstandard=_zstandard)
 
 
 class _Stream:
@@ -123,8 +164,8 @@ def _number_or_text(value: Any) -> str:
     return JsonNumber(value) if isinstance(value, int | float) else _text_of(value)
 
 
-def open_avro(chunks: Iterator[bytes], columns: Sequence[str]) -> tuple[Any, pa.Schema]:
-    """A reader of the file's blocks, and the schema in which its wanted columns are staged.
+def open_avro(chunks: Iterator[bytes], columns: Sequence[str] | None) -> tuple[Any, pa.Schema]:
+    """A reader of the file's blocks, and the schema in which its wanted columns (None: all) are staged.
 
     Raises RefusedError for other content, a corrupt file, and a column that is missing.
     """
@@ -135,12 +176,15 @@ def open_avro(chunks: Iterator[bytes], columns: Sequence[str]) -> tuple[Any, pa.
         raise RefusedError(NOT_THE_FORMAT, f"Expected an Avro file; this is {content}.", head)
     try:
         reader = fastavro.block_reader(stream)  # type: ignore[arg-type]
+        if (codec := str(reader.codec)) not in _CODECS:
+            sentence = f"Expected an Avro file of codec {', '.join(_CODECS)}; this has {codec}: write it with deflate."
+            raise RefusedError(NOT_THE_FORMAT, sentence, head)
         known: dict[str, Any] = {}
         schema: Any = fastavro.parse_schema(reader.writer_schema, named_schemas=known)  # type: ignore[arg-type]
         if not isinstance(schema, dict) or schema.get("type") != "record":
             raise RefusedError(NOT_THE_FORMAT, "Expected an Avro file of records; its schema is another type.", head)
         kinds = {field["name"]: field["type"] for field in schema["fields"]}
-        columns = columns_in(list(kinds), columns, head)
+        columns = list(kinds) if columns is None else columns_in(list(kinds), columns, head)
         return reader, pa.schema([(column, _type_of(kinds[column], known)) for column in columns])
     except (*_ERRORS, SchemaParseException) as error:
         raise _unreadable(error, head) from error
@@ -160,8 +204,20 @@ def stage_avro(reader: Any, schema: pa.Schema, staging: Staging) -> None:
             rows = list(block)
             for start in range(0, len(rows), _BATCH_ROWS):
                 part = rows[start : start + _BATCH_ROWS]
-                columns = [pa.array([_fitting(row[f.name], f.type) for row in part], f.type) for f in schema]
-                staging.add(columns, np.arange(1, len(part) + 1) + staging.records)
+                staging.add(_arrays(part, schema), np.arange(1, len(part) + 1) + staging.records)
                 staging.records += len(part)
     except _ERRORS as error:
         raise _unreadable(error, b"") from error
+
+
+def first_rows(reader: Any, schema: pa.Schema, most: int) -> pa.RecordBatch:
+    """The first rows as they would be staged. Raises RefusedError if the file is corrupt there."""
+    try:
+        rows = list(itertools.islice(itertools.chain.from_iterable(reader), most))
+        return pa.record_batch(_arrays(rows, schema), schema)
+    except _ERRORS as error:
+        raise _unreadable(error, b"") from error
+
+
+def _arrays(rows: Sequence[Any], schema: pa.Schema) -> list[pa.Array]:
+    return [pa.array([_fitting(row[f.name], f.type) for row in rows], f.type) for f in schema]

@@ -41,6 +41,10 @@ class _Body:
         self.wanted = [name for name in self.columns if name is not None]
         self.names = [f"c{i}" for i in range(width)]
         self.requoting = grammar.quote or (b"'" if grammar.delimiter == b'"' else b'"')
+        # Arrow's reader takes one byte: several, or a character of several, are replaced by one that no field has bare
+        self.several = len(grammar.delimiter) > 1
+        stand_in = b"\x1e" if grammar.quote == b"\x1f" else b"\x1f"
+        self.read_by = stand_in if self.several else grammar.delimiter
 
     def take(self, block: bytes, last: bool) -> bytes:
         """Stage or reject the complete records of a block, and return the bytes of an incomplete last record."""
@@ -51,7 +55,7 @@ class _Body:
             rest = b""
         utf8 = is_utf8(block)
         plain = not self.grammar.is_special(block)
-        if not plain and self.grammar.escape is None:
+        if not plain and self.grammar.escape is None and not self.several:
             plain = self.plain_lines.fullmatch(block) is not None
         if utf8 and plain and self._take_clean(block):
             return rest
@@ -62,6 +66,10 @@ class _Body:
             block = block.replace(b"\r\n", b"\n")
             if b"\r" in block:
                 return False
+        if self.several:
+            if self.read_by in block:
+                return False
+            block = block.replace(self.grammar.delimiter, self.read_by)
         if self.width == 1 and not all(line.strip(self.grammar.blank) for line in block.splitlines()):
             return False
         expected = block.count(b"\n") + (bool(block) and not block.endswith(b"\n"))
@@ -90,9 +98,9 @@ class _Body:
             if not self.grammar.is_special(line):
                 if line.count(self.grammar.delimiter) != self.width - 1:
                     reason = FIELD_COUNT
-                elif self.grammar.quote is None:
+                elif self.grammar.quote is None or self.several:
                     canonical = self._requoted(line.split(self.grammar.delimiter))
-            elif self.grammar.has_escape(line) or self.whole.fullmatch(line) is None:
+            elif self.several or self.grammar.has_escape(line) or self.whole.fullmatch(line) is None:
                 fields, end, is_open = self.grammar.scan(block, at, self.width)
                 if is_open and not last and end == len(block):
                     break
@@ -118,7 +126,7 @@ class _Body:
         return block[at:]
 
     def _requoted(self, fields: Sequence[bytes]) -> bytes:
-        return self.grammar.delimiter.join(_quote(fields, self.requoting))
+        return self.read_by.join(_quote(fields, self.requoting))
 
     def _swallowed(self, lines: Sequence[bytes], wrong_count: bool) -> bool:
         """Whether a record of several lines is a stray quote that swallowed good records up to the next quote.
@@ -142,7 +150,7 @@ class _Body:
             pa.BufferReader(text),
             read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=self.names),
             parse_options=pa_csv.ParseOptions(
-                delimiter=self.grammar.delimiter.decode(),
+                delimiter=self.read_by.decode(),
                 quote_char=quote.decode() if quote else False,
                 newlines_in_values=True,
                 # the reader turns an empty line into a row of NULLs, which is right only for a single column's ""

@@ -3,6 +3,7 @@
 import codecs
 from dataclasses import dataclass
 
+_LONGEST_DELIMITER = 8
 _STATEFUL = {"utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}
 
 
@@ -10,10 +11,11 @@ _STATEFUL = {"utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape"
 class Dialect:
     """Delimiter, quoting, encoding and header of delimited text; the default is what CSV and TSV are without settings.
 
-    delimiter: None: by the format, or by the file's first line where that is `sep=;`. quote: "" where quotes are
-    ordinary characters. escape: takes its meaning from a following delimiter, quote, line end or escape; None: only
-    doubled quotes. encoding: a name of Python's codecs; a byte order mark in the file goes over it. column_names: of
-    files without a header, in order. skip_lines: lines before the header, as an editor counts them.
+    delimiter: one or several characters. None: by the format, or by the file's first line where that is `sep=;`.
+    quote: "" where quotes are ordinary characters. escape: takes its meaning from a following delimiter, quote, line
+    end or escape; None: only doubled quotes. encoding: a name of Python's codecs; a byte order mark in the file goes
+    over it. column_names: of files without a header, in order. skip_lines: lines before the header, as an editor
+    counts them.
 
     Raises ValueError that begins with the setting's name.
     """
@@ -27,16 +29,16 @@ class Dialect:
     skip_lines: int = 0
 
     def __post_init__(self) -> None:
-        _check_character("delimiter", self.delimiter)
+        _check_delimiter(self.delimiter)
         _check_character("quote", self.quote or None)
         _check_character("escape", self.escape)
         given = [("delimiter", self.delimiter), ("quote", self.quote), ("escape", self.escape)]
         seen: dict[str, str] = {}
-        for name, character in given:
-            if character and character in seen:
-                hint = "; doubled quotes are read without it" if name == "escape" else ""
-                raise ValueError(f"{name}: expected another character than {seen[character]}, got {character!r}{hint}")
-            if character:
+        for name, text in given:
+            for character in sorted(set(text or "")):
+                if character in seen:
+                    hint = "; doubled quotes are read without it" if name == "escape" else ""
+                    raise ValueError(f"{name}: expected another character than {seen[character]}, got {text!r}{hint}")
                 seen[character] = name
         _check_encoding(self.encoding)
         if not self.header and not self.column_names:
@@ -52,12 +54,22 @@ class Dialect:
             raise ValueError(f"skip_lines: expected a number of lines, got {self.skip_lines}")
 
 
+def _check_delimiter(delimiter: str | None) -> None:
+    if delimiter is None:
+        return
+    if not 1 <= len(delimiter) <= _LONGEST_DELIMITER or any(character in delimiter for character in "\r\n\0"):
+        raise ValueError(
+            f"delimiter: expected 1 to {_LONGEST_DELIMITER} characters such as ';', '\\t' or '::', none a line end, "
+            f"got {delimiter!r}"
+        )
+
+
 def _check_character(name: str, character: str | None) -> None:
     if character is None:
         return
     if len(character) != 1 or not character.isascii() or character in "\r\n\0":
         more = ', or "" for none' if name == "quote" else ""
-        example = {"delimiter": "';' or '\\t'", "quote": "'\"'", "escape": "'\\\\'"}[name]
+        example = {"quote": "'\"'", "escape": "'\\\\'"}[name]
         raise ValueError(f"{name}: expected one ASCII character such as {example}{more}, got {character!r}")
 
 

@@ -18,22 +18,26 @@ class Grammar:
         self.quote = quote.encode() or None
         self.escape = escape.encode() if escape else None
         # in a TSV a line of tabs is a record of empty fields, so delimiters do not count as blank
-        self.blank = b" \t\x0b\x0c\r\n".replace(self.delimiter, b"")
+        self.blank = b" \t\x0b\x0c\r\n"
+        if not self.delimiter.strip(self.blank):
+            self.blank = self.blank.translate(None, self.delimiter)
         d, q = re.escape(self.delimiter), re.escape(self.quote or b"")
         e = re.escape(self.escape or b"")
-        pair = rb"|%s(?:\r\n|[\s\S])" % e if e else b""
-        line_pair = rb"|%s[^\r\n]" % e if e else b""
-        self.unquoted = re.compile(_field(b"%s%s\\r\\n" % (d, e), pair))
+        pair = rb"|%s(?:%s|\r\n|[\s\S])" % (e, d) if e else b""
+        line_pair = rb"|%s(?:%s|[^\r\n])" % (e, d) if e else b""
+        first, rest = re.escape(self.delimiter[:1]), re.escape(self.delimiter[1:])
+        begun = b"|%s(?!%s)" % (first, rest) if rest else b""  # the beginning of a delimiter alone is text
+        self.unquoted = re.compile(_field(b"%s%s\\r\\n" % (first, e), begun + pair))
         self.quoted = re.compile(_within_quotes(q, e, b"", pair)) if q else None
         self._strict, self._one_line = (
-            _field(b"%s%s%s\\r\\n" % (d, e, q), pair),
-            _field(b"%s%s%s\\r\\n" % (d, e, q), line_pair),
+            _field(b"%s%s%s\\r\\n" % (first, e, q), begun + pair),
+            _field(b"%s%s%s\\r\\n" % (first, e, q), begun + line_pair),
         )
         if q:
             self._strict = b"(?:%s|%s)" % (_within_quotes(q, e, b"", pair), self._strict)
             self._one_line = b"(?:%s|%s)" % (_within_quotes(q, e, b"\\r\\n", line_pair), self._one_line)
         self._d = d
-        meant = b"|".join([rb"%s(\r\n|[%s%s%s\r\n])" % (e, d, q, e)] if e else []) or b"(?!)()"
+        meant = rb"%s(\r\n|%s|[%s%s\r\n])" % (e, d, q, e) if e else b"(?!)()"
         self._meant = re.compile(meant)
         self._meant_in_quotes = re.compile(b"(%s)%s|%s" % (q, q, meant)) if q else None
 
@@ -85,10 +89,12 @@ class Grammar:
                 if self.escape and field.end() == stop and (stop < len(text) or field[0].endswith((b"\n", b"\r"))):
                     return (fields if stop == len(text) else None), stop, True
             at = field.end()
-            after = text[at : at + 1]
-            if after != self.delimiter:
-                return (fields if after in (b"", b"\n", b"\r") else None), at, False
-            at += 1
+            if not text.startswith(self.delimiter, at):
+                rest = text[at : at + len(self.delimiter)]
+                if rest and at + len(rest) == len(text) and self.delimiter.startswith(rest):
+                    return None, len(text), True
+                return (fields if rest[:1] in (b"", b"\n", b"\r") else None), at, False
+            at += len(self.delimiter)
         return None, at, False
 
     def _meaning(self, quoted: bytes) -> bytes:
@@ -101,8 +107,9 @@ class Grammar:
 
 
 def _field(ends: bytes, pair: bytes) -> bytes:
-    """A field of any characters but `ends`, or pairs of an escape and what it escapes (`|PAIR`, or nothing)."""
-    return rb"(?:[^%s]%s)*+" % (ends, pair) if pair else rb"[^%s]*+" % ends
+    """A field of any characters but `ends`, or what else belongs to it (`|PATTERN`, or nothing): pairs of an escape and
+    what it escapes, the beginning of a delimiter alone."""
+    return rb"(?:[^%s]++%s)*+" % (ends, pair) if pair else rb"[^%s]*+" % ends
 
 
 def _within_quotes(quote: bytes, escape: bytes, never: bytes, pair: bytes) -> bytes:

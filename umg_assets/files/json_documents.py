@@ -20,7 +20,6 @@ from umg_assets.files.rejects import (
     TOO_LARGE,
     UNREADABLE_REST,
     RefusedError,
-    escape,
     foreign_content,
 )
 from umg_assets.files.schema_types import Typed
@@ -91,7 +90,7 @@ def stage_json(
             batch.append((staging.records, raw))
             size += len(raw)
         elif reason in (TOO_LARGE, UNREADABLE_REST):
-            staging.reject(staging.records, reason, escape(raw[:REFUSAL_CHARACTERS]))
+            staging.reject_beginning(staging.records, reason, raw)
         else:
             staging.reject_bytes(staging.records, reason, raw)
         if size > _BATCH_BYTES or len(batch) >= _BATCH_RECORDS:
@@ -229,8 +228,8 @@ class _Documents:
         self._cut = self._envelope_has = self._any_has = False
 
     def records(self) -> Iterator[_Record]:
-        """Raises RefusedError if a path is given and no object has an array there."""
-        text, without = self._text, 0
+        """Raises RefusedError if a path is given and no object has an array there. Such objects may lie in an array."""
+        text, without, open_arrays, pages = self._text, 0, 0, False
         while not self._cut and (mark := text.skip()):
             if mark == b"{" and self._path is not None:
                 beginning, start, self._envelope_has = text.data[text.at :][:200], text.place, False
@@ -238,8 +237,9 @@ class _Documents:
                 if not self._envelope_has and not self._cut:
                     without += 1
                     yield beginning[: text.place - start], BROKEN_JSON
-            elif mark == b"[" and self._path is not None:
-                raise self._refused("an array, which needs no records")
+            elif self._path is not None and (mark == b"[" or (mark == b"]" and open_arrays)):
+                text.at, pages = text.at + 1, True
+                open_arrays += 1 if mark == b"[" else -1
             elif mark == b"{":
                 yield self._noted(text.value(_AT_TOP))
             elif mark == b"[":
@@ -247,7 +247,9 @@ class _Documents:
             else:
                 yield text.take(_JUNK), BROKEN_JSON
         if without and not self._any_has:
-            raise self._refused("an object without it")
+            raise self._refused("an array of objects without it" if pages else "an object without it")
+        if open_arrays and not self._cut:
+            yield b"(the file ends before its array does)", UNREADABLE_REST
 
     def _refused(self, what: str) -> RefusedError:
         sentence = f"Expected an array of objects at records = {self._path!r}; this is {what}."

@@ -17,10 +17,8 @@ from umg_assets.files.blocks import is_utf8
 from umg_assets.files.rejects import (
     BROKEN_JSON,
     NOT_THE_FORMAT,
-    REFUSAL_CHARACTERS,
     TOO_LARGE,
     RefusedError,
-    escape,
     foreign_content,
 )
 from umg_assets.files.schema_types import JsonNumber, Typed, json_text
@@ -233,7 +231,7 @@ def stage_json_lines(
         held = held[cut:]
         if len(held) > RECORD_BYTES:
             staging.records += 1
-            staging.reject(staging.records, TOO_LARGE, escape(held[:REFUSAL_CHARACTERS]))
+            staging.reject_beginning(staging.records, TOO_LARGE, held)
             held, beyond = b"", True
 
 

@@ -14,7 +14,9 @@ Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "avro", "orc", "xlsx"
 """json: objects in any framing, JSON lines among them. jsonl: one object a line, nothing else. zip: each member by its
 own suffix."""
 TEXT_FORMATS: tuple[Format, ...] = ("csv", "tsv", "zip")
-"""The formats that a Dialect is for: in a zip archive, for its delimited members."""
+"""The formats that a Dialect is for: in a zip archive, for its delimited members. Of a Dialect, JSON takes the encoding
+alone."""
+_JSON: tuple[Format, ...] = ("json", "jsonl")
 _SUFFIXES: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -65,14 +67,23 @@ class Layout:
             self._check_dialect()
 
     def _check_dialect(self) -> None:
-        if self.format not in TEXT_FORMATS:
-            changed = [s.name for s in fields(Dialect) if getattr(self.dialect, s.name) != s.default]
-            raise ValueError(f"{changed[0]}: only for csv and tsv, and the format is {self.format}")
+        if beyond := self._beyond_format():
+            text = "csv, tsv and JSON" if beyond == "encoding" else "csv and tsv"
+            raise ValueError(f"{beyond}: only for {text}, and the format is {self.format}")
+        if self.format in _JSON:
+            return
         unknown = [c for c in self.columns if c not in self.dialect.column_names and c != FILE_PATH]
         if not self.dialect.header and unknown:
             raise ValueError(f"column_names: expected every column that expressions use, got none {', '.join(unknown)}")
         if self.delimiter in (self.dialect.quote, self.dialect.escape):
             raise ValueError(f"delimiter: {self.format} files have {self.delimiter!r}, which is also quote or escape")
+
+    def _beyond_format(self) -> str | None:
+        """A setting of the dialect that the format has no use for; None if there is none."""
+        if self.format in TEXT_FORMATS:
+            return None
+        changed = [s.name for s in fields(Dialect) if getattr(self.dialect, s.name) != s.default]
+        return next((name for name in changed if name != "encoding" or self.format not in _JSON), None)
 
     @property
     def delimiter(self) -> str:
@@ -99,8 +110,15 @@ class Layout:
             self.columns,
             schema=self.schema if form in ("json", "jsonl") else None,
             records=self.records if form == "json" else None,
-            dialect=self.dialect if form in TEXT_FORMATS else Dialect(),
+            dialect=dialect_of(form, self.dialect),
         )
+
+
+def dialect_of(form: Format, dialect: Dialect) -> Dialect:
+    """What a format takes of a dialect: all of it, its encoding (JSON), or nothing."""
+    if form in TEXT_FORMATS:
+        return dialect
+    return Dialect(encoding=dialect.encoding) if form in _JSON else Dialect()
 
 
 def is_zip(name: str, layout: Layout) -> bool:

@@ -6,7 +6,7 @@ records read always equals that of rows staged plus rejects.
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -158,22 +158,24 @@ def _opened(
         case "zip":
             raise RefusedError(NOT_THE_FORMAT, "Expected data; this is a zip archive within one: unpack it.")
     chunks = chunks_of(file, Path(name).suffix.lower())
+    text, recoded = as_utf8(chunks, layout.dialect.encoding)
+    blocks = blocks_of(text)
     if layout.format in ("json", "jsonl"):
-        blocks = blocks_of(chunks)
         known = None if layout.schema is None else types_of(layout.schema)
         columns = tuple(column for column in columns if known is None or column in known)
         types = None if known is None else [known[column] for column in columns]
         kinds = [pa.string()] * len(columns) if types is None else [typed.arrow for typed in types]
         schema = pa.schema(list(zip(columns, kinds, strict=True)))
         if layout.format == "jsonl":
-            return schema, partial(stage_json_lines, blocks, columns, types)
-        return schema, partial(stage_json, blocks, columns, types, layout.records)
-    return texts, partial(_stage_text, chunks, layout)
+            return schema, partial(_stage_text, recoded, partial(stage_json_lines, blocks, columns, types))
+        return schema, partial(_stage_text, recoded, partial(stage_json, blocks, columns, types, layout.records))
+    stage = partial(stage_delimited, blocks, columns, layout.dialect, layout.delimiter)
+    return texts, partial(_stage_text, recoded, stage)
 
 
-def _stage_text(chunks: Iterator[bytes], layout: Layout, staging: Staging) -> None:
-    text, staging.recoded = as_utf8(chunks, layout.dialect.encoding)
-    stage_delimited(blocks_of(text), layout.columns, layout.dialect, layout.delimiter, staging)
+def _stage_text(recoded: bool, stage: Callable[[Staging], None], staging: Staging) -> None:
+    staging.recoded = recoded
+    stage(staging)
 
 
 def _plain_value(value: Any) -> Any:

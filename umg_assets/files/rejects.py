@@ -42,6 +42,9 @@ _MARKS = {
 }
 
 
+_UTF_16 = (("utf-16-le", re.compile(rb"(?:[\t\r\n -~]\0){4}")), ("utf-16-be", re.compile(rb"(?:\0[\t\r\n -~]){4}")))
+
+
 class RefusedError(Exception):
     """A file is refused as a whole: one of FILE_REASONS, a sentence for people, and the file's first bytes."""
 
@@ -55,6 +58,8 @@ def foreign_content(head: bytes) -> str | None:
     known = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
     if known is None and head[257:262] == b"ustar":
         return "a tar archive; unpack it, or pack it as .zip"
+    if known is None and (order := next((name for name, shape in _UTF_16 if shape.match(head)), None)):
+        return f'UTF-16 text without a byte order mark; set encoding = "{order}"'
     if known is None and head.lstrip()[:1] == b"<":
         return "HTML or XML"
     return known

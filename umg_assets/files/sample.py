@@ -16,17 +16,22 @@ import pyarrow as pa
 import pyarrow.orc as pa_orc
 import pyarrow.parquet as pq
 
+from umg_assets.files.archives import is_encrypted
+from umg_assets.files.avro import first_rows, open_avro
 from umg_assets.files.blocks import COMPRESSIONS, chunks_of
 from umg_assets.files.json_sample import BLANK, RECORD_SEPARATOR, Column, flat, json_records
-from umg_assets.files.layout import format_of
+from umg_assets.files.layout import format_of, is_taken
 from umg_assets.files.rejects import RefusedError
+from umg_assets.files.workbooks import rows_of
 
 RECORDS = 1_000
 """Records of a file that are looked at."""
 _HEAD_BYTES = 1 << 20
+_LINES = 20
 _COMPRESSED = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\x28\xb5\x2f\xfd": ".zst"}
 _CODE_PAGES = ["cp1250", "cp1252", "iso8859_2", "iso8859_15", "cp1251", "koi8_r", "cp852"]
 _EMPTY = "(empty)"
+_STAND_IN = "\x1f"
 
 
 class SampleError(ValueError):
@@ -77,7 +82,7 @@ def _sample(path: Path, file: BinaryIO, name: str) -> Sample:
         if compression not in COMPRESSIONS and magic.startswith(beginning):
             raise SampleError(f"{path}: is compressed, but its name does not say so: rename it to {name}{suffix}")
     if compression not in COMPRESSIONS and magic == b"PK\x03\x04":
-        return _of_zip(path, file)
+        return _of_zip(path, file, name)
     chunks = chunks_of(file, compression)
     first = next(chunks, b"")
     if first.startswith((b"PAR1", b"ORC", b"Obj\x01")):
@@ -121,7 +126,11 @@ def _decoded(head: bytes, whole: bool) -> tuple[str, str]:
 
 
 def _of_delimited(path: Path, name: str, text: str, settings: dict[str, Any]) -> Sample:
-    delimiter, quote, escape, skipped, header = _dialect(path, text)
+    # of two characters neither DuckDB's sniffer nor csv knows
+    several = _doubled(text)
+    text = text.replace(several, _STAND_IN) if several else text
+    divided_by, quote, escape, skipped, header = _dialect(path, text, _STAND_IN if several else None)
+    delimiter = several or divided_by
     form = "tsv" if delimiter == "\t" else "csv"
     settings |= {"format": form} if (format_of(name) or "csv") != form else {}
     settings |= {"delimiter": delimiter} if delimiter not in ("\t", ",") else {}
@@ -136,7 +145,7 @@ def _of_delimited(path: Path, name: str, text: str, settings: dict[str, Any]) ->
         lines.readline()
     quoting = {"quoting": csv.QUOTE_NONE} if quote == _EMPTY else {"quotechar": quote}
     escaping = {"escapechar": "\\", "doublequote": False} if escape == "\\" else {}
-    reader = csv.reader(lines, delimiter=delimiter, **quoting, **escaping)
+    reader = csv.reader(lines, delimiter=divided_by, **quoting, **escaping)
     rows = [row for row in itertools.islice(reader, RECORDS + 1) if row]
     names = rows[0] if header else [f"column{number}" for number in range(1, len(rows[0]) + 1)]
     notes = []
@@ -151,18 +160,33 @@ def _of_delimited(path: Path, name: str, text: str, settings: dict[str, Any]) ->
     return Sample(path, settings, records or [nothing], notes=notes)
 
 
-def _dialect(path: Path, text: str) -> tuple[str, str, str, int, bool]:
-    """Delimiter, quote, escape, lines to skip, and whether there is a header, as DuckDB's sniffer sees them."""
+def _dialect(path: Path, text: str, delimiter: str | None) -> tuple[str, str, str, int, bool]:
+    """Delimiter, quote, escape, lines to skip, and whether there is a header, as DuckDB's sniffer sees them.
+
+    delimiter: where it is known.
+    """
     with tempfile.TemporaryDirectory(prefix="umg-init-") as folder:
         copy = Path(folder, "head.csv")
         copy.write_text(text, encoding="utf-8", newline="")
         try:
             with duckdb.connect() as connection:
-                query = "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader FROM sniff_csv(?, sample_size = -1)"
-                (sniffed,) = connection.execute(query, [str(copy)]).fetchall()
+                options = "sample_size = -1" + (", delim = $delimiter" if delimiter else "")
+                query = f"SELECT Delimiter, Quote, Escape, SkipRows, HasHeader FROM sniff_csv($file, {options})"
+                values = {"file": str(copy)} | ({"delimiter": delimiter} if delimiter else {})
+                (sniffed,) = connection.execute(query, values).fetchall()
         except duckdb.Error as error:
             raise SampleError(f"{path}: no delimiter fits its lines: {_first_line(error)}") from None
     return sniffed
+
+
+def _doubled(text: str) -> str | None:
+    """A delimiter of two characters that each line holds as often, and the first one never alone; else None."""
+    lines = [line for line in text.splitlines()[:_LINES] if line.strip()]
+    for delimiter in ("::", "||"):
+        counts = {line.count(delimiter) for line in lines}
+        if len(counts) == 1 and 0 < 2 * max(counts) == lines[0].count(delimiter[0]):
+            return delimiter
+    return None
 
 
 def _of_json(path: Path, name: str, text: str, settings: dict[str, Any]) -> Sample:
@@ -190,7 +214,8 @@ def _of_tables(path: Path, file: BinaryIO, name: str) -> Sample:
         batches = (stripes.read_stripe(number) for number in range(stripes.nstripes))
         form, schema = "orc", stripes.schema
     else:
-        raise SampleError(f"{path}: is Avro, whose columns are not looked at: write its source yourself, format avro")
+        reader, schema = open_avro(iter(lambda: file.read(_HEAD_BYTES), b""), None)
+        batches, form = iter([first_rows(reader, schema, RECORDS)]), "avro"
     batch = next(iter(batches), None)
     rows = batch.slice(0, RECORDS).to_pylist() if batch is not None else []
     typed = {column: kind for column, kind in _types(schema) if kind != "text"}
@@ -225,14 +250,28 @@ def _types(fields: Iterable[pa.Field], above: Column = ()) -> Iterator[tuple[Col
             yield column, "number" if number else "other"
 
 
-def _of_zip(path: Path, file: BinaryIO) -> Sample:
+def _of_workbook(path: Path, file: BinaryIO, name: str) -> Sample:
+    rows = list(itertools.islice(rows_of(file), RECORDS + 1))
+    if not rows:
+        raise SampleError(f"{path}: its first sheet is empty: a sample needs at least one record")
+    columns: list[Column] = [(column or "",) for column in rows[0]]
+    records = [{column: value for column, value in zip(columns, row, strict=False) if column[0]} for row in rows[1:]]
+    empty: dict[Column, str | None] = {column: None for column in columns if column[0]}
+    settings = {"format": "xlsx"} if format_of(name) != "xlsx" else {}
+    return Sample(path, settings, [empty | record for record in records] or [empty])
+
+
+def _of_zip(path: Path, file: BinaryIO, name: str) -> Sample:
     with zipfile.ZipFile(file) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-        if "xl/workbook.xml" in names:
-            raise SampleError(f"{path}: is an Excel sheet, whose columns are not looked at: save a sheet as CSV")
+        if "xl/workbook.xml" in archive.namelist():
+            return _of_workbook(path, file, name)
+    with zipfile.ZipFile(file) as archive:
+        names = [name for name in archive.namelist() if is_taken(name, None)]
         known = [name for name in names if format_of(name)]
         if not known:
-            raise SampleError(f"{path}: no member is CSV, TSV, JSON or Parquet: {', '.join(names[:3])}")
+            raise SampleError(f"{path}: no member has a suffix of a format that is read: {', '.join(names[:3])}")
+        if is_encrypted(archive.getinfo(known[0])):
+            raise SampleError(f"{path}: has a password: pack it anew without")
         suffix = "".join(Path(known[0]).suffixes[-2:]) if known[0].endswith(COMPRESSIONS) else Path(known[0]).suffix
         with archive.open(known[0]) as member:
             inside = _sample(path, io.BytesIO(member.read()), known[0])

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from umg_assets.files.recoding import escape_recoded
-from umg_assets.files.rejects import BAD_ENCODING, escape, rejects_table
+from umg_assets.files.rejects import BAD_ENCODING, REFUSAL_CHARACTERS, escape, rejects_table
 
 RECORD = "_record"
 FILE_PATH = "file_path"
@@ -70,7 +70,14 @@ class Staging:
         try:
             self.reject(record, reason, raw.decode())
         except UnicodeDecodeError:
-            self.reject(record, BAD_ENCODING, (escape_recoded if self.recoded else escape)(raw))
+            self.reject(record, BAD_ENCODING, self._escaped(raw))
+
+    def reject_beginning(self, record: int, reason: str, raw: bytes) -> None:
+        """As `reject`, of a record too long to be kept: its beginning, escaped."""
+        self.reject(record, reason, self._escaped(raw[:REFUSAL_CHARACTERS]))
+
+    def _escaped(self, raw: bytes) -> str:
+        return (escape_recoded if self.recoded else escape)(raw)
 
     def rejects(self) -> pa.Table:
         """The rejected records so far: record, reason, text."""

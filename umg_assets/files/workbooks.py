@@ -39,8 +39,8 @@ def _text_of(cell: Any) -> str | None:
     return str(value)
 
 
-def _rows(file: BinaryIO) -> Iterator[list[str | None]]:
-    """The rows of the first sheet that are not blank. Raises RefusedError if the workbook is corrupt."""
+def rows_of(file: BinaryIO) -> Iterator[list[str | None]]:
+    """The rows of the first sheet that are not blank, the column names first. Raises RefusedError if it is corrupt."""
     with open_bounded(file, "an .xlsx workbook"):
         pass
     file.seek(0)
@@ -64,7 +64,7 @@ def stage_workbook(file: BinaryIO, columns: Sequence[str], staging: Staging) -> 
 
     Formulas are what Excel last calculated.
     """
-    rows = _rows(file)
+    rows = rows_of(file)
     names = next(rows, None)
     if names is None:
         return

@@ -9,12 +9,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from umg_assets import tables
-from umg_assets.calendar import countries
+from umg_assets.calendar import is_country
 from umg_assets.files.sample import Column, Sample, SampleError, read_sample
-from umg_assets.landing.column_guess import SourceGuess, guess_source, quoted, shape_of
-from umg_assets.landing.path_guess import delivered_on_of, glob_of, names_of
+from umg_assets.files.staged import FILE_PATH
+from umg_assets.landing.column_guess import ColumnGuess, SourceGuess, guess_source, quoted, shape_of
+from umg_assets.landing.path_guess import MarketInPath, delivered_on_of, glob_of, market_of, names_of
+from umg_assets.settings.model import Settings
 
 _WIDTH = 44
+_USUAL = tuple(Settings.model_fields["markets"].default)
 
 
 @dataclass
@@ -42,6 +45,7 @@ class _Layout:
     guess: SourceGuess
     paths: list[PurePosixPath]
     files: list[Path]
+    market: MarketInPath | None = None
 
 
 def guess_sources(files: Sequence[Path], landing: Path) -> Guesses:
@@ -50,16 +54,17 @@ def guess_sources(files: Sequence[Path], landing: Path) -> Guesses:
     Files that do not lie in landing/ are to be put there. A file of which nothing can be guessed is named in `open`.
     """
     result = Guesses()
-    paths, result.drop = names_of(files, landing)
+    paths, result.drop = names_of(files, landing, _USUAL)
     layouts = _layouts(files, paths, result.open)
+    for layout in layouts:
+        _take_market_of_path(layout)
     order = sorted(layouts, key=lambda layout: tables.KINDS.index(layout.guess.kind))
     blocks = [_block(layout, layouts, result) for layout in order]
     plays = [layout for layout in order if layout.guess.kind == "plays"]
     if plays and not any(layout.guess.kind == "tracks" for layout in order):
         blocks += [_block(tracks, layouts, result) for layout in plays if (tracks := _tracks_of(layout))]
     result.text = "\n".join(blocks)
-    known = countries()
-    result.markets = sorted({code for layout in layouts for code in layout.guess.countries if code in known})
+    result.markets = sorted({code for layout in layouts for code in layout.guess.countries if is_country(code)})
     days = [layout.guess.days[0] for layout in layouts if layout.guess.days]
     result.first_day = min(days, default=None)
     return result
@@ -92,6 +97,19 @@ def _layouts(files: Sequence[Path], paths: Sequence[PurePosixPath], left: list[s
     return list(layouts.values())
 
 
+def _take_market_of_path(layout: _Layout) -> None:
+    """The country of plays and users whose files name it only in their path."""
+    guess = layout.guess
+    if "country" not in tables.SOURCE_COLUMNS[guess.kind] or "country" in guess.columns:
+        return
+    if market := market_of(layout.paths, _USUAL):
+        seen = f"guessed from the path: {market.codes[0]} of {layout.paths[0]}"
+        expression = f"upper(regexp_extract({FILE_PATH}, '{market.pattern}', 1))"
+        guess.columns["country"] = ColumnGuess(expression, seen, market.doubt)
+        guess.countries |= {*market.codes}
+        layout.market = market
+
+
 def _tracks_of(layout: _Layout) -> _Layout | None:
     """The tracks that files of plays name, so that charts show titles."""
     guess = guess_source(layout.sample, "tracks")
@@ -104,7 +122,7 @@ def _tracks_of(layout: _Layout) -> _Layout | None:
     if "played_ms" in plays:  # a length in a record of a play is the play's
         guess.columns.pop("duration_ms", None)
     guess.where = layout.guess.where
-    return _Layout(layout.sample, guess, layout.paths, layout.files)
+    return _Layout(layout.sample, guess, layout.paths, layout.files, layout.market)
 
 
 def _block(layout: _Layout, layouts: Sequence[_Layout], result: Guesses) -> str:
@@ -133,7 +151,7 @@ def _block(layout: _Layout, layouts: Sequence[_Layout], result: Guesses) -> str:
 
 def _glob(layout: _Layout, layouts: Sequence[_Layout]) -> str:
     """The glob of a layout's samples: with their very names where it would take samples of another layout, too."""
-    glob = glob_of(layout.paths)
+    glob = glob_of([layout.market.hidden(path) if layout.market else path for path in layout.paths])
     others = [path for other in layouts if other.paths is not layout.paths for path in other.paths]
     if not any(fnmatch(str(path), glob) for path in others):
         return glob

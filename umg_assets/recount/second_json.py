@@ -61,18 +61,23 @@ def _valid(data: bytes, records: str | None) -> int:
     """Raises JSONError or ValueError if the text is not all JSON of objects and arrays."""
     text = io.BytesIO(data.replace(b"\x1e", b"\n"))
     ends = ("end_map", "end_array", "map_key")
-    array = "item" if records is None else f"{records}.item"
+    array, top = "item" if records is None else f"{records}.item", ""
     count, has_array, in_array = 0, False, False
     for prefix, event, _ in ijson.parse(text, multiple_values=True, buf_size=_BUFFER_BYTES):
         if prefix == array and event not in ends and (in_array or records is not None):
             count += 1
-        elif prefix == records and event in ("start_array", "null"):
+        elif records is not None and prefix == array.removesuffix(".item") and event in ("start_array", "null"):
             has_array = True
-        elif prefix == "" and event == "start_map":
+        elif prefix == top and event == "start_map":
             in_array, has_array = False, False
             count += records is None
-        elif prefix == "" and event == "end_map" and records is not None and not has_array:
+        elif prefix == top and event == "end_map" and records is not None and not has_array:
             count += 1
+        elif records is not None and prefix == "" and event in ("start_array", "end_array"):
+            # its objects, each with an array of records
+            top, array = ("item", f"item.{records}.item") if event == "start_array" else ("", f"{records}.item")
+        elif top and prefix == top and event != "map_key" and event != "end_map":
+            raise ValueError(f"{event} where an object is expected")
         elif prefix == "" and event == "start_array":
             in_array = True
         elif prefix == "" and event not in ends:
@@ -89,8 +94,11 @@ class _Brackets:
 
     def count(self, records: str | None) -> int:
         path = records.split(".") if records else None
+        arrays = 0
         while not self.cut and (mark := self._mark()):
-            if mark == b"{" and path:
+            if path and (mark == b"[" or (mark == b"]" and arrays)):
+                self.at, arrays = self.at + 1, arrays + (1 if mark == b"[" else -1)
+            elif mark == b"{" and path:
                 self.has_array = False
                 self._object(path)
                 self.counted += not self.has_array and not self.cut
@@ -101,7 +109,7 @@ class _Brackets:
             else:
                 self.at = _ends(_STRAY, self.data, self.at)
                 self.counted += 1
-        return self.counted
+        return self.counted + (arrays > 0 and not self.cut)
 
     def _mark(self) -> bytes:
         self.at = _ends(_SEPARATOR, self.data, self.at)

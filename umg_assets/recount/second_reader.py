@@ -20,6 +20,8 @@ from umg_assets.files.layout import Layout, format_of, is_taken, is_zip
 from umg_assets.recount.second_containers import BINARY, members_of
 from umg_assets.recount.second_json import count_json, count_lines
 
+_STAND_IN = "\ue000"
+
 
 def count_records(path: Path, layout: Layout | None = None) -> int:
     """The number of records in a landing file, without header and blank lines.
@@ -40,9 +42,9 @@ def count_records(path: Path, layout: Layout | None = None) -> int:
 
 def _count(data: bytes, layout: Layout) -> int:
     if layout.format == "json":
-        return count_json(data, layout.records)
+        return count_json(_json_in_utf8(data, layout.dialect.encoding), layout.records)
     if layout.format == "jsonl":
-        return count_lines(data)
+        return count_lines(_json_in_utf8(data, layout.dialect.encoding))
     if layout.format in BINARY:
         return BINARY[layout.format](data)
     return _count_delimited(data, layout)
@@ -54,18 +56,23 @@ def _count_delimited(data: bytes, layout: Layout) -> int:
     separator = re.fullmatch(r'"?sep=([^"\r\n])"?[;,\t]*', lines[0], re.IGNORECASE) if lines[0].isascii() else None
     delimiter = dialect.delimiter or (separator[1] if separator else "\t" if layout.format == "tsv" else ",")
     lines = lines[max(dialect.skip_lines, bool(separator)) :]
+    blank = "".join(sign for sign in " \t\x0b\x0c" if delimiter.strip() or sign not in delimiter)
+    if len(delimiter) > 1:  # csv takes one character, and what the fields say does not count
+        lines = [line.replace(_STAND_IN, "?").replace(delimiter, _STAND_IN) for line in lines]
+        delimiter = _STAND_IN
     width = 0 if dialect.header else len(dialect.column_names)
-    count = sum(1 for _ in _records(lines, _Format(delimiter, dialect.quote, dialect.escape), width))
+    count = sum(1 for _ in _records(lines, _Format(delimiter, dialect.quote, dialect.escape, blank), width))
     return max(0, count - dialect.header)
 
 
 @dataclass(frozen=True)
 class _Format:
-    """How fields are divided, quoted and escaped."""
+    """How fields are divided, quoted and escaped, and what a blank line is made of."""
 
     delimiter: str
     quote: str
     escape: str | None
+    blank: str
 
     def is_special(self, line: str) -> bool:
         return bool(self.quote and self.quote in line) or bool(self.escape and self.escape in line)
@@ -96,6 +103,14 @@ def _decoded(data: bytes, encoding: str) -> str:
     return data.decode(encoding, "replace").removeprefix("\ufeff")
 
 
+def _json_in_utf8(data: bytes, encoding: str) -> bytes:
+    """JSON as UTF-8; a byte that its encoding does not have becomes one that UTF-8 does not have, either."""
+    text = _decoded(data, encoding)
+    if codecs.lookup(encoding).name == "utf-8" and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data
+    return text.encode().replace("\ufffd".encode(), b"\xff")
+
+
 def _plain(data: bytes, name: str) -> bytes:
     suffix = Path(name).suffix.lower()
     if suffix == ".gz":
@@ -110,10 +125,9 @@ def _plain(data: bytes, name: str) -> bytes:
 
 def _records(lines: list[str], form: _Format, width: int) -> Iterator[int]:
     """The index of each record's first line; a header counts as a record. width: of all records; 0: the first one's."""
-    blank = " \t\x0b\x0c".replace(form.delimiter, "")
     at = 0
     while at < len(lines):
-        if not lines[at].strip(blank):
+        if not lines[at].strip(form.blank):
             at += 1
             continue
         fields, height = _parsed(lines, at, form)

@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings import SettingsError as SourceError
 
-from umg_assets.calendar import USER_ASSIGNED, countries
+from umg_assets.calendar import countries, is_country
 from umg_assets.settings.errors import explain, explain_syntax, explain_variable, unknown_variables
 from umg_assets.settings.experiment import Experiment, check_experiments
 from umg_assets.settings.home import FILE_NAME, home_of
@@ -49,7 +49,7 @@ def _check_zone(name: str) -> str:
 
 def _check_market(code: str) -> str:
     known = countries()
-    if code not in known and not USER_ASSIGNED.fullmatch(code):
+    if not is_country(code):
         by_name = {name.lower(): alpha2 for alpha2, name in known.items()}
         near = [code.upper()] if code.upper() in known else difflib.get_close_matches(code.lower(), by_name, n=1)
         hint = f"; did you mean {by_name.get(near[0], near[0])!r}?" if near else ""

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 
 from umg_assets import tables
 from umg_assets.files.dialect import Dialect
-from umg_assets.files.layout import TEXT_FORMATS, Format, Layout, format_of, is_zip
+from umg_assets.files.layout import Format, Layout, dialect_of, format_of, is_zip
 from umg_assets.settings.expressions import check_over_text, columns_of, parse_expression
 from umg_assets.tables import Kind
 
@@ -54,10 +54,10 @@ class Source(BaseModel):
     files: str = Field(description="glob under landing/, or absolute")
     format: Format | None = Field(default=None, description="default: by the file's suffix")
     schema_: str | None = Field(default=None, alias="schema", description="Spark DDL, for nested JSON")
-    delimiter: str | None = Field(default=None, description='text: one character; default: "," or a tab, by the format')
+    delimiter: str | None = Field(default=None, description='text: between fields; default: "," or a tab, by format')
     quote: str = Field(default='"', description='text: "" where quotes are part of the values')
     escape: str | None = Field(default=None, description="text: such as a backslash; default: quotes are doubled")
-    encoding: str = Field(default="utf-8", description="text: cp1250, iso8859-2 ...; a byte order mark goes over it")
+    encoding: str = Field(default="utf-8", description="text, JSON: cp1250 ...; a byte order mark goes over it")
     header: bool = Field(default=True, description="text: false needs column_names")
     column_names: tuple[str, ...] = Field(default=(), description="text without a header: its columns, in order")
     skip_lines: int = Field(default=0, ge=0, description="text: lines before the header")
@@ -131,8 +131,7 @@ class Source(BaseModel):
     def layout(self, path: str) -> Layout:
         """How a file of the source is read: as its settings say, else as its suffix says, else as CSV."""
         form = self.format or format_of(path) or "csv"
-        dialect = self.dialect if form in TEXT_FORMATS else Dialect()
-        layout = Layout(form, self.file_columns, self.schema_, None, self.members, dialect)
+        layout = Layout(form, self.file_columns, self.schema_, None, self.members, dialect_of(form, self.dialect))
         return replace(layout, records=self.records) if layout.takes_records else layout
 
     def delivery_date(self, path: str, modified_on: date) -> date:

@@ -60,24 +60,22 @@ first_day = {first_day}            # earlier plays are quarantined
 # artist_name, genre, duration_ms. events need event_id, event_name, user_id, occurred_at; session_id, track_id,
 # experiment, variant, properties (a JSON object as text). A record of which a cast fails is bad; an empty text says
 # "not known", also one that an expression chooses: country = "if(country = '--', '', country)".
-# Nested JSON lines need a Spark DDL, e.g. schema = "id STRING, user STRUCT<id: STRING>"; then user.id is a column.
 # file_path is the file's path under landing/, e.g. country = "upper(regexp_extract(file_path, '^([a-z]{{2}})/', 1))".
-# JSON with its records in {{"items": [...]}} has records = "items"; members = "*.csv" takes some of a .zip archive.
 # docs/sources.md has recipes for delimiters and encodings, decimal commas, plays without an id.
 # `umg doctor` tries every expression on some of the files that it takes.
 #
 # [[sources.plays]]
+# name = "web"                                    # what messages call it; default: its kind and position, plays[0]
 # files = "plays/*.csv.gz"                        # glob under landing/, or absolute
 # format = "csv"                                  # csv, tsv, json, jsonl, parquet, avro, orc, xlsx, zip; default:
 #                                                 # by suffix; .gz, .zst and .bz2 may follow
 # delivered_on = '(\\d{{4}}-\\d{{2}}-\\d{{2}})'         # default: the day on which the file was modified (UTC)
 # folder_is_delivery = true                       # a file that is no longer in its folder is withdrawn
 # where = "event = 'play'"                        # other records are counted as filtered
-# delimiter = ";"                                 # text: default "," or a tab, by format; a line sep=; is recognised
+# delimiter = ";"                                 # text: also "::"; default "," or a tab, by format, or a line sep=;
 # quote = '"'                                     # text: "" where quotes are part of the values
 # escape = '\\'                                   # text: default none, quotes are doubled
-# encoding = "utf-8"                              # text: cp1250, iso8859-2 ...; a byte order mark goes over it
-# header = true                                   # text: false needs column_names = ["id", "user", "track", "ts"]
+# encoding = "utf-8"                              # text, JSON: cp1250, iso8859-2 ...; a byte order mark goes over it
 # skip_lines = 0                                  # text: lines before the header
 # [sources.plays.columns]
 # play_id = "id"
@@ -85,6 +83,27 @@ first_day = {first_day}            # earlier plays are quarantined
 # track_id = "track"
 # started_at = "to_timestamp(ts)"
 # played_ms = "cast(seconds as bigint) * 1000"
+#
+# [[sources.plays]]                               # JSON: lines, an array, objects one after the other ...
+# files = "app/*.json"
+# records = "items"                               # JSON: the array in {{"items": [...]}}; deeper: "data.items"
+# schema = "id STRING, user STRUCT<id: STRING>, track STRING, ts STRING"   # JSON: Spark DDL, for columns like user.id
+# [sources.plays.columns]
+# play_id = "id"
+# user_id = "user.id"
+# track_id = "track"
+# started_at = "to_timestamp(ts)"
+#
+# [[sources.plays]]                               # members of zip archives, here without a header
+# files = "archive/*.zip"
+# members = "*.tsv"                               # zip: glob that takes some of its files; default: all
+# header = false                                  # text: the first line is a record; default true
+# column_names = ["user", "ts", "track"]          # text without a header: its columns, in order, all of them
+# [sources.plays.columns]
+# play_id = "sha2(concat_ws('|', user, ts, track), 256)"   # no id in the file: what tells two plays apart
+# user_id = "user"
+# track_id = "track"
+# started_at = "to_timestamp(ts)"
 #
 # A list of plays a track that somebody else publishes: `umg reconcile` and a check in Dagster compare it with plays.
 #

@@ -7,6 +7,8 @@ from typing import Any
 import tea_tasting as tt
 from tea_tasting.aggr import Aggregates
 
+_FEWEST = 2
+
 
 @dataclass(frozen=True)
 class TwoSamples:
@@ -29,17 +31,21 @@ class TwoSamples:
                 raise ValueError(f"--{name}: expected {expected}, got {value:g}")
 
     def users_needed(self, effect: float, power: float) -> int:
-        """Users a variant that find a relative effect. Raises ValueError if power or effect cannot be that."""
-        solved = self._solve("n_obs", effect=self._checked(effect), power=_power(power))
-        return math.ceil(solved.n_obs / 2)
+        """Users a variant that find a relative effect, at least 2. Raises ValueError if no number of them can."""
+        wanted = self._power(power)
+        if self.power(effect, _FEWEST) >= wanted:
+            return _FEWEST
+        return max(_FEWEST, math.ceil(self._solve("n_obs", effect=effect, power=wanted).n_obs / 2))
 
     def power(self, effect: float, users: int) -> float:
         """The power of so many users a variant. Raises ValueError for an effect of 0, or under 2 users."""
-        return self._solve("power", effect=self._checked(effect), users=users).power
+        share = self._solve("power", effect=self._checked(effect), users=users).power
+        # scipy's noncentral t has no value far beyond the bound, where the test all but always rejects
+        return share if math.isfinite(share) else 1.0
 
     def detectable(self, users: int, power: float) -> float:
         """The relative effect that so many users a variant find. Raises ValueError for no power, or under 2 users."""
-        return self._solve("rel_effect_size", users=users, power=_power(power)).rel_effect_size
+        return self._solve("rel_effect_size", users=users, power=self._power(power)).rel_effect_size
 
     def _checked(self, effect: float) -> float:
         if not math.isfinite(effect) or effect == 0 or (self.one_sided and effect < 0):
@@ -50,8 +56,8 @@ class TwoSamples:
     def _solve(
         self, parameter: Any, *, effect: float | None = None, users: int | None = None, power: float = 0.8
     ) -> Any:
-        if users is not None and users < 2:
-            raise ValueError(f"--users: expected 2 or more a variant, got {users}")
+        if users is not None and users < _FEWEST:
+            raise ValueError(f"--users: expected {_FEWEST} or more a variant, got {users}")
         metric = tt.Mean(
             "x",
             alternative="greater" if self.one_sided else "two-sided",
@@ -63,11 +69,17 @@ class TwoSamples:
             rel_effect_size=effect,
             n_obs=2 * users if users is not None else None,
         )
-        data = Aggregates(2 * users if users is not None else 4, {"x": self.mean}, {"x": self.sd**2})
-        return metric.solve_power_from_aggregates(data, parameter)[0]
+        try:
+            data = Aggregates(2 * users if users is not None else 4, {"x": self.mean}, {"x": self.sd**2})
+            return metric.solve_power_from_aggregates(data, parameter)[0]
+        except (ValueError, RuntimeError, ArithmeticError):
+            given = {"--mean": self.mean, "--sd": self.sd, "--effect": effect, "--users": users, "--power": power}
+            said = ", ".join(f"{name} {value:g}" for name, value in given.items() if value is not None)
+            raise ValueError(f"expected numbers for which the test's power can be calculated, got {said}") from None
 
-
-def _power(power: float) -> float:
-    if not 0 < power < 1:
-        raise ValueError(f"--power: expected a number between 0 and 1, such as 0.8, got {power:g}")
-    return power
+    def _power(self, power: float) -> float:
+        if not self.alpha < power < 1:
+            raise ValueError(
+                f"--power: expected a number above alpha ({self.alpha:g}) and below 1, such as 0.8, got {power:g}"
+            )
+        return power

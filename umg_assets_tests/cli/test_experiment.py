@@ -158,6 +158,8 @@ def test_analyze_prints_a_verdict_and_writes_json_and_a_page_that_loads_nothing_
     assert "http://" not in text.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
     )
+    nowhere = umg("experiment", "analyze", str(file), *options, "--html", str(tmp_path / "none" / "x.html"))
+    assert "--html: expected a file that can be written" in nowhere.stderr
     plain = json.loads(umg("experiment", "analyze", str(file), *options, "--format", "json").stdout)
     assert plain["verdicts"][0]["treatment"] == "b"
 

@@ -56,6 +56,14 @@ def test_the_plan_without_a_lakehouse_is_that_of_statsmodels(umg):
         assert f"{small * 420 / 310:.2%} is found" in umg(*base, "--users", "5000")[1]
 
 
+@pytest.mark.parametrize("effect", ["2", "5", "8", "50", "1e6"])
+def test_an_effect_that_two_users_show_needs_no_more_than_two_users(umg, effect: str):
+    base = ("experiment", "plan", "--mean", "5", "--sd", "1", "--effect", effect)
+    assert umg(*base)[1].startswith("2 users a variant")
+    share = float(umg(*base, "--users", "2")[1].split("%")[0])
+    assert 99 < share <= 100
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -65,6 +73,13 @@ def test_the_plan_without_a_lakehouse_is_that_of_statsmodels(umg):
         (("--mean", "0", "--sd", "1", "--effect", "0.1"), "--mean: expected a number above 0"),
         (("--mean", "3", "--sd", "1", "--effect", "0.1", "--alpha", "0.9"), "--alpha: expected"),
         (("--mean", "3", "--sd", "1"), "expected --effect, --users or both"),
+        (
+            ("--mean", "5", "--sd", "1", "--effect", ".1", "--power", "0.01"),
+            "--power: expected a number above alpha (0.05)",
+        ),
+        (("--mean", "5", "--sd", "1", "--users", "9", "--power", "1"), "--power: expected a number above alpha (0.05)"),
+        (("--mean", "5", "--sd", "1", "--effect", "1e-300"), "expected numbers for which the test's power can be"),
+        (("--mean", "1e-300", "--sd", "1e300", "--users", "9"), "expected numbers for which the test's power can be"),
     ],
 )
 def test_a_plan_that_cannot_be_made_says_what_it_needs(umg, options: tuple[str, ...], message: str):

@@ -1,6 +1,7 @@
 """`umg experiment analyze` over ordinary files: no wrong verdict, nothing left out without a count."""
 
 import csv
+import gzip
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -28,7 +29,7 @@ def file_of(folder: Path, rows: Rows, header: Sequence[str] = ("id", "arm", "x")
 
 def asked(file: Path, *metrics: str, **options) -> FileReadout:
     """The readout of a file with columns id and arm."""
-    return Question(file, "arm", metrics or ("x=x",), unit="id", **options).readout()
+    return Question(file, "arm", metrics or ("x=x",), **{"unit": "id", **options}).readout()
 
 
 def users(count: int = 400, gain: float = 0.0, mean: float = 10.0, seed: int = 1) -> list[tuple[str, str, float]]:
@@ -66,6 +67,41 @@ def test_what_is_no_finite_number_is_named_with_its_count_and_first_line(tmp_pat
     rows = [*users(10), ("v\nw", "b", 1), ("y", "b", value), ("z", "b", value)]
     with pytest.raises(FileError, match=rf"numbers in x, .*{re.escape(repr(value))}: 2 of 13 .* line 14"):
         asked(file_of(tmp_path, rows))
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [("1e200", "; 1e90 is too large"), ("-1e91", "; 1e90 is too large"), ("3,5", "; write decimal points")],
+)
+def test_a_number_whose_squares_cannot_be_summed_and_a_decimal_comma_are_named(tmp_path: Path, value: str, hint: str):
+    rows = [*users()[:50], ("u", "b", value)]
+    with pytest.raises(FileError, match=f"such as '{value}': 1 of .*{hint}"):
+        asked(file_of(tmp_path, rows))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.csv.gz", b"id,arm,x\n", "expected a whole gzip file by its name, got other bytes"),
+        (
+            "x.csv.gz",
+            gzip.compress(b"id,arm,x\n" * 9_999)[:-20],
+            "cannot be read: IO Error: Unexpected end of GZIP stream",
+        ),
+        (
+            "x.parquet",
+            b"id,arm,x\n1,a,2\n" * 9,
+            "cannot be read: Invalid Input Error: No magic bytes found at end of file",
+        ),
+        ("x.csv", b'[{"id": 1, "arm": "a"}]', "expected CSV or Parquet, got JSON: save it as CSV"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named_in_one_line(tmp_path: Path, name: str, content: bytes, message: str):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FileError) as refused:
+        asked(tmp_path / name)
+    assert str(refused.value).startswith(f"{tmp_path / name}: {message}")
+    assert "SELECT" not in str(refused.value)
 
 
 def test_empty_values_are_refused_until_the_user_says_what_they_mean(tmp_path: Path):
@@ -200,6 +236,8 @@ def test_a_page_without_days_has_no_date_pace_or_plan_and_with_days_has_those_of
         ({"caps": ("x=nan",)}, "--cap: expected NAME=NUMBER"),
         ({"lower_is_better": ("z",)}, "--lower-is-better: expected a name of --metric"),
         ({"metrics": ("x=x", "x=x/1")}, "--metric: expected each name once, got x twice"),
+        ({"metrics": ("x=x",), "aggregates": True, "unit": None}, "--metric: expected a NAME alone with --aggregates"),
+        ({"metrics": ("x",), "aggregates": True, "unit": None, "each_day": True}, "--each-day: expected --days COLUMN"),
     ],
 )
 def test_an_impossible_option_gets_a_sentence_and_no_link(tmp_path: Path, options: dict, message: str):

@@ -3,7 +3,8 @@
 import gzip
 import io
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.orc as pa_orc
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from umg_assets.files.layout import Layout
 from umg_assets.files.parse import FIELD_COUNT, MISSING_COLUMN, NOT_THE_FORMAT, UNREADABLE_FILE
@@ -125,6 +127,54 @@ def avro(rows: list[dict[str, Any]], codec: str = "null") -> bytes:
     file = io.BytesIO()
     fastavro.writer(file, AVRO, rows, codec=codec, sync_interval=200)
     return file.getvalue()
+
+
+def coded(content: bytes, codec: bytes, pack: Callable[[bytes], bytes]) -> bytes:
+    """An Avro file of codec null with its blocks packed by another, as Spark and others write it."""
+
+    def long(number: int) -> bytes:
+        number, out = number << 1, b""
+        while number > 0x7F:
+            number, out = number >> 7, out + bytes([number & 0x7F | 0x80])
+        return out + bytes([number])
+
+    def read_long(at: int) -> tuple[int, int]:
+        number = shift = 0
+        while content[at] & 0x80:
+            number, shift, at = number | (content[at] & 0x7F) << shift, shift + 7, at + 1
+        return (number | content[at] << shift) >> 1, at + 1
+
+    sync = content[-16:]
+    at = content.index(sync) + 16
+    parts = [content[:at].replace(b"\x08null", long(len(codec)) + codec)]
+    while at < len(content):
+        count, at = read_long(at)
+        size, at = read_long(at)
+        block = pack(content[at : at + size])
+        parts.append(long(count) + long(len(block)) + block + sync)
+        at += size + 16
+    return b"".join(parts)
+
+
+def snappy(block: bytes) -> bytes:
+    return pa.Codec("snappy").compress(block, asbytes=True) + zlib.crc32(block).to_bytes(4, "big")
+
+
+def test_avro_of_sparks_default_codec_and_of_zstandard_is_read_and_of_a_strange_one_says_what_to_do(tmp_path: Path):
+    row = {"at": datetime(2026, 3, 2, tzinfo=UTC), "day": date(2026, 3, 2), "price": Decimal(1), "kind": "PAID"}
+    row |= {"tags": [], "user": {"country": "AT"}, "extra": {}, "either": None}
+    plain = avro([{**row, "id": f"p{n}", "ms": n} for n in range(100)])
+    layout = Layout("avro", ("id", "ms"))
+    values = read(tmp_path, "x.avro", plain, layout).values
+    assert len(values) == 100
+    for codec, pack in ((b"snappy", snappy), (b"zstandard", zstandard.ZstdCompressor().compress)):
+        assert read(tmp_path, "x.avro", coded(plain, codec, pack), layout).values == values
+    broken = coded(plain, b"snappy", lambda block: snappy(block)[:-1] + b"x")
+    assert "does not fit its checksum" in sentence(read(tmp_path, "x.avro", broken, layout), UNREADABLE_FILE)
+    bomb = coded(plain, b"snappy", lambda block: b"\xff\xff\xff\xff\x0f" + snappy(block)[2:])
+    assert "says that it unpacks to" in sentence(read(tmp_path, "x.avro", bomb, layout), UNREADABLE_FILE)
+    strange = coded(plain, b"lz4", bytes)
+    assert "this has lz4: write it with deflate" in sentence(read(tmp_path, "x.avro", strange, layout), NOT_THE_FORMAT)
 
 
 @pytest.mark.parametrize("codec", ["null", "deflate", "bzip2"])

@@ -21,8 +21,8 @@ def parse_as(folder: Path, content: bytes, columns: tuple[str, ...] = ("a", "b")
     return outcome
 
 
-@pytest.mark.parametrize("delimiter", [";", "\t", "|", "\x01", " ", "^", "~", "-", "]", "\\"])
-def test_any_ascii_character_separates_fields(tmp_path, delimiter):
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", "\x01", " ", "^", "~", "-", "]", "\\", "§", "\x14"])
+def test_any_character_separates_fields(tmp_path, delimiter):
     lines = [["a", "b"], ["1,5", "ž"], ['"x"', f'"{delimiter}y"'], ["only one"]]
     content = "\n".join(delimiter.join(line) for line in lines).replace("only one", "one").encode()
     outcome = parse_as(tmp_path, content, delimiter=delimiter)
@@ -181,6 +181,7 @@ def test_a_header_that_the_delimiter_does_not_divide_names_the_one_that_does(tmp
         (b"1,2,3\n", {"header": False, "column_names": ("a", "b")}, "2 names, and a record 3 fields, divided by ','"),
         (b'a,b\n"x" y,1\n"z" w,2\n', {}, 'set quote = ""'),
         (b"a,b\n\x9e,1\n\x9a,2\n", {}, "the text is not utf-8: set encoding"),
+        (b"a,b\n1,2,5\n3,4,5\n", {}, "another number of fields than the header, divided by ','"),
         (b"a,b\n1,2\n3\n", {}, None),
     ],
 )
@@ -194,9 +195,10 @@ def test_records_that_speak_against_a_setting_name_it(tmp_path, content, setting
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"delimiter": ";;"}, "delimiter: expected one ASCII character"),
-        ({"delimiter": "§"}, "delimiter: expected one ASCII character"),
-        ({"delimiter": ""}, "delimiter: expected one ASCII character"),
+        ({"delimiter": "|\n"}, "delimiter: expected 1 to 8 characters"),
+        ({"delimiter": "123456789"}, "delimiter: expected 1 to 8 characters"),
+        ({"delimiter": ""}, "delimiter: expected 1 to 8 characters"),
+        ({"delimiter": '|"|'}, "quote: expected another character than delimiter"),
         ({"quote": "''"}, "quote: expected one ASCII character"),
         ({"escape": '"'}, "escape: expected another character than quote.*doubled quotes are read without it"),
         ({"delimiter": "'", "quote": "'"}, "quote: expected another character than delimiter"),
@@ -216,14 +218,66 @@ def test_a_dialect_that_cannot_be_is_refused_by_the_name_of_its_setting(settings
         Layout("csv", ("a", "b"), dialect=Dialect(**settings))
 
 
-@pytest.mark.parametrize("form", ["jsonl", "parquet"])
-def test_a_dialect_of_a_format_that_is_no_text_is_refused(form):
-    with pytest.raises(ValueError, match=f"delimiter: only for csv and tsv, and the format is {form}"):
-        Layout(form, ("a",), dialect=Dialect(delimiter=";"))
+@pytest.mark.parametrize(
+    ("form", "settings", "message"),
+    [
+        ("jsonl", {"delimiter": ";"}, "delimiter: only for csv and tsv, and the format is jsonl"),
+        ("json", {"encoding": "cp1250", "skip_lines": 1}, "skip_lines: only for csv and tsv, and the format is json"),
+        ("parquet", {"encoding": "cp1250"}, "encoding: only for csv, tsv and JSON, and the format is parquet"),
+    ],
+)
+def test_a_dialect_of_a_format_that_has_no_use_for_it_is_refused(form, settings, message):
+    with pytest.raises(ValueError, match=message):
+        Layout(form, ("a",), dialect=Dialect(**settings))
+
+
+@pytest.mark.parametrize("delimiter", ["||", "::", "|~|", "\t|\t", "\t\t", "##"])
+def test_several_characters_separate_fields_and_their_beginning_alone_does_not(tmp_path, monkeypatch, delimiter):
+    lines = [["a", "b"], [f"1{delimiter[0]}5", "ž"], ["x", '"y"'], ["p\x1fq", f'"r{delimiter}\ns"'], ["", ""], ["one"]]
+    content = "\n".join(delimiter.join(line) for line in lines).encode()
+    for block in (1, 7, 4 << 20):
+        monkeypatch.setattr("umg_assets.files.blocks.BLOCK_BYTES", block)
+        outcome = parse_as(tmp_path, content, delimiter=delimiter)
+        assert outcome.values == [
+            (f"1{delimiter[0]}5", "ž", 1),
+            ("x", "y", 2),
+            ("p\x1fq", f"r{delimiter}\ns", 3),
+            (None, None, 4),
+        ]
+        assert outcome.rejects == [(5, FIELD_COUNT, "one")]
+
+
+def test_movielens_ratings_are_read_by_two_colons_and_an_escape_takes_the_whole_delimiter(tmp_path):
+    settings = {"delimiter": "::", "header": False, "column_names": ("a", "x", "b")}
+    ratings = b"1::1193::978300760\n1::Alien: 3::978302109\n1::a:::b\n"
+    values = [("1", "978300760", 1), ("1", "978302109", 2), ("1", ":b", 3)]
+    assert parse_as(tmp_path, ratings, **settings).values == values
+    escaped = rb"a||b" + b"\n" + rb"x\||y||z" + b"\n" + rb"C:\|new||\\" + b"\n"
+    assert parse_as(tmp_path, escaped, delimiter="||", escape="\\").values == [("x||y", "z", 1), ("C:\\|new", "\\", 2)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(("name", "text"), [("x.csv", "a,b\n1,ž\n"), ("x.json", '{"a":"1","b":"ž"}\n')])
+def test_utf_16_without_a_mark_is_refused_with_the_setting_that_reads_it(tmp_path, encoding, name, text):
+    form = "csv" if name.endswith("csv") else "json"
+    refused = parse(tmp_path, name, text.encode(encoding), Layout(form, ("a", "b")))
+    assert f'set encoding = "{encoding}"' in refused.rejects[0][2]
+    assert parse(
+        tmp_path, name, text.encode(encoding), Layout(form, ("a", "b"), dialect=Dialect(encoding=encoding))
+    ).values
+
+
+def test_a_header_divided_by_several_characters_names_them(tmp_path):
+    outcome = parse_as(tmp_path, b"a||b\n1||2\n", delimiter="|")
+    assert outcome.values == [("1", "2", 1)]  # of which nothing is wrong but an empty column between
+    assert 'set delimiter = "||"' in parse_as(tmp_path, b"a||b\n1||2\n").rejects[0][2]
+    assert 'set delimiter = " | "' in parse_as(tmp_path, b"a | b\n1 | 2\n", delimiter="|").rejects[0][2]
 
 
 CELLS = ("a", "b 1", "", '"q"', '"a""b"', '"x\ny"', '"x,y"', ' "s"', '5" disk', '"open', 'end"', '"a"b', "  ")
+BEGUN = ("|", "a|", "|b", ",", "\t", " \t", "|||", '"||"', '"a|"', "x;")
 ESCAPED = ("\\\\", "\\,", "x\\\ny", 'a\\"b', '"a\\"b"', '"c\\', "\\", '"\\\\"', "\\n", '"x\\\ny"', "\\;")
+ESCAPED += ("\\||", "\\|", "\\|||")
 
 
 def test_both_readers_count_alike_in_every_dialect(tmp_path):
@@ -232,7 +286,7 @@ def test_both_readers_count_alike_in_every_dialect(tmp_path):
         width = chance.choice([1, 2, 3, 5])
         escape = chance.choice([None, "\\", "\\"])
         dialect = Dialect(
-            delimiter=chance.choice([None, ";", "|"]),
+            delimiter=chance.choice([None, ";", "|", "||", ",;", "\t\t"]),
             quote=chance.choice(['"', '"', "", "'"]),
             escape=escape,
             encoding=chance.choice(["utf-8", "cp1250", "utf-16"]),
@@ -240,7 +294,7 @@ def test_both_readers_count_alike_in_every_dialect(tmp_path):
             column_names=tuple(f"c{position}" for position in range(width)),
             skip_lines=chance.choice([0, 2]),
         )
-        cells = CELLS + ESCAPED if escape else CELLS
+        cells = CELLS + BEGUN + ESCAPED if escape else CELLS + BEGUN
         lines = ["skipped"] * dialect.skip_lines
         for _ in range(chance.randint(0, 14)):
             fields = width if chance.random() < 0.9 else chance.randint(1, width + 2)

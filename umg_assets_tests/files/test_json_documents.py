@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from umg_assets.files.dialect import Dialect
 from umg_assets.files.json_documents import stage_json
 from umg_assets.files.layout import Layout
 from umg_assets.files.parse import BAD_ENCODING, BROKEN_JSON, NOT_THE_FORMAT, parse_file
@@ -24,6 +25,44 @@ def read(folder: Path, content: bytes, records: str | None = None) -> Outcome:
     outcome = parse(folder, "x.json", content, layout)
     assert outcome.refused or count_records(folder / "x.json", layout) == outcome.parsed.records, content[:2_000]
     return outcome
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1250", "utf-8-sig"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"a":"Dvořák"},{"a":"Łódź"}]',
+        '{"a":"Dvořák"}\r\n{"a":"Łódź"}\r\n',
+        '{"a":"Dvořák"}{"a":"Łódź"}',
+        '{"items":[{"a":"Dvořák"},\n{"a":"Łódź"}]}',
+        '[\n {\n  "a": "Dvořák"\n },\n {\n  "a": "Łódź"\n }\n]\n',
+    ],
+)
+def test_json_of_another_encoding_is_read_like_utf_8_and_a_mark_needs_no_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, text: str
+):
+    marked = encoding in ("utf-16", "utf-32", "utf-8-sig")
+    dialect = Dialect() if marked else Dialect(encoding=encoding)
+    records = "items" if "items" in text else None
+    for form in ("json", "jsonl") if "\r\n" in text else ("json",):
+        layout = Layout(form, ("a",), records=records, dialect=dialect)
+        for block in (63, 4 << 20):
+            monkeypatch.setattr("umg_assets.files.blocks.BLOCK_BYTES", block)
+            outcome = parse(tmp_path, "x.json", text.encode(encoding), layout)
+            assert (outcome.values, outcome.rejects) == ([("Dvořák", 1), ("Łódź", 2)], [])
+            assert count_records(tmp_path / "x.json", layout) == 2
+
+
+def test_a_byte_that_the_encoding_of_json_does_not_have_makes_one_record_bad_and_is_shown(tmp_path: Path):
+    for content, shown in (
+        (b'{"a":"x"}\n{"a":"\x81"}\n{"a":"\xf8"}\n', '{"a":"\\x81"}'),
+        (b'[{"a":"x"},{"a":"\x81"},{"a":"\xf8"}]', '{"a":"\\x81"}'),
+    ):
+        layout = Layout("json", ("a",), dialect=Dialect(encoding="cp1250"))
+        outcome = parse(tmp_path, "x.json", content, layout)
+        assert outcome.values == [("x", 1), ("ř", 3)]
+        assert outcome.rejects == [(2, BAD_ENCODING, shown)]
+        assert count_records(tmp_path / "x.json", layout) == 3
 
 
 def rejects(outcome: Outcome) -> list[tuple[int, str]]:
@@ -54,6 +93,8 @@ def test_every_framing_gives_the_same_records_with_values_as_they_are_written(tm
         (b'{"next":null,"items":[{"a":1},{"a":"]}"}],"total":2}', "items"),
         (b'{\n "x": {"items": [{"a": 9}]},\n "data": {"n": [1], "items": [{"a":1},\n{"a":"]}"}]}\n}', "data.items"),
         (b'{"items":[{"a":1}]}\n{"items":[]}\n{"items":null}\n{"items":[{"a":"]}"}]}', "items"),
+        (b'[{"page":1,"items":[{"a":1}]},\n {"page":2,"items":[]},{"items":[{"a":"]}"}]}]', "items"),
+        (b'[{"data":{"items":[{"a":1}]}}]\n[{"data":{"items":[{"a":"]}"}]}}]', "data.items"),
     ],
 )
 def test_records_names_the_array_inside_an_object(tmp_path: Path, content: bytes, records: str):
@@ -66,11 +107,25 @@ def test_an_object_without_the_array_is_a_reject_among_others_and_refuses_the_fi
     for content, what in [
         (b'{"error":"busy"}', "an object without it"),
         (b'{"items":{"a":1}}', "an object at 'items'"),
-        (b'[{"items":[]}]', "an array, which needs no records"),
+        (b'[{"a":1},{"a":2}]', "an array of objects without it"),
     ]:
-        outcome = read(tmp_path, content.replace(b"[]}]", b"[ ]}]"), "items")
+        outcome = read(tmp_path, content, "items")
         assert outcome.refused == NOT_THE_FORMAT
         assert f"Expected an array of objects at records = 'items'; this is {what}" in outcome.rejects[0][2]
+
+
+def test_pages_in_an_array_that_is_cut_off_or_holds_something_else_give_all_their_whole_records(tmp_path: Path):
+    whole = b'[{"items":[{"a":"1"},{"a":"2"}]},\n{"items":[{"a":"3"}]}]'
+    for end in range(2, len(whole)):
+        content = whole[:end]
+        outcome = read(tmp_path, content, "items")
+        landed = [str(at) for at in (1, 2, 3) if b'"%d"}' % at in content]
+        if not outcome.refused:
+            assert [value for value, _ in outcome.values] == landed, content
+            assert [reason for _, reason in rejects(outcome)] == [UNREADABLE_REST], content
+    strange = read(tmp_path, b'[7,{"items":[{"a":1}]},"x",[{"items":[{"a":2}]}],{"error":1}]', "items")
+    assert [value for value, _ in strange.values] == ["1", "2"]
+    assert {reason for _, reason in rejects(strange)} == {BROKEN_JSON}
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_a_compressed_parquet_file_is_read(tmp_path):
         (b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>", "HTML"),
         (b'{"id":"p1","ms":1}\n', "JSON"),
         (b'[{"id":"p1"}]', "JSON"),
-        (PLAYS.decode().encode("utf-16-le"), "binary"),
+        (PLAYS.decode().encode("utf-16-le"), "UTF-16 text without a byte order mark"),
         (bytes(range(256)) * 8, "binary"),
         (gzip.compress(PLAYS, mtime=0), "name it .gz"),
         (b"PK\x03\x04\x14\x00", "zip"),

@@ -2,17 +2,25 @@
 
 import bz2
 import gzip
+import io
 import json
 import tomllib
 import zipfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import fastavro
+import openpyxl
+import pyarrow as pa
+import pyarrow.orc as pa_orc
 import pytest
 
 from umg_assets.landing.source_guess import Guesses, guess_sources
 
+PARTITION = "(?:^|/)(?:country|country_code|market|market_code|territory|cc)=([A-Za-z]{2})/"
+IN_NAME = "(?:^|[/_-])([A-Za-z]{2})[_.-][^/]*$"
 PLAYS = "id,user,track,at\n1,a,t1,2026-03-02T10:00:00Z\n2,b,t1,2026-03-02T11:00:00Z\n"
 
 
@@ -46,6 +54,8 @@ def columns(tmp_path: Path, content: str, kind: str = "plays", name: str = "a.cs
         ("a.txt", PLAYS.replace(",", "\t"), {"format": "tsv"}),
         ("a.csv", PLAYS.replace(",", ";"), {"delimiter": ";"}),
         ("a.csv", PLAYS.replace(",", "|"), {"delimiter": "|"}),
+        ("a.csv", PLAYS.replace(",", "||"), {"delimiter": "||"}),
+        ("a.csv", PLAYS.replace(",", "::"), {"delimiter": "::"}),
         ("a.csv", "sep=;\n" + PLAYS.replace(",", ";"), {"delimiter": ";", "skip_lines": 1}),
         ("a.csv", "Report of plays\nof March 2026\n" + PLAYS, {"skip_lines": 2}),
         ("a.csv", PLAYS.replace("t1", "Žižkov Říp").encode("cp1250"), {"encoding": "cp1250"}),
@@ -107,18 +117,126 @@ def test_a_zip_is_read_by_its_members_and_what_cannot_be_looked_at_says_how_to_c
         with zipfile.ZipFile(file, "w") as written:
             written.writestr(member, PLAYS)
     left = {"x.csv": gzip.compress(b"x"), "y.csv": "<html>", "z.csv": "", "w.csv": "a,b\n1,2\n", "v.avro": b"Obj\x01"}
+    left["u.zip"] = encrypted()
     guesses = guessed(tmp_path, {"a.zip": archive.read_bytes(), "b.xlsx": sheet.read_bytes(), **left})
     (source,) = tomllib.loads(guesses.text)["sources"]["plays"]
     assert (source["files"], source["members"], source["format"]) == ("a.zip", "*.csv", "csv")
     for name, why in {
-        "b.xlsx": "is an Excel sheet, whose columns are not looked at: save a sheet as CSV",
+        "b.xlsx": "cannot be read: Expected a whole .xlsx workbook; it is corrupt",
+        "u.zip": "has a password: pack it anew without",
         "x.csv": "is compressed, but its name does not say so: rename it to x.csv.gz",
         "y.csv": "is HTML or XML",
         "z.csv": "is empty",
         "w.csv": "its kind: no column looks like a play's, a user's, a track's or an event's: a, b",
-        "v.avro": "is Avro, whose columns are not looked at",
+        "v.avro": "cannot be read: Expected a whole Avro file; it is corrupt or cut off",
     }.items():
         assert any(line.startswith(f"{tmp_path}/landing/{name}: {why}") for line in guesses.open)
+
+
+def encrypted() -> bytes:
+    """A zip archive whose member says that it has a password."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as written:
+        written.writestr("plays.csv", PLAYS)
+    content = bytearray(buffer.getvalue())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    content[content.index(b"PK\x03\x04") + 6] |= 1
+    return bytes(content)
+
+
+def avro() -> bytes:
+    """Plays as Avro, with a nested user, a time and an optional text."""
+    fields = [
+        {"name": "id", "type": "long"},
+        {"name": "user", "type": {"type": "record", "name": "u", "fields": [{"name": "id", "type": "string"}]}},
+        {"name": "track", "type": ["null", "string"]},
+        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+    ]
+    at = datetime(2026, 3, 2, 10, tzinfo=UTC)
+    buffer = io.BytesIO()
+    rows = [{"id": n, "user": {"id": f"u{n}"}, "track": "t", "at": at} for n in range(3)]
+    fastavro.writer(buffer, {"type": "record", "name": "play", "fields": fields}, rows, codec="deflate")
+    return buffer.getvalue()
+
+
+def orc() -> bytes:
+    """Plays as ORC, with a time."""
+    at = [datetime(2026, 3, 2, 10), datetime(2026, 3, 2, 11)]
+    buffer = io.BytesIO()
+    pa_orc.write_table(pa.table({"id": ["1", "2"], "user": ["a", "b"], "track": ["t", "t"], "at": at}), buffer)
+    return buffer.getvalue()
+
+
+def workbook() -> bytes:
+    """Plays as a workbook, below a blank row, with dates as dates and numbers as numbers."""
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    for row in ([], ["id", "user", "track", "at"], *([n, f"u{n}", "t", datetime(2026, 3, 2, 10, n)] for n in range(3))):
+        sheet.append(row)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "user", "at"),
+    [
+        ("a.avro", avro(), "user.id", "at"),
+        ("a.avro.gz", gzip.compress(avro(), mtime=0), "user.id", "at"),
+        ("a.orc", orc(), "user", "at"),
+        ("a.xlsx", workbook(), "user", "to_timestamp(at)"),
+    ],
+)
+def test_avro_orc_and_workbooks_are_guessed_by_their_schema_and_first_rows(
+    tmp_path: Path, name: str, content: bytes, user: str, at: str
+):
+    (source,) = sources(tmp_path, {name: content})
+    assert source["columns"] == {"play_id": "id", "user_id": user, "track_id": "track", "started_at": at}
+    (again,) = sources(tmp_path / "2", {"export": content}) if not name.endswith(".gz") else (source,)
+    assert again.get("format") == (None if name.endswith(".gz") else name.removeprefix("a."))
+
+
+def test_a_market_that_stands_in_the_path_alone_is_an_expression_on_it(tmp_path: Path):
+    for number, (paths, files, pattern) in enumerate(
+        [
+            (["at/2026-03-02.csv"], "*/*.csv", "^([A-Za-z]{2})/"),
+            (["at/2026-03-02.csv", "xk/2026-03-02.csv"], "*/*.csv", "^([A-Za-z]{2})/"),
+            (["au/2026-03-02.csv", "at/2026-03-02.csv"], "*/*.csv", "^([A-Za-z]{2})/"),
+            (["exp/IN/2026-03-02.csv"], "exp/*/*.csv", "^[^/]+/([A-Za-z]{2})/"),
+            (["country=se/a.csv"], "country=*/a.csv", PARTITION),
+            (["dt=2026-03-02/market=se/a.csv", "dt=2026-03-02/market=us/a.csv"], "dt=*/market=*/a.csv", PARTITION),
+            (["plays_at_2026-03-02.csv", "plays_au_2026-03-02.csv"], "plays_*.csv", IN_NAME),
+            (["sk.csv.gz"], "*.csv.gz", IN_NAME),
+            (["in/2026-03-02.csv"], "in/*.csv", None),
+            (["top_of_2026-03-02.csv"], "top_of_*.csv", None),
+            (["my_plays.csv", "no_plays.csv.gz"], "*_plays.csv*", IN_NAME),
+            (["ab/a.csv", "at/a.csv"], "a*/a.csv", None),
+        ]
+    ):
+        content = {path: gzip.compress(PLAYS.encode()) if path.endswith(".gz") else PLAYS for path in paths}
+        guesses = guessed(tmp_path / str(number), content)
+        (source,) = tomllib.loads(guesses.text)["sources"]["plays"]
+        expression = f"upper(regexp_extract(file_path, '{pattern}', 1))"
+        assert source["columns"].get("country") == (expression if pattern else None), paths
+        assert source["files"] == files
+        assert bool(guesses.markets) == (pattern is not None)
+        doubted = pattern not in (None, PARTITION) and len(paths) == 1
+        assert any(": country: is " in line for line in guesses.open) == doubted, paths
+
+
+def test_samples_outside_of_landing_keep_the_folder_that_is_a_market(tmp_path: Path):
+    file = tmp_path / "export" / "sk" / "2026-03-02.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text(PLAYS)
+    guesses = guess_sources([file], tmp_path / "landing")
+    (source,) = tomllib.loads(guesses.text)["sources"]["plays"]
+    assert (source["files"], guesses.drop) == ("*/*.csv", f"{tmp_path / 'export'} -> {tmp_path / 'landing'}")
+    assert guesses.markets == ["SK"]
+
+
+def test_a_market_in_the_records_goes_before_that_of_the_path(tmp_path: Path):
+    text = "id,user,track,at,country\n1,a,t,1772445600,DE\n"
+    assert columns(tmp_path, text, name="at/a.csv")["country"] == "country"
 
 
 @pytest.mark.parametrize(
