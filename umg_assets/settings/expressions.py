@@ -11,12 +11,14 @@ import difflib
 import functools
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import sqlglot
 from sqlglot import TokenType, exp
-from sqlglot.dialects.spark import Spark
 from sqlglot.errors import SqlglotError
+
+from umg_assets.settings.differences import refuse_differences
+from umg_assets.settings.literals import Literals
 
 _PORTABLE = """
     abs add_months array array_contains array_join array_max array_position ascii base64 bigint bin bit_length
@@ -40,12 +42,24 @@ FUNCTIONS = frozenset(_PORTABLE.split())
 _KEYWORDS = "and as between by case div else end ilike in interval is like not numeric or regexp rlike then when"
 _NO_FUNCTIONS = frozenset(_KEYWORDS.split())
 _EPOCHS = {"timestamp_millis": 1_000, "timestamp_micros": 1_000_000}
-_CAST_FUNCTIONS = ("bigint", "boolean", "date", "double", "float", "int", "smallint", "timestamp", "tinyint")
+_CAST_FUNCTIONS = ("bigint", "boolean", "date", "decimal", "double", "float", "int", "smallint", "timestamp", "tinyint")
 _PARSERS = ("to_timestamp", "try_to_timestamp", "to_date", "unix_timestamp", "to_unix_timestamp")
 _DATE_ARGUMENT = {"from_utc_timestamp": 0, "to_utc_timestamp": 0, "convert_timezone": -1, "date_add": 0, "date_sub": 0}
 _DATE_ARGUMENT |= {"dateadd": 0, "timestampadd": 2, "add_months": 0, "last_day": 0, "next_day": 0}
 _DATE_ARGUMENT |= {"date_trunc": 1, "trunc": 0}
 """By function that makes a date or an instant of a text: the position of the text."""
+_READERS = ("year", "quarter", "month", "weekofyear", "dayofyear", "dayofmonth", "day", "dayofweek", "weekday")
+_READERS = (*_READERS, "hour", "minute", "second", "date_format")
+"""Functions that read a part of a date or an instant, their first argument, which may be a text."""
+_MAY_CHOOSE = ("coalesce", "nvl", "ifnull", "nvl2")
+MAKE_NULL = (*_CAST_FUNCTIONS, *_PARSERS, *_EPOCHS, "timestamp_seconds", "to_number", "try_to_number")
+"""Functions that make NULL of a bad text, as a cast does."""
+_NO_TEXT = (*_CAST_FUNCTIONS, *_EPOCHS, *_PARSERS, *_DATE_ARGUMENT, "timestamp_seconds", "make_date", "make_timestamp")
+_NO_TEXT = (*_NO_TEXT, "round", "floor", "ceil", "ceiling", "abs", "to_number", "try_to_number", "length", "datediff")
+_NO_TEXT = (*_NO_TEXT, "try_add", "try_subtract", "try_multiply", "try_divide", "unix_seconds", "unix_millis", "int")
+"""Functions whose value is no text."""
+_MIXED = ("coalesce", "greatest", "least", "nullif", "equal_null")
+"""Functions of which all arguments become numbers if one of them is, on Sail without regard for bad texts."""
 _FULL_DATE = r"'^\\s*[+]?\\d+-\\d+-\\d+'"
 _VALUES = (exp.Condition, exp.Func, exp.AtTimeZone, exp.FromTimeZone, exp.Filter, exp.Interval, exp.Alias, exp.Star)
 _REFUSED = (exp.Star, exp.Alias, exp.Lambda, exp.Placeholder, exp.Parameter, exp.HexString, exp.UDTF, exp.Block)
@@ -78,9 +92,7 @@ def parse_expression(text: str) -> exp.Expr:
             raise ValueError(f"{node.sql(dialect='spark')!r} cannot be used in an expression: {text!r}")
         if isinstance(node, exp.Func) and node.key.startswith(("current", "localtime")):
             raise ValueError(f"{node.sql(dialect='spark')} changes from run to run: {text!r}")
-    for path in _json_paths(text):
-        if "*" in path:
-            raise ValueError(f"Sail and Spark differ on {path!r}: a path with a * finds several values: {text!r}")
+    refuse_differences(text)
     for token, following in itertools.pairwise(tokens):
         if token.token_type == following.token_type == TokenType.STRING and token.end + 1 == following.start:
             raise ValueError(f"write a quote inside a text as \\': {text!r}")
@@ -127,51 +139,23 @@ def check_over_text(text: str) -> None:
         if columns and (isinstance(node, _ARITHMETIC) or number):
             name = columns[0].sql(dialect="spark")
             raise ValueError(f"{name} is a text, cast it first, e.g. cast({name} as double): {text!r}")
+    for operands in _in_one_type(Literals(text).tree):
+        name = next((part.sql(dialect="spark") for part in operands if isinstance(part, exp.Column)), None)
+        number = next((part.name for part in operands if isinstance(part, exp.Literal) and not part.is_string), None)
+        if name and number:
+            raise ValueError(
+                f"{name} is a text and {number} is none: write '{number}', or cast it first, e.g. "
+                f"cast({name} as double): {text!r}"
+            )
 
 
-class _Written(Spark):
-    """Spark's SQL with every function call kept as it is written."""
-
-    class Parser(Spark.Parser):
-        FUNCTIONS = {name: Spark.Parser.FUNCTIONS[name] for name in ("ARRAY", "STRUCT")}  # noqa: RUF012
-
-
-class Literals:
-    """The texts in quotes of an expression, which stay out of the parser's sight: it would rewrite some of them."""
-
-    def __init__(self, text: str) -> None:
-        tokens = [
-            token
-            for token in sqlglot.tokenize(text, read="spark")
-            if token.token_type in (TokenType.STRING, TokenType.RAW_STRING)
-        ]
-        self.contents = {f"umg:{number}": token.text for number, token in enumerate(tokens)}
-        self._sources = {f"'umg:{number}'": text[token.start : token.end + 1] for number, token in enumerate(tokens)}
-        parts, at = [], 0
-        for placeholder, token in zip(self._sources, tokens, strict=True):
-            # empty texts are left: what an expression chooses may be one
-            parts += [text[at : token.start], placeholder if token.text else "''"]
-            at = token.end + 1
-        self.tree = sqlglot.parse_one("".join([*parts, text[at:]]), read=_Written)
-
-    def content_of(self, node: exp.Expr) -> str | None:
-        """What stands inside a literal's quotes; None for another node."""
-        return self.contents.get(node.name, node.name) if isinstance(node, exp.Literal) and node.is_string else None
-
-    def sql(self, tree: exp.Expr) -> str:
-        """The tree as SQL, with every text as it was written."""
-        return re.sub(r"'umg:\d+'", lambda found: self._sources[found[0]], tree.sql(dialect="databricks"))
-
-
-def _json_paths(text: str) -> list[str]:
-    literals = Literals(text)
-    calls = [node for node in literals.tree.find_all(exp.Anonymous) if node.name.lower() == "get_json_object"]
-    return [path for call in calls for node in call.expressions[1:] if (path := literals.content_of(node)) is not None]
-
-
-def reads_json_values(text: str) -> bool:
-    """Whether an expression takes values out of JSON: Spark writes the number 1.10 as 1.1, Sail as it is."""
-    return bool(_json_paths(text))
+def _in_one_type(tree: exp.Expr) -> Iterator[list[exp.Expr]]:
+    """The values that an engine brings to one type, for each function and CASE that compares them."""
+    for node in tree.find_all(exp.Anonymous, exp.Case):
+        if isinstance(node, exp.Anonymous) and node.name.lower() in _MIXED:
+            yield [argument.unnest() for argument in node.expressions]
+        if isinstance(node, exp.Case) and node.this:
+            yield [value.unnest() for value in (node.this, *(branch.this for branch in node.args["ifs"]))]
 
 
 @functools.cache
@@ -181,11 +165,21 @@ def null_on_bad_cast(text: str, type_: str | None = None) -> str:
     An epoch outside the years 1 to 9999 is NULL: on overflow Spark raises, and Sail wraps around to a wrong instant.
     Every cast becomes a TRY_CAST, so '12.7' is no BIGINT. A cast to DATE goes through TIMESTAMP, since Sail finds no
     date in a text with a time. TIMESTAMP_SECONDS keeps fractions of a second. A text without year, month and day is no
-    date and no instant; if type_ is timestamp, one that is read by a format without them is none, either.
+    date and no instant; if type_ is timestamp, one that is read by a format without them is none, either. Where another
+    type than text is wanted, an empty text that IF, CASE or COALESCE chooses is NULL.
     """
     literals = Literals(text)
+    if type_ is None:
+        return literals.sql(portable(literals, literals.tree))
+    tree = _null_for_empty(literals.tree) if type_ != "string" else literals.tree
+    tree = portable(literals, tree, type_ == "timestamp")
+    return literals.sql(_cast(exp.Paren(this=tree), exp.DataType.build(type_, dialect="spark")))
 
-    def portable(node: exp.Expr) -> exp.Expr:
+
+def portable(literals: Literals, tree: exp.Expr, is_instant: bool = False) -> exp.Expr:
+    """A tree of the literals, rewritten as null_on_bad_cast says. is_instant: whether its value is to be an instant."""
+
+    def changed(node: exp.Expr) -> exp.Expr:
         called = node.name.lower() if isinstance(node, exp.Anonymous) else ""
         arguments = node.expressions if called else []
         if isinstance(node, exp.Cast):
@@ -205,18 +199,83 @@ def null_on_bad_cast(text: str, type_: str | None = None) -> str:
             return _cast(arguments[0], exp.DataType.build("date", dialect="spark"))
         if called in ("to_timestamp", "try_to_timestamp") and len(arguments) == 1:
             return exp.Anonymous(this=called.upper(), expressions=[_if_full_date(arguments[0])])
-        if called in _PARSERS and len(arguments) == 2 and type_ == "timestamp":
-            pattern = literals.content_of(arguments[1])
-            return node if pattern is None or _has_full_date(pattern) else exp.Null()
+        if called in _PARSERS and len(arguments) == 2 and is_instant:
+            return _by_full_format(node, literals.content_of(arguments[1]))
         if called in _DATE_ARGUMENT:
             position = 2 if called == "dateadd" and len(arguments) == 3 else _DATE_ARGUMENT[called]
             position %= len(arguments)
             guarded = [_if_full_date(a) if at == position else a for at, a in enumerate(arguments)]
             return exp.Anonymous(this=called.upper(), expressions=guarded)
+        if called in _READERS and arguments:
+            # Sail raises where a text is no date, Spark takes the time of today
+            instant = try_cast(_if_full_date(arguments[0]), "timestamp")
+            return exp.Anonymous(this=called.upper(), expressions=[instant, *arguments[1:]])
+        if isinstance(node, exp.Extract):
+            return exp.Extract(this=node.this, expression=try_cast(_if_full_date(node.expression), "timestamp"))
+        if called == "element_at":  # Sail raises where there is no such element
+            return exp.Anonymous(this="TRY_ELEMENT_AT", expressions=arguments)
+        if any(_is_no_text(value) for value in _results(node)):
+            for value in _results(node):
+                if literals.content_of(value) == "":
+                    value.replace(exp.Null())
         return node
 
-    tree = _changed(literals.tree, portable)
-    return literals.sql(_cast(exp.Paren(this=tree), exp.DataType.build(type_, dialect="spark")) if type_ else tree)
+    return _changed(tree, changed)
+
+
+def _results(node: exp.Expr) -> list[exp.Expr]:
+    """The values among which a node chooses: of IF, CASE, COALESCE and the like."""
+    if isinstance(node, exp.If):
+        return [value for value in (node.args["true"], node.args.get("false")) if value]
+    if isinstance(node, exp.Case):
+        chosen = [*(branch.args["true"] for branch in node.args["ifs"]), node.args.get("default")]
+        return [value for value in chosen if value]
+    if isinstance(node, exp.Anonymous) and node.name.lower() in _MAY_CHOOSE:
+        return node.expressions[1:] if node.name.lower() == "nvl2" else node.expressions
+    return []
+
+
+def _is_no_text(value: exp.Expr) -> bool:
+    inner = value.unnest()
+    if isinstance(inner, exp.Anonymous):
+        return inner.name.lower() in _NO_TEXT
+    if isinstance(inner, exp.Cast):
+        return not inner.to.is_type("string", "text", "varchar", "char")
+    return isinstance(inner, _ARITHMETIC) or (isinstance(inner, exp.Literal) and not inner.is_string)
+
+
+def _null_for_empty(tree: exp.Expr) -> exp.Expr:
+    """The tree with NULL where it chooses an empty text, which beside a number would make a text of that."""
+    tree = tree.copy()
+    chosen = [tree]
+    while chosen:
+        node = chosen.pop().unnest()
+        if isinstance(node, exp.Literal) and node.is_string and not node.name:
+            if node is tree:
+                return exp.Null()
+            node.replace(exp.Null())
+        chosen += _results(node)
+    return tree
+
+
+def _by_full_format(call: exp.Expr, pattern: str | None) -> exp.Expr:
+    """The call of a parser, NULL if its pattern, where it is a text in quotes, has no year, month or day."""
+    if pattern is not None:
+        return call if _has_full_date(pattern) else _null_like(call)
+    letters = exp.Anonymous(
+        this="REGEXP_REPLACE", expressions=[call.expressions[1].copy(), exp.Var(this="\"'[^']*'\""), exp.Var(this="''")]
+    )
+    needed = [
+        exp.Anonymous(this="RLIKE", expressions=[letters.copy(), exp.Var(this=f"'[{any_of}]'")])
+        for any_of in ("yu", "MLD", "dD")
+    ]
+    return exp.Case(ifs=[exp.If(this=exp.and_(*needed), true=call)])
+
+
+def _null_like(call: exp.Expr) -> exp.Expr:
+    """NULL of the type that a parser's value has."""
+    types = {"to_date": "date", "unix_timestamp": "bigint", "to_unix_timestamp": "bigint"}
+    return try_cast(exp.Null(), types.get(call.name.lower(), "timestamp"))
 
 
 def _has_full_date(pattern: str) -> bool:
