@@ -125,7 +125,7 @@ def _json(text: exp.Expr, path: str) -> exp.Expr:
 def _is_json(text: exp.Expr) -> exp.Expr:
     """Whether a text begins with a JSON object or array that can be read."""
     first = exp.Anonymous(this="LEFT", expressions=[_json(text, "$"), exp.Literal.number(1)])
-    return exp.In(this=first, expressions=[exp.Literal.string("{"), exp.Literal.string("[")])
+    return _true(exp.In(this=first, expressions=[exp.Literal.string("{"), exp.Literal.string("[")]))
 
 
 def _is_call(node: exp.Expr, names: Collection[str]) -> bool:

@@ -247,6 +247,8 @@ def test_an_expression_that_chooses_an_empty_text_or_null_says_not_known_and_the
         "cast(split(ms, ':')[1] as bigint)",
         "get_json_object(concat('{\"ms\":\"', ms, '\"}'), '$.ms')",
         "get_json_object(ms, '$.ms')",
+        "get_json_object(concat('{', ms), '$.ms')",
+        "from_json(concat('x', ms), 'ms string').ms",
         "decimal(ms)",
     ],
 )
