@@ -42,6 +42,7 @@ VALUES: dict[str, list[tuple[dict[str, Any], Any]]] = {
     "if(country = '--', '', country)": [({"country": "--"}, None), ({"country": "AT"}, "AT")],
     "nullif(country, '--')": [({"country": "--"}, None), ({"country": "AT"}, "AT")],
     "nullif(column, '\\\\N')": [({"column": "\\N"}, None), ({"column": "N"}, "N")],
+    "coalesce(cast(ms as bigint), '')": [({"ms": "long"}, None), ({"ms": "200"}, "200")],
     "coalesce(device, '')": [({"device": None}, None), ({"device": "phone"}, "phone")],
     "upper(regexp_extract(file_path, '^([a-z]{2})/', 1))": [
         ({"file_path": "sk/2026-03-02.csv"}, "SK"),

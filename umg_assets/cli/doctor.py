@@ -13,7 +13,7 @@ from rich.text import Text
 
 from umg_assets import tables
 from umg_assets.cli.console import err, out
-from umg_assets.settings.expressions import reads_json_values
+from umg_assets.settings.differences import differences
 from umg_assets.settings.model import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -208,9 +208,8 @@ def _of_source(label: str, source: "Source", files: list[Path], trial: "Trial", 
     for column in sorted(trial.empty):
         text = f"columns.{column} = {source.columns[column]!r}: empty in every record tried"
         yield Finding("note", label, text)
-    if any(reads_json_values(text) for text in source.expressions.values()):
-        text = "get_json_object gives a number like 1.10 as 1.1 on Spark, and as it is written on Sail"
-        yield Finding("note", label, text)
+    for note in dict.fromkeys(note for text in source.expressions.values() for note in differences(text)):
+        yield Finding("note", label, note)
 
 
 def _look_logs(settings: Settings) -> Iterator[Finding]:

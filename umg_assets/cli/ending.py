@@ -65,8 +65,15 @@ def print_faults(report: "Report", sources: Sequence[SourceOutcome]) -> None:
         colour = "red" if check.is_error else "yellow"
         out.print(f"[{colour}]check failed[/]: {check.asset}, {check.name}: ", end="", soft_wrap=True)
         out.print(check.seen, soft_wrap=True, markup=False)
-    if any(source.over for source in sources):
-        out.print(
-            "Next: `umg quarantine` shows what was set aside and why; `umg doctor` tries umg.toml on the files.",
-            soft_wrap=True,
-        )
+    if steps := list(_next(sources)):
+        out.print(f"Next: {'; '.join(steps)}.", soft_wrap=True)
+
+
+def _next(sources: Sequence[SourceOutcome]) -> Iterator[str]:
+    over = [source for source in sources if source.over]
+    if any(source.reasons for source in over):
+        yield "`umg quarantine` shows what was set aside and why"
+    if any(source.held for source in over):
+        yield "`umg accept PATH` lets in what is held, if it is right"
+    if any(source.reasons or source.stuck for source in over):
+        yield "`umg doctor` tries umg.toml on the files"

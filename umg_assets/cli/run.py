@@ -63,7 +63,7 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
         report = runner_of(settings, say).bring_up_to_date(rebuild)
         shown.update(task, total=1, completed=1)
     for path, reason in report.scan.waiting.items():
-        out.print(f"[yellow]waits[/]: {path}: {reason}")
+        out.print(f"[yellow]waits[/]: {path}: {reason.removeprefix(f'{path}: ')}")
     for file, reason in report.scan.held:
         out.print(f"[yellow]held[/]: {file.path}: {reason}", soft_wrap=True)
     if report.refused:

@@ -16,8 +16,9 @@ class SourceOutcome:
     """What became of the files of a source, over all its deliveries.
 
     label: the source, as `plays[0] export/*.csv`, or its kind where umg.toml has it no longer. files: known to the
-    ledger, of which `refused` were refused whole; held and waiting: files that have not landed. records: read, which
-    are landed, filtered and in quarantine; a file refused whole has none. reasons: records in quarantine, by reason.
+    ledger, of which `refused` were refused whole; held and waiting: files that have not landed;
+    stuck: those of the latter that somebody has to mend. records: read, which are landed, filtered and in quarantine; a
+    file refused whole has none. reasons: records in quarantine, by reason.
     over: what was set aside beyond umg.toml's limits, such as `3 of 3 files`; empty if nothing was.
     """
 
@@ -26,6 +27,7 @@ class SourceOutcome:
     refused: int = 0
     held: int = 0
     waiting: int = 0
+    stuck: int = 0
     records: int = 0
     landed: int = 0
     filtered: int = 0
@@ -66,7 +68,7 @@ def outcomes(settings: Settings, scan: Scan, history: History, since: int) -> li
 
     since: the ledger's sequence before a run. A source is `over` if more than thresholds.quarantine_percent of the
     records or files of a delivery that landed since then was set aside, if none of its records has ever landed, and if
-    a file of it is held.
+    a file of it is held or stuck.
     """
     percent = settings.thresholds.quarantine_percent
     known: dict[tuple[str, str], SourceOutcome] = {}
@@ -96,7 +98,11 @@ def outcomes(settings: Settings, scan: Scan, history: History, since: int) -> li
         held.held += 1
         held.over.append(f"{file.path}, which is held")
     for kind, path in scan.claimed:
-        by_label[labels[kind, path]].waiting += path in scan.waiting
+        outcome = by_label[labels[kind, path]]
+        outcome.waiting += path in scan.waiting
+        if path in scan.stuck:
+            outcome.stuck += 1
+            outcome.over.append(f"{path}, which cannot land as it is")
     return list(known.values())
 
 

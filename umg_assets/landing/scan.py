@@ -21,6 +21,10 @@ class LandingError(RuntimeError):
     """landing/ cannot be read; the message says what to do. Never the same as an empty landing/."""
 
 
+class _BeingWrittenError(ValueError):
+    """A file changed so lately that it may not be complete."""
+
+
 @dataclass(frozen=True)
 class LandingFile:
     """A new or changed file: its place, the source that takes it, its delivery date.
@@ -60,7 +64,8 @@ class Scan:
 
     changed: files to read. withdrawn: the ledger's entries of files that have left a folder that is one delivery. held:
     files and such folders that shrank since they landed, each with a message that names both sizes; their rows stay
-    until somebody accepts the new content. waiting: by path, why a file or folder cannot land yet. unclaimed: paths of
+    until somebody accepts the new content. waiting: by path, why a file or folder cannot land yet. stuck: those of them
+    that no time helps: a path without a date, a file that cannot be read. unclaimed: paths of
     files that no source takes. claimed: by kind and path, the position and the definition of the source that takes a
     file, changed or not, or a held folder.
     """
@@ -69,6 +74,7 @@ class Scan:
     withdrawn: list[Entry] = field(default_factory=list)
     held: list[tuple[LandingFile, str]] = field(default_factory=list)
     waiting: dict[str, str] = field(default_factory=dict)
+    stuck: set[str] = field(default_factory=set)
     unclaimed: list[str] = field(default_factory=list)
     claimed: dict[tuple[Kind, str], tuple[int, Source]] = field(default_factory=dict)
 
@@ -111,7 +117,9 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
                 try:
                     file = _changed(settings, source, absolute, key, last.get(key), interrupted.get(key), quiet_seconds)
                 except (OSError, ValueError) as error:
-                    result.waiting[_printable(key[1])] = str(error)
+                    path = _printable(key[1])
+                    result.waiting[path] = str(error)
+                    result.stuck |= set() if isinstance(error, _BeingWrittenError) else {path}
                     continue
                 if file is None:
                     continue
@@ -162,7 +170,7 @@ def _changed(
         return None
     age = clock.now().timestamp() - absolute.stat().st_ctime  # a copy can keep the modification time, but not this one
     if quiet_seconds and age < quiet_seconds:  # without: a file server's clock may be ahead of this one
-        raise ValueError(f"changed {max(age, 0):.0f} s ago: it may still be being written")
+        raise _BeingWrittenError(f"changed {max(age, 0):.0f} s ago: it may still be being written")
     content_hash = _hash_of(absolute, signature)
     before = last or crashed
     same_content = before is not None and before.content_hash == content_hash
@@ -190,6 +198,7 @@ def _settle(settings: Settings, history: History, folder: Folder, result: Scan, 
         left, size, age = folder.left, folder.size, clock.now().timestamp() - folder.changed_at
     except OSError as error:
         result.waiting[folder.path] = str(error)
+        result.stuck.add(folder.path)
         return
     shrunk = has_shrunk(folder.bytes_before, size, settings.thresholds.shrunk_percent)
     if not left and not shrunk:

@@ -1,10 +1,12 @@
 """When a record says nothing of a value: expressions of umg.toml that choose an empty text or NULL."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable
 
 from sqlglot import exp
 
-from umg_assets.settings.expressions import Literals, try_cast
+from umg_assets.settings.literals import Literals
+from umg_assets.settings.portable import MAKE_NULL, portable, try_cast
 
 _TEXTS = """
     array_join btrim coalesce concat concat_ws element_at format_string get_json_object greatest if ifnull lcase least
@@ -13,14 +15,15 @@ _TEXTS = """
     upper url_decode
 """
 _TEXT_FUNCTIONS = frozenset(_TEXTS.split())
-_TEXT_NODES = (exp.Case, exp.If, exp.DPipe, exp.Concat, exp.Bracket, exp.Dot, exp.Trim, exp.Substring, exp.Overlay)
+_TEXT_NODES = (exp.DPipe, exp.Concat, exp.Bracket, exp.Dot, exp.Trim, exp.Substring, exp.Overlay)
 
 
 def says_nothing(text: str, column_says_nothing: Callable[[list[str], str], str | None]) -> str:
     """SQL for whether a record says nothing of a value, so that a NULL is no mistake: TRUE or FALSE, never NULL.
 
     It does if the columns that the expression uses are empty, and if the expression chooses an empty text or NULL (by
-    IF, CASE, NULLIF and the like). It does not if a cast or a function turns a text into NULL.
+    IF, CASE, NULLIF and the like), or takes a part of a text, JSON or address that has no such part. It does not if a
+    cast or a function turns a text into NULL, nor if it chooses because a cast in a condition does.
 
     column_says_nothing: from a column's path and its SQL to the condition under which it is empty, None for always.
     """
@@ -39,17 +42,32 @@ def says_nothing(text: str, column_says_nothing: Callable[[list[str], str], str 
         if isinstance(node, exp.Literal | exp.Boolean | exp.DataType | exp.Var | exp.Interval):
             return None
         if isinstance(node, exp.If):
-            return _case([(node.this, empty(node.args["true"]))], empty_or_all(node.args.get("false"), node))
+            return _case(
+                [*failed(node.this), (node.this, empty(node.args["true"]))],
+                empty_or_all(node.args.get("false"), node),
+            )
         if isinstance(node, exp.Case):
             branches = [(branch.this, empty(branch.args["true"])) for branch in node.args["ifs"]]
+            if not node.this:
+                branches = [case for branch in branches for case in (*failed(branch[0]), branch)]
             return _case(branches, empty_or_all(node.args.get("default"), node), node.this)
         if name == "nvl2":
             known = exp.Not(this=exp.Is(this=arguments[0].copy(), expression=exp.Null()))
             return _case([(known, empty(arguments[1]))], empty(arguments[2]))
-        if name == "nullif" and literals.content_of(arguments[1]) is not None:
-            equal = exp.EQ(this=arguments[0].copy(), expression=arguments[1].copy())
-            return exp.Paren(this=exp.Or(this=empty(arguments[0]), expression=_true(equal)))
+        if name in ("nullif", "nullifzero"):
+            placeholder = arguments[1].copy() if name == "nullif" else exp.Literal.number(0)
+            return _or(empty(arguments[0]), _true(exp.EQ(this=arguments[0].copy(), expression=placeholder)))
+        if name in ("coalesce", "nvl", "ifnull") and any(literals.content_of(value) == "" for value in arguments):
+            return exp.true()
+        if (absent := _absent(node, literals)) is not None:
+            return _or(_all(part for value in node.iter_expressions() if (part := has_say(value))), absent)
         return _all(part_empty for part in node.iter_expressions() if (part_empty := has_say(part)) is not None)
+
+    def failed(condition: exp.Expr) -> list[tuple[exp.Expr, exp.Expr]]:
+        """The case in which a condition is NULL because a cast in it failed: no reason to be empty."""
+        casts = [node for node in condition.walk() if isinstance(node, exp.Cast) or _is_call(node, MAKE_NULL)]
+        lost = [exp.and_(_is_null(cast), exp.Not(this=exp.Paren(this=empty(cast)))) for cast in casts]
+        return [(exp.and_(_is_null(condition), exp.or_(*lost)), exp.false())] if lost else []
 
     def has_say(node: exp.Expr) -> exp.Expr | None:
         """As `empty`; None if the node is a constant, which has no say."""
@@ -75,7 +93,52 @@ def says_nothing(text: str, column_says_nothing: Callable[[list[str], str], str 
             return empty(node)
         return _all(silent(column) or exp.true() for column in whole.find_all(exp.Column)) or exp.false()
 
-    return literals.sql(empty(literals.tree))
+    return literals.sql(portable(literals, empty(literals.tree)))
+
+
+def _absent(node: exp.Expr, literals: Literals) -> exp.Expr | None:
+    """That a node takes a part which a readable text, JSON or address does not have; None for other nodes."""
+    if _is_call(node, ("get_json_object",)):
+        return exp.and_(_is_null(node), _is_json(node.expressions[0]))
+    if _is_call(node, ("parse_url", "try_parse_url")):
+        readable = exp.Anonymous(
+            this="TRY_PARSE_URL", expressions=[node.expressions[0].copy(), exp.Literal.string("PROTOCOL")]
+        )
+        return exp.and_(_is_null(node), exp.Not(this=_is_null(readable)))
+    if isinstance(node, exp.Bracket) and _is_call(node.this, ("split",)):
+        return _is_null(node)
+    if _is_call(node, ("element_at", "try_element_at")) and _is_call(node.expressions[0], ("split",)):
+        return _is_null(node)
+    keys, parsed = [], node
+    while isinstance(parsed, exp.Dot):
+        keys, parsed = [parsed.expression.name, *keys], parsed.this
+    if keys and _is_call(parsed, ("from_json",)) and not any(re.search(r"[.\['\"*]", key) for key in keys):
+        text = parsed.expressions[0]
+        return exp.and_(_is_null(_json(text, ".".join(["$", *keys]))), _is_json(text))
+    return None
+
+
+def _json(text: exp.Expr, path: str) -> exp.Expr:
+    return exp.Anonymous(this="GET_JSON_OBJECT", expressions=[text.copy(), exp.Literal.string(path)])
+
+
+def _is_json(text: exp.Expr) -> exp.Expr:
+    """Whether a text begins with a JSON object or array that can be read."""
+    first = exp.Anonymous(this="LEFT", expressions=[_json(text, "$"), exp.Literal.number(1)])
+    return _true(exp.In(this=first, expressions=[exp.Literal.string("{"), exp.Literal.string("[")]))
+
+
+def _is_call(node: exp.Expr, names: Collection[str]) -> bool:
+    inner = node.unnest()
+    return isinstance(inner, exp.Anonymous) and inner.name.lower() in names
+
+
+def _is_null(node: exp.Expr) -> exp.Expr:
+    return exp.Is(this=exp.Paren(this=node.copy()), expression=exp.Null())
+
+
+def _or(reason: exp.Expr | None, other: exp.Expr) -> exp.Expr:
+    return exp.Paren(this=exp.Or(this=reason, expression=exp.Paren(this=other))) if reason else exp.Paren(this=other)
 
 
 def _case(branches: list[tuple[exp.Expr, exp.Expr]], default: exp.Expr, operand: exp.Expr | None = None) -> exp.Expr:

@@ -1,12 +1,15 @@
 """Sources ([[sources...]]): which files an exporter drops, and the SQL expressions for the raw tables' columns."""
 
+import contextlib
 import difflib
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import date
 from pathlib import PurePosixPath
 from typing import Annotated
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
@@ -19,6 +22,8 @@ from umg_assets.tables import Kind
 _NEVER_HASHED = {"name", "files", "folder_is_delivery"}
 _ALWAYS_HASHED = {"format", "schema_", "delivered_on", "where", "columns"}
 _DATE_PARTS = ("year", "month", "day")
+_FIRST_YEAR = 1900
+"""Seconds since 1970 look like a date of an earlier year."""
 
 
 def _check_expression(text: str) -> str:
@@ -156,20 +161,44 @@ class Source(BaseModel):
 def _date_in(match: re.Match[str]) -> date:
     """The date of a match's named groups, else of its only group: digits without separators have eight of them.
 
-    Raises ValueError if that is no date, or could be several.
+    Raises ValueError if that is no date since 1900, could be several, or is cut out of a longer number.
     """
     if match.re.groupindex:
-        year, month, day = (match.group(part) or "" for part in _DATE_PARTS)
-        numbers = [year, month, day]
+        for part in _DATE_PARTS:
+            if len(match.group(part) or "") == 1 and any(_digits_around(match, part)):
+                raise ValueError
+        return _date_of([match.group(part) or "" for part in _DATE_PARTS])
+    text = match.group(1) or ""
+    numbers = re.findall(r"\d+", unquote(text))  # Hive writes a / in a partition's value as %2F
+    delivered = _date_of(numbers)
+    before, after = _digits_around(match, 1)
+    has_separators = len(numbers[0]) == 4
+    if has_separators and (before or (after and len(numbers) == 3 and (after % 2 or len(numbers[2]) == 1))):
+        raise ValueError
+    for at in range(3 if has_separators else 1, len(numbers)):
+        with contextlib.suppress(ValueError):
+            if _date_of(numbers[at:]) != delivered:
+                break
     else:
-        numbers = re.findall(r"\d+", match.group(1) or "")
-        joined = "".join(numbers[:2])
-        if numbers and len(numbers[0]) in (8, 10, 12, 14):  # the date, or the date and a time
-            numbers = [numbers[0][:4], numbers[0][4:6], numbers[0][6:8]]
-        elif [len(number) for number in numbers[:2]] in ([6, 2], [4, 4]):
-            numbers = [joined[:4], joined[4:6], joined[6:]]
+        return delivered
+    raise ValueError
+
+
+def _digits_around(match: re.Match[str], group: str | int) -> tuple[int, int]:
+    """How many digits stand right before and right after a group of a match."""
+    before, after = match.string[: match.start(group)], match.string[match.end(group) :]
+    return len(before) - len(before.rstrip("0123456789")), len(after) - len(after.lstrip("0123456789"))
+
+
+def _date_of(numbers: Sequence[str]) -> date:
+    """The date that numbers begin with. Raises ValueError if they begin with none."""
+    joined = "".join(numbers[:2])
+    if numbers and len(numbers[0]) in (8, 10, 12, 14):  # the date, or the date and a time
+        numbers = [numbers[0][:4], numbers[0][4:6], numbers[0][6:8]]
+    elif [len(number) for number in numbers[:2]] in ([6, 2], [4, 4]):
+        numbers = [joined[:4], joined[4:6], joined[6:]]
     year, month, day = numbers[:3]
-    if len(year) != 4 or not 1 <= len(month) <= 2 or not 1 <= len(day) <= 2:
+    if len(year) != 4 or not 1 <= len(month) <= 2 or not 1 <= len(day) <= 2 or int(year) < _FIRST_YEAR:
         raise ValueError
     return date(int(year), int(month), int(day))
 

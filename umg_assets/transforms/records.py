@@ -9,7 +9,7 @@ from pyspark.sql.types import DataType, StringType, StructType
 
 from umg_assets import tables
 from umg_assets.files.staged import FILE_PATH
-from umg_assets.settings.expressions import null_on_bad_cast
+from umg_assets.settings.portable import null_on_bad_cast
 from umg_assets.settings.silence import says_nothing
 from umg_assets.tables import Kind
 

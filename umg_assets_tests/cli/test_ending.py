@@ -91,6 +91,30 @@ def test_a_chart_that_is_not_there_says_whether_nothing_landed_or_what_is_missin
     assert "no users have landed, and an age group is a user's" in printed["favourites"][1]
 
 
+def test_a_chart_says_that_users_or_tracks_were_refused_and_a_file_that_cannot_land_ends_a_run_with_3(tmp_path: Path):
+    lake = Lake(tmp_path / "home")
+    users = "[[sources.users]]\nfiles = 'users/*.csv'\n[sources.users.columns]\nuser_id = 'id'\n"
+    tracks = "[[sources.tracks]]\nfiles = 'tracks/*.csv'\n[sources.tracks.columns]\ntrack_id = 'id'\n"
+    lake.configure(sources=SOURCE + users + tracks)
+    lake.drop("plays/2026-03-04.csv", records(1, 2, "2026-03-04 10:15:00", country="AT"))
+    assert umg(lake.home, "run")[0] == 0
+    lake.drop("plays/late.csv", records(1, 2, "2026-03-04 10:15:00"))
+    code, text = umg(lake.home, "run")
+    assert code == 3
+    assert "waits: plays/late.csv: delivered_on =" in text.replace("\n", " ")
+    assert "set aside: plays[0] plays/*.csv: plays/late.csv, which cannot land as it is" in text
+    assert "`umg doctor` tries" in text
+    assert "p to date" not in text
+    (lake.home / "landing/plays/late.csv").unlink()
+    lake.drop("users/u.csv", "<html>")
+    lake.drop("tracks/t.csv", "id\n\n,\n" + '""\n')
+    umg(lake.home, "run")
+    text = umg(lake.home, "chart", "favourites", "--age-group", "18-24")[1]
+    assert "of 1 file of users no record has landed, 1 refused whole: `umg quarantine`" in text.replace("\n", " ")
+    text = umg(lake.home, "chart", "top-artists", "--genre", "Pop")[1]
+    assert "of tracks no record has landed" in text.replace("\n", " ")
+
+
 def test_the_doctor_judges_a_source_that_yields_no_good_record(printed: dict):
     text = printed["doctor"][1]
     assert "bad sources.plays[0] plays/*.csv: 1 file; every expression works on 2026-03-01.csv: 20 records" in text

@@ -4,7 +4,9 @@ import pytest
 import sqlglot
 from pyspark.sql import functions as F
 
-from umg_assets.settings.expressions import FUNCTIONS, check_over_text, columns_of, null_on_bad_cast, parse_expression
+from umg_assets.settings.differences import differences
+from umg_assets.settings.expressions import FUNCTIONS, check_over_text, columns_of, parse_expression
+from umg_assets.settings.portable import null_on_bad_cast
 
 RECORD = {
     "word": " Abba ",
@@ -277,6 +279,7 @@ AS_WRITTEN = [
     "cast(day as date) + interval '1' day",
     "array(word, name)[1]",
     "case whole when '42' then '$.x-y' end",
+    "cast(1 as decimal(5,2)) / 3",
 ]
 """Expressions over RECORD without casts that fail: what is passed on gives what the text gives as it is written."""
 
@@ -298,6 +301,39 @@ def test_what_is_written_reaches_the_engine_to_the_letter(spark):
 def test_a_json_path_that_finds_several_values_is_refused_because_the_engines_differ():
     with pytest.raises(ValueError, match=r"Sail and Spark differ on '\$\.l\[\*\]\.id'"):
         parse_expression("get_json_object(p, '$.l[*].id')")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("regexp_replace(x, '(a)(b)', '$1T$2')", r"differ on '\$1T\$2'.*use concat and regexp_extract"),
+        ("regexp_replace(x, '(a)', '\\\\1')", "differ on .*in a replacement no backslash"),
+        ("regexp_replace(x, '(a)', '${1}')", "differ on .*in a replacement"),
+        ("split(x, '')[0]", "differ on a split by an empty text"),
+        ("extract(dow from cast(x as date))", r"differ on extract\(dow from ...\): use a function"),
+        ("coalesce(x, 0)", "x is a text and 0 is none: write '0', or cast it first"),
+        ("nullif(x, -1)", None),
+        ("nullif(x, 0)", "x is a text and 0 is none"),
+        ("case x when 5 then '' else x end", "x is a text and 5 is none"),
+        ("regexp_replace(x, '(a)(b)', '$2-$1')", None),
+        ("split(x, ' ')[0]", None),
+        ("coalesce(x, '0')", None),
+    ],
+)
+def test_what_the_engines_give_in_different_ways_is_refused_with_what_to_write_instead(text: str, message: str | None):
+    if message is None:
+        check_over_text(text)
+    else:
+        with pytest.raises(ValueError, match=message):
+            check_over_text(text)
+
+
+def test_rare_values_on_which_the_engines_differ_are_told():
+    assert "1.10 as 1.1 on Spark" in differences("get_json_object(p, '$.n')")[0]
+    assert "as 'a b' on Sail" in differences("parse_url(p, 'QUERY', 'q')")[0]
+    for text in ("p rlike '^\\\\w+$'", r"regexp_extract(p, r'(\d+)', 1)", "split(p, '(?i)x')[0]"):
+        assert "beyond ASCII" in differences(text)[0]
+    assert differences("concat('C:\\\\data', regexp_extract(p, '([0-9]+)', 1), parse_url(p, 'HOST'))") == []
 
 
 def test_every_allowed_function_has_an_example():

@@ -29,6 +29,10 @@ def source(delivered_on: str) -> Source:
         (r"plays/(\d{6}/\d{2})", "plays/202601/15.csv"),
         (r"plays/(\d{4}/\d{4})", "plays/2026/0115.csv"),
         (r"(?P<day>\d+)\.(?P<month>\d+)\.(?P<year>\d+)", "plays/15.1.2026.csv"),
+        (r"dt=(.*)/", "plays/dt=2026%2F1%2F15/x.csv"),
+        (r"plays/(.*)\.csv", "plays/2026-01-15/part-00003.csv"),
+        (r"plays/(.*)\.csv", "plays/2026-01-15/20260115.csv"),
+        (r"(\d{4}-\d{2}-\d{2})", "plays/2026-01-15093000.csv"),
         (r"y=(?P<year>\d+)/m=(?P<month>\d+)/d=(?P<day>\d+)", "plays/y=2026/m=1/d=15/h=23/x.csv"),
     ],
 )
@@ -50,6 +54,13 @@ def test_a_path_gives_its_date_with_separators_without_zeros_or_by_named_groups(
         (r"plays_(.*)\.csv", "plays_2026_02_30.csv"),
         (r"plays_(.*)\.csv", "plays_.csv"),
         (r"(?P<day>\d+)\.(?P<month>\d+)\.(?P<year>\d+)", "plays/15.1.26.csv"),
+        (r"(\d{4}-\d{1,2}-\d)", "plays/2026-1-15.csv"),
+        (r"(\d{4}_\d{1,2}_\d{1,2})", "plays_2026_1_155.csv"),
+        (r"(\d{4}-\d+-\d+)", "plays_12026-1-15.csv"),
+        (r"(?P<year>\d{4})(?P<month>\d{1,2})(?P<day>\d{1,2})", "plays_2026115.csv"),
+        (r"plays_(.*)\.csv", "plays_2026-01-15_to_2026-01-16.csv"),
+        (r"plays_(.*)\.csv", "plays_20260115-20260116.csv"),
+        (r"plays_(\d{10})", "plays_1711121200.csv"),
     ],
 )
 def test_what_cannot_be_read_as_one_date_is_an_error_that_names_path_and_pattern(pattern: str, path: str):

@@ -151,7 +151,7 @@ def test_a_required_value_that_is_no_text_is_unparsable_only_if_it_is_there(
     spark: SparkSession, at: int | None, reason: str
 ):
     """A number is a value, too: the expression turns it into NULL."""
-    columns = {**COLUMNS, "started_at": "try_cast(nullif(at, 1) as timestamp)", "played_ms": "nullif(at, 1)"}
+    columns = {**COLUMNS, "started_at": "try_cast(concat(at, 'th') as timestamp)", "played_ms": "nullif(at, 1)"}
     schema = "id string, user string, track string, at bigint"
     records = typed(spark, [{"at": at}], None, columns, schema)
     assert rows_of(records, "started_at", "played_ms", "reason") == [(None, None, reason)]
@@ -195,6 +195,19 @@ def test_other_copies_are_on_other_days_within_the_correction_window(spark: Spar
         ("cast(split_part(ms, ';', 2) as bigint)", "5;"),
         ("cast(get_json_object(ms, '$.ms') as bigint)", '{"ms":""}'),
         ("nvl2(nullif(ms, '-'), ms, '')", "-"),
+        ("nullif(ms, id)", "p"),
+        ("nullif(ms, concat('n', '/a'))", "n/a"),
+        ("nullif(cast(ms as bigint), -1)", "-1"),
+        ("nullifzero(cast(ms as bigint))", "0"),
+        ("if(cast(ms as bigint) > 0, ms, '')", "0"),
+        ("if(cast(ms as bigint) is null, '', ms)", "3:a"),
+        ("coalesce(cast(ms as bigint), '')", "3:a"),
+        ("cast(get_json_object(ms, '$.ms') as bigint)", '{"id":"x"}'),
+        ("get_json_object(ms, '$.a.ms')", '{"a":{"ms":null}}'),
+        ("from_json(ms, 'a struct<ms: string>').a.ms", '{"b":1}'),
+        ("parse_url(ms, 'QUERY', 'ms')", "https://a.example/?q=1"),
+        ("split(ms, ':')[1]", "3"),
+        ("element_at(split(ms, ':'), 2)", "3"),
     ],
 )
 def test_an_expression_that_chooses_an_empty_text_or_null_says_not_known_and_the_record_lands(
@@ -225,6 +238,18 @@ def test_an_expression_that_chooses_an_empty_text_or_null_says_not_known_and_the
         "coalesce(cast(ms as bigint), cast(id as bigint))",
         "case when ms rlike '^[0-9]+$' then ms end",
         "cast(regexp_extract(ms, '([a-z:3]+)', 1) as bigint)",
+        "nullif(cast(ms as double), -1)",
+        "nullif(ms, id)",
+        "if(ms::bigint > 0, ms, '')",
+        "if(bigint(ms) > 0, bigint(ms), null)",
+        "case when id = 'x' then '' when cast(ms as date) > date'2026-01-01' then ms else '' end",
+        "round(if(ms = '-', '', cast(ms as double)))",
+        "cast(split(ms, ':')[1] as bigint)",
+        "get_json_object(concat('{\"ms\":\"', ms, '\"}'), '$.ms')",
+        "get_json_object(ms, '$.ms')",
+        "get_json_object(concat('{', ms), '$.ms')",
+        "from_json(concat('x', ms), 'ms string').ms",
+        "decimal(ms)",
     ],
 )
 def test_a_text_of_which_a_cast_fails_stays_a_bad_record_beside_an_expression_that_chooses(
@@ -241,6 +266,8 @@ def test_a_text_of_which_a_cast_fails_stays_a_bad_record_beside_an_expression_th
         *("to_utc_timestamp(at, 'Europe/Vienna')", "from_utc_timestamp(at, 'UTC')", "date(at)", "to_date(at)"),
         *("date_trunc('day', at)", "last_day(at)", "add_months(at, 0)", "cast(trim(at) as timestamp)"),
         *("coalesce(to_timestamp(at), cast(at as date))", "if(at is not null, at, null)"),
+        *("date_format(at, 'yyyy-MM-dd HH:mm')", "timestampadd(DAY, 0, at)", "date_trunc('day', concat(at, ''))"),
+        "make_timestamp(year(at), extract(month from at), day(at), hour(at), 0, 0)",
     ],
 )
 def test_a_text_without_a_full_date_is_no_instant_whichever_function_reads_it(spark: SparkSession, expression: str):
@@ -266,6 +293,27 @@ def test_a_text_without_a_full_date_is_no_instant_whichever_function_reads_it(sp
 def test_a_format_without_a_full_date_makes_no_instant(
     spark: SparkSession, pattern: str, text: str, reason: str | None
 ):
-    for function in ("to_timestamp", "try_to_timestamp"):
-        records = typed(spark, [{"at": text}], None, {**COLUMNS, "started_at": f"{function}(at, '{pattern}')"})
+    for expression in (
+        f"to_timestamp(at, '{pattern}')",
+        f"try_to_timestamp(at, '{pattern}')",
+        f"to_timestamp(at, concat('{pattern}', ''))",
+        f"to_timestamp(at, '{pattern}') + interval 0 hours",
+        f"to_utc_timestamp(to_timestamp(at, '{pattern}'), 'UTC')",
+    ):
+        records = typed(spark, [{"at": text}], None, {**COLUMNS, "started_at": expression})
         assert reasons(records) == [reason]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "if(ms = '-', '', round(cast(ms as double)))",
+        "case when ms = '-' then '' else round(cast(ms as double)) end",
+        "round(if(ms = '-', '', cast(ms as double)))",
+        "coalesce(cast(ms as double), '')",
+        "round(coalesce(cast(ms as double), ''))",
+    ],
+)
+def test_an_empty_text_that_an_expression_may_choose_makes_no_text_of_a_number(spark: SparkSession, expression: str):
+    records = typed(spark, [{"ms": "5"}, {"ms": "-"}], None, {**COLUMNS, "played_ms": expression})
+    assert rows_of(records, "played_ms", "reason") == [(5, None), (None, None)]
