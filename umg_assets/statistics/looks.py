@@ -23,6 +23,7 @@ LARGEST_BOUND = 8.0
 """The bound where a step of alpha would need a larger one (P < 1.3e-15), as in Reboussin et al.'s ld98."""
 
 _Grid = tuple[np.ndarray, np.ndarray, np.ndarray]
+_LARGEST_RATIO = 1e6
 _GRID = 18  # gsdesign's, and gsDesign's, number of grid points: 8 digits
 
 
@@ -199,11 +200,13 @@ def needed_drift(alpha: float, power: float, spending: Spending, exponent: float
 def always_valid(relative: float, standard_error: float, alpha: float, scale: float) -> tuple[float, float, float]:
     """(p, lower, upper) of a relative effect, valid at every look without a plan (mixture sequential ratio test).
 
-    standard_error: of the ratio's logarithm. scale: standard deviation of the normal mixture over that logarithm.
+    standard_error: of the ratio's logarithm. scale: standard deviation of the normal mixture over that logarithm. upper
+    is infinite beyond a millionfold: few users, and a mixture far narrower than what they tell.
     Johari, Pekelis, Walsh (2022), Always Valid Inference, Operations Research 70(3), equations 10 and 11.
     """
     effect, variance, mixture = math.log1p(relative), standard_error**2, scale**2
     total = variance + mixture
     half = math.sqrt(variance * total / mixture * (2 * math.log(1 / alpha) + math.log(total / variance)))
     log_p = 0.5 * math.log(total / variance) - mixture * effect**2 / (2 * variance * total)
-    return math.exp(min(log_p, 0.0)), math.expm1(effect - half), math.expm1(effect + half)
+    upper = math.expm1(effect + half) if effect + half < math.log(_LARGEST_RATIO) else math.inf
+    return math.exp(min(log_p, 0.0)), math.expm1(effect - half), upper

@@ -165,6 +165,12 @@ def test_the_always_valid_interval_and_its_p_agree():
         assert exact_p == p
 
 
+def test_the_always_valid_interval_over_few_users_has_no_upper_end_instead_of_raising():
+    p, low, high = always_valid(0.2, 0.9, 0.05, math.log1p(0.005))
+    assert (p, high) == (pytest.approx(1.0, abs=0.05), math.inf)
+    assert -1 <= low < 0
+
+
 def test_the_always_valid_p_stays_above_alpha_as_often_as_promised_under_many_looks():
     rng = np.random.default_rng(3)
     steps = rng.normal(size=(1_000, 300)).cumsum(axis=1)
