@@ -1,8 +1,8 @@
 """`make test`: the tests on Sail, those that depend on the engine also on Apache Spark, and Dagster's daemon.
 
 Three pytest processes side by side: none of them fills its core all the time, and the daemon's tests mostly wait for
-its next tick. Sail's process has one pytest-xdist worker for each core. A file stays on one worker: its tests share a
-lakehouse. `--all` (`make test-all`) adds the tests marked `exhaustive`.
+its next tick. Sail's process has one pytest-xdist worker for each core, the daemon's has two. A file stays on one worker:
+its tests share a lakehouse. `--all` (`make test-all`) adds the tests marked `exhaustive`.
 """
 
 import argparse
@@ -26,6 +26,10 @@ def start_pytest(engine: str, arguments: list[str], output: IO[str] | None = Non
     return subprocess.Popen(command, env={**os.environ, "UMG_ENGINE": engine}, stdout=output, stderr=output)
 
 
+def _workers(count: int) -> list[str]:
+    return ["-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder"]
+
+
 def main() -> int:
     """Runs all three: Sail's output comes as it is, the others' after it.
 
@@ -34,8 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m umg_assets_tests", description="Runs the tests on both engines.")
     parser.add_argument("--all", action="store_true", help="run the tests marked exhaustive, too")
     but = "" if parser.parse_args().all else " and not exhaustive"
-    workers = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--no-loadscope-reorder"]
-    beside, missing = {"dagster's daemon": ("sail", ["-m", f"daemon{but}"])}, ""
+    beside, missing = {"dagster's daemon": ("sail", ["-m", f"daemon{but}", *_workers(2)])}, ""
     try:
         java_version()
         beside["spark"] = ("spark", ["-m", f"not daemon{but}"])
@@ -45,7 +48,7 @@ def main() -> int:
         logs = {name: stack.enter_context(tempfile.TemporaryFile("w+")) for name in beside}
         processes = {name: start_pytest(*command, logs[name]) for name, command in beside.items()}
         print("=== tests on sail ===", flush=True)
-        failed = start_pytest("sail", ["-m", f"not daemon{but}", *workers]).wait()
+        failed = start_pytest("sail", ["-m", f"not daemon{but}", *_workers(os.cpu_count() or 1)]).wait()
         for name, process in processes.items():
             failed = process.wait() or failed
             print(f"\n=== tests on {name} ===", flush=True)
