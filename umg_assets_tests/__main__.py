@@ -1,8 +1,8 @@
 """`make test`: the tests on Sail, those that depend on the engine also on Apache Spark, and Dagster's daemon.
 
-Three pytest processes side by side: none of them fills its core all the time, and the daemon's tests mostly wait for
-its next tick. Sail's process has one pytest-xdist worker for each core, the daemon's has two. A file stays on one worker:
-its tests share a lakehouse. `--all` (`make test-all`) adds the tests marked `exhaustive`.
+Three pytest processes side by side: none of them fills its core all the time. Sail's has a pytest-xdist worker for each
+core, the daemon's has two, which mostly wait for the next tick. A file stays on one worker: its tests share a lake.
+`--all` (`make test-all`) adds the tests marked `exhaustive`.
 """
 
 import argparse
