@@ -1,6 +1,8 @@
 """What Dagster loads: the definitions of the UMG_HOME that the environment names."""
 
 from umg_assets.build import build_definitions
+from umg_assets.settings.home import home_of, keep_private
 from umg_assets.settings.model import read_settings
 
+keep_private(home_of())
 defs = build_definitions(read_settings())

@@ -30,6 +30,7 @@ from umg_assets.resources.instance import (
     tags_of,
 )
 from umg_assets.resources.ledger import Ledger
+from umg_assets.resources.staging import clear_abandoned
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets.settings.model import Settings
 
@@ -101,6 +102,7 @@ class Runner:
         forced = self._forced(rebuild) if rebuild else {}
         with self._open() as instance:
             end_dead_runs(instance)
+            clear_abandoned(self._settings.home)
             if report.scan.withdrawn:
                 self._say(f"withdrawing {len(report.scan.withdrawn)} files")
             if report.scan.changed:

@@ -99,7 +99,10 @@ def _home(home: Path) -> Finding:
         return Finding("bad", "UMG_HOME", f"{home}: cannot write ({error.strerror}): set UMG_HOME, or chown {existing}")
     if not home.exists():
         return Finding("note", "UMG_HOME", f"{home}: not made yet (`umg init` makes it)")
-    return Finding("good", "UMG_HOME", f"{home}: can be written")
+    if home.stat().st_mode & 0o077:
+        text = f"{home}: can be written, and opened by others than its owner: chmod 700 {home}"
+        return Finding("note", "UMG_HOME", text)
+    return Finding("good", "UMG_HOME", f"{home}: can be written, and opened by its owner alone")
 
 
 def _spark(settings: Settings | None) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from umg_assets.cli.chart import chart_app
 from umg_assets.cli.console import Format, err, show
 from umg_assets.cli.experiment import experiment_app
 from umg_assets.cli.options import FormatOption, RangeOption, day_of, parsed
-from umg_assets.settings.home import home_of
+from umg_assets.settings.home import home_of, keep_private
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,6 +37,8 @@ def common(
     """Read the options that come before the command."""
     _state["debug"] = debug
     os.environ["UMG_HOME"] = str(home_of(home))
+    if tightened := keep_private(home_of()):
+        err.print(tightened, markup=False, soft_wrap=True)
 
 
 @app.command()

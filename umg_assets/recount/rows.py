@@ -15,6 +15,7 @@ import pyarrow.dataset as pa_dataset
 
 from umg_assets import tables
 from umg_assets.resources.reading import TableMissingError
+from umg_assets.resources.staging import staging_folder
 from umg_assets.settings.model import Settings
 from umg_assets.tables import Table
 
@@ -78,8 +79,7 @@ def recount(
     all their columns, so only hashes are held in memory (at most 1 GB; the rest goes to disk under home/staging).
     Raises TableMissingError where a column of the contract has not been added yet.
     """
-    staging = settings.home / "staging"
-    staging.mkdir(mode=0o700, exist_ok=True)
+    staging = staging_folder(settings.home)
     with tempfile.TemporaryDirectory(dir=staging) as folder, duckdb.connect(config={"temp_directory": folder}) as con:
         con.execute(f"set memory_limit = '{_MEMORY}'; set preserve_insertion_order = false; set TimeZone = 'UTC'")
         # DuckDB takes a raw table, whose size it does not know, for a small one

@@ -23,8 +23,10 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_
 from umg_assets import tables
 from umg_assets.resources.constraints import constrained
 from umg_assets.resources.delta_log import newest_version
+from umg_assets.resources.locks import no_writer, writing
 from umg_assets.resources.schema import create_table, migrate_table
 from umg_assets.resources.slices import Slice
+from umg_assets.resources.staging import staging_folder
 from umg_assets.tables import DELETED, Table
 
 _APPENDED = {"string": pa.string(), "date": pa.date32(), "timestamp": pa.timestamp("us", tz="UTC")}
@@ -170,7 +172,8 @@ class Lakehouse:
             )
 
         before = self.version(table)
-        _retried(write)()
+        with writing(self.path(table)):
+            _retried(write)()
         written = self._commit_since(table, before, userMetadata=mark)
         partitions = {**dict.fromkeys(replaced.partitions, 0), **written.rows}
         return replace(written, rows=partitions, seconds=time.monotonic() - started)
@@ -199,7 +202,8 @@ class Lakehouse:
 
         before = self.version(table)
         try:
-            _retried(write)()
+            with writing(self.path(table)):
+                _retried(write)()
         finally:
             self.spark.catalog.dropTempView(view)
         return replace(self._commit_since(table, before, operation="MERGE"), seconds=time.monotonic() - started)
@@ -208,8 +212,9 @@ class Lakehouse:
     def append(home: Path, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Appends rows to an append-only table in one commit, by delta-rs: no engine starts."""
         schema = pa.schema([pa.field(column.name, _APPENDED[column.type]) for column in table.columns])
-        path = home / "tables" / table.name
-        deltalake.write_deltalake(path, pa.Table.from_pylist([dict(row) for row in rows], schema=schema), mode="append")
+        path, data = home / "tables" / table.name, pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+        with writing(path):
+            deltalake.write_deltalake(path, data, mode="append")
 
     def _commit_since(self, table: Table, version: int, **marks: str) -> Commit:
         """Rows by partition of the first commit after `version` whose commitInfo holds the marks.
@@ -243,21 +248,24 @@ class Lakehouse:
 
     def compact(self, table: Table) -> dict[str, Any]:
         """Joins small files, by delta-rs; the rows stay the same. Returns delta-rs's metrics."""
-        return dict(deltalake.DeltaTable(self.path(table)).optimize.compact())
+        with writing(self.path(table)):
+            return dict(deltalake.DeltaTable(self.path(table)).optimize.compact())
 
     def vacuum(self, table: Table, keep: timedelta = timedelta(days=7)) -> list[str]:
-        """Deletes files that no version of the last `keep` needs, by delta-rs. Returns their paths."""
+        """Deletes files that no version of the last `keep` needs, by delta-rs. Returns their paths.
+
+        Files of that age that no version names go, too: a write that was killed has left them. Waits for writers of the
+        table, so that no file of a write under way is one of these.
+        """
         hours = int(keep.total_seconds() // 3600)
-        return deltalake.DeltaTable(self.path(table)).vacuum(
-            retention_hours=hours, dry_run=False, enforce_retention_duration=hours >= 168
-        )
+        with no_writer(self.path(table)):
+            return deltalake.DeltaTable(self.path(table)).vacuum(
+                retention_hours=hours, dry_run=False, enforce_retention_duration=hours >= 168, full=True
+            )
 
     def staging(self) -> Path:
-        """A new private directory for files on their way into a table."""
-        folder = self.home / "staging" / uuid.uuid4().hex
-        folder.mkdir(parents=True, mode=0o700)
-        folder.parent.chmod(0o700)
-        return folder
+        """A new private directory for files on their way into a table; see staging_folder."""
+        return staging_folder(self.home)
 
     def once(self, rows: DataFrame, folder: Path) -> DataFrame:
         """The rows, computed once: written to `folder`, a new directory under staging(), and read from there."""

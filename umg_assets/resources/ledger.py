@@ -16,7 +16,7 @@ import pyarrow as pa
 from umg_assets import clock, tables
 from umg_assets.planning.history import Entry, History
 from umg_assets.resources.delta_log import newest_version
-from umg_assets.resources.locks import exclusive
+from umg_assets.resources.locks import exclusive, writing
 from umg_assets.resources.reading import read_table, stored_columns
 from umg_assets.resources.schema import migrate_table
 
@@ -85,7 +85,8 @@ class Ledger:
                     }
                     for entry in numbered
                 ]
-                deltalake.write_deltalake(self._path, pa.Table.from_pylist(rows, schema=_SCHEMA), mode="append")
+                with writing(self._path):
+                    deltalake.write_deltalake(self._path, pa.Table.from_pylist(rows, schema=_SCHEMA), mode="append")
         return numbered
 
     def accept(self, held: Entry) -> None:

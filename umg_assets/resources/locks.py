@@ -1,8 +1,8 @@
-"""One writer at a time, among threads and processes of one machine."""
+"""Locks among threads and processes of one machine: one writer at a time; no clean-up while anybody writes."""
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 
@@ -15,3 +15,20 @@ def exclusive(file: Path) -> Iterator[None]:
     with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def writing(table: Path) -> Iterator[None]:
+    """While a table's directory is written. Any number of writers at once; waits while `no_writer` of it is held."""
+    with _writers_file(table).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+def no_writer(table: Path) -> AbstractContextManager[None]:
+    """While nobody on this machine is writing a table's directory: waits for those who are, and others wait for it."""
+    return exclusive(_writers_file(table))
+
+
+def _writers_file(table: Path) -> Path:
+    return table.with_name(f".{table.name}.writers")

@@ -1,6 +1,10 @@
-"""UMG_HOME: the directory of one lakehouse. Imports nothing, so commands that only read start fast."""
+"""UMG_HOME: the directory of one lakehouse, for its owner alone.
+
+Imports nothing of this package, so commands that only read start fast.
+"""
 
 import os
+import stat
 from pathlib import Path
 
 FILE_NAME = "umg.toml"
@@ -9,3 +13,20 @@ FILE_NAME = "umg.toml"
 def home_of(home: Path | None = None) -> Path:
     """UMG_HOME: `home` if not None, else from the environment, else ./umg_home; absolute."""
     return (home or Path(os.environ.get("UMG_HOME") or "umg_home")).absolute()
+
+
+def keep_private(home: Path) -> str | None:
+    """What this process creates from now on is its owner's alone (mode 0700, files 0600), and so is an existing home.
+
+    A directory without umg.toml or tables/ is no home yet, and stays as it is. Returns one sentence if the mode of the
+    home was another; None else, also where it belongs to somebody else (`umg doctor` says so then).
+    """
+    os.umask(0o077)
+    if not ((home / FILE_NAME).exists() or (home / "tables").exists()):
+        return None
+    status = home.stat()
+    others = stat.S_IMODE(status.st_mode) & 0o077
+    if not others or status.st_uid != os.geteuid():
+        return None
+    home.chmod(stat.S_IMODE(status.st_mode) & ~0o077)
+    return f"{home} could be opened by other users (mode {stat.S_IMODE(status.st_mode):04o}): now by its owner alone"

@@ -1,8 +1,11 @@
 """A slice is replaced whole or not at all, and a table keeps to its contract; on this process's engine."""
 
+import fcntl
 import json
+import os
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,7 +15,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from umg_assets import tables
+from umg_assets.resources import lakehouse as lakehouse_module
 from umg_assets.resources.lakehouse import CommitNotFoundError, Lakehouse
+from umg_assets.resources.locks import no_writer, writing
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import DAILY_TRACK_PLAYS, RAW_TRACKS, TOP_TRACKS_BY_COUNTRY, TRACKS, Column, Table
 from umg_assets_tests.processes import need_java, printed_by
@@ -400,6 +405,72 @@ def test_compacting_keeps_the_rows_and_old_versions_until_they_are_vacuumed(lake
     assert ("t1", "After") in stored(lakehouse, TRACKS, "track_id", "title")
 
 
+def test_a_vacuum_deletes_what_killed_writes_left_once_it_is_as_old_as_what_it_keeps(lakehouse: Lakehouse):
+    write_sums(lakehouse, [MONDAY], (MONDAY, "a", 1))
+    folder = lakehouse.path(DAILY_TRACK_PLAYS) / f"play_date={MONDAY}"
+    killed, young = folder / "part-killed.parquet", folder / "part-young.parquet"
+    for file in (killed, young):
+        file.write_bytes(b"written, and never committed")
+    week_ago = time.time() - timedelta(days=7, hours=1).total_seconds()
+    os.utime(killed, (week_ago, week_ago))
+    assert lakehouse.vacuum(DAILY_TRACK_PLAYS) == [str(killed.relative_to(lakehouse.path(DAILY_TRACK_PLAYS)))]
+    assert (killed.exists(), young.exists()) == (False, True)
+    assert stored_sums(lakehouse) == [(MONDAY, "a", 1)]
+
+
+def test_a_vacuum_waits_until_the_writes_of_its_table_have_ended(lakehouse: Lakehouse):
+    write_sums(lakehouse, [MONDAY], (MONDAY, "a", 1))
+    uncommitted = lakehouse.path(DAILY_TRACK_PLAYS) / f"play_date={MONDAY}" / "part-uncommitted.parquet"
+    vacuum = threading.Thread(target=lakehouse.vacuum, args=(DAILY_TRACK_PLAYS, timedelta(0)))
+    with writing(lakehouse.path(DAILY_TRACK_PLAYS)), writing(lakehouse.path(DAILY_TRACK_PLAYS)):
+        uncommitted.write_bytes(b"of a write under way")
+        vacuum.start()
+        vacuum.join(timeout=0.5)
+        assert (vacuum.is_alive(), uncommitted.exists()) == (True, True)
+        lakehouse.vacuum(TRACKS, timedelta(0))
+    vacuum.join()
+    assert not uncommitted.exists()
+    assert stored_sums(lakehouse) == [(MONDAY, "a", 1)]
+
+
+def test_slices_and_merges_are_written_as_a_writer_whom_a_vacuum_waits_for(
+    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+):
+    seen = []
+
+    def noting_the_lock(write: Callable[[], None]) -> Callable[[], None]:
+        def noted() -> None:
+            for table in (DAILY_TRACK_PLAYS, TRACKS):
+                with lakehouse.path(table).with_name(f".{table.name}.writers").open("w") as lock:
+                    try:
+                        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        seen.append(table.name)
+            write()
+
+        return noted
+
+    monkeypatch.setattr(lakehouse_module, "_retried", noting_the_lock)
+    write_sums(lakehouse, [MONDAY], (MONDAY, "a", 1))
+    merge_tracks(lakehouse, track("a", "A"))
+    assert seen == ["daily_track_plays", "tracks"]
+
+
+def test_looks_are_appended_and_tables_compacted_only_when_no_vacuum_is_under_way(lakehouse: Lakehouse):
+    write_sums(lakehouse, [MONDAY], (MONDAY, "a", 1))
+    row = {column.name: None for column in tables.READOUTS.columns}
+    append = threading.Thread(target=Lakehouse.append, args=(lakehouse.home, tables.READOUTS, [row]))
+    compact = threading.Thread(target=lakehouse.compact, args=(DAILY_TRACK_PLAYS,))
+    with no_writer(lakehouse.path(tables.READOUTS)), no_writer(lakehouse.path(DAILY_TRACK_PLAYS)):
+        for writer in (append, compact):
+            writer.start()
+            writer.join(timeout=0.5)
+            assert writer.is_alive()
+    for writer in (append, compact):
+        writer.join()
+    assert lakehouse.version(tables.READOUTS) == 1
+
+
 OTHER_ENGINE = """
 import sys
 from datetime import date
@@ -460,7 +531,7 @@ def test_only_the_owner_can_read_personal_tables_and_staging(lakehouse: Lakehous
         assert mode == 0o700 if table.personal else mode & 0o700 == 0o700, table.name
     personal = [table.name for table in tables.ALL if {"user_id", "text"} & set(table.names)]
     assert [table.name for table in tables.ALL if table.personal] == ["deliveries", *personal]
-    assert {path.stat().st_mode & 0o777 for path in (folder, folder.parent)} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in (folder, folder.parent, folder.parent.parent)} == {0o700}
     lakehouse.discard(folder)
     assert not folder.exists()
 
