@@ -193,3 +193,11 @@ def test_a_missing_landing_is_an_error_and_is_not_read_as_empty(home: Lake):
     (home.home / "landing").rmdir()
     with pytest.raises(LandingError, match="is not a directory"):
         scan_of(home)
+
+
+def test_landing_may_be_a_link_to_a_directory_that_the_exporter_owns(home: Lake, tmp_path: Path):
+    home.drop_plays("2026-03-02", [])
+    (name,) = [file.path for file in scan_of(home).changed]
+    home.settings.landing.rename(tmp_path / "delivered")
+    home.settings.landing.symlink_to(tmp_path / "delivered")
+    assert [file.path for file in scan_of(home).changed] == [name]
