@@ -13,7 +13,7 @@ from umg_assets.resources.launcher import process_is_gone
 from umg_assets_tests.daemon import Daemon, assert_same_as_fresh
 from umg_assets_tests.lake import Lake
 
-pytestmark = [pytest.mark.sail_enough, pytest.mark.daemon]
+pytestmark = [pytest.mark.sail_enough, pytest.mark.daemon, pytest.mark.exhaustive]
 
 DAYS = [date(2026, 10, 1) + timedelta(days=offset) for offset in range(45)]  # through 2026-11-14
 FIRST, LAST = DAYS[0].isoformat(), DAYS[-1].isoformat()
@@ -123,7 +123,6 @@ def test_a_backfill_of_a_range_of_days_is_one_run_and_leaves_the_tables_as_they_
     assert ui.lake.content() == content
 
 
-@pytest.mark.exhaustive
 def test_a_rectangle_of_months_and_markets_writes_its_charts_and_no_others(ui: Ui):
     content, version = ui.lake.content(), ui.lake.version("top_tracks_by_country")
     backfill = ui.launch({"top_tracks_by_country": ("AT|2026-10-01", "AT|2026-11-01")})
@@ -134,7 +133,6 @@ def test_a_rectangle_of_months_and_markets_writes_its_charts_and_no_others(ui: U
     assert written(ui.lake, "top_tracks_by_country", version) == {("AT", "2026-10-01"), ("AT", "2026-11-01")}
 
 
-@pytest.mark.exhaustive
 def test_a_backfill_of_the_whole_graph_is_one_run_a_partitioning_and_one_a_month_of_charts(ui: Ui):
     content = ui.lake.content()
     backfill = ui.launch(WHOLE_GRAPH)
@@ -147,7 +145,6 @@ def test_a_backfill_of_the_whole_graph_is_one_run_a_partitioning_and_one_a_month
     assert ui.lake.content() == content
 
 
-@pytest.mark.exhaustive
 def test_movements_and_exports_wait_for_a_backfill_of_their_upstream_and_see_a_file_that_lands_meanwhile(ui: Ui):
     (ui.lake.home / "stop_before_monthly_track_plays").touch()
     before = len(ui.daemon.runs())
@@ -172,7 +169,6 @@ def test_movements_and_exports_wait_for_a_backfill_of_their_upstream_and_see_a_f
     assert_same_as_fresh(ui.lake)
 
 
-@pytest.mark.exhaustive
 def test_after_a_canceled_and_a_failed_backfill_another_one_leaves_the_tables_as_they_were(ui: Ui):
     content = ui.lake.content()
     (ui.lake.home / "stop_before_sessions").touch()
@@ -195,7 +191,6 @@ def test_after_a_canceled_and_a_failed_backfill_another_one_leaves_the_tables_as
     assert ui.lake.content() == content
 
 
-@pytest.mark.exhaustive
 def test_a_run_that_waits_for_ever_but_listens_ends_at_its_maximum_runtime_and_is_retried(ui: Ui):
     (ui.lake.home / "stop_before_plays").touch()
     backfill = ui.launch({"plays": (FIRST, FIRST)}, max_runtime=MAX_RUNTIME)
@@ -210,7 +205,6 @@ def test_a_run_that_waits_for_ever_but_listens_ends_at_its_maximum_runtime_and_i
     assert "killing its process" not in messages
 
 
-@pytest.mark.exhaustive
 def test_a_run_that_hangs_is_killed_after_its_maximum_runtime_and_frees_its_pool_for_the_retry(ui: Ui):
     content = ui.lake.content()
     (ui.lake.home / "hang_before_plays").touch()

@@ -66,8 +66,13 @@ lines = st.lists(st.tuples(st.sampled_from(DAYS), st.sampled_from("ab"), st.inte
 writes = st.lists(st.tuples(st.booleans(), days, lines, st.booleans()), min_size=3, max_size=6)
 
 
-def check(spark_writer: subprocess.Popen[str], empty_home: Path, history: list) -> None:
-    """Makes the writes of a history; after each, the table holds the last write of each day that was not refused."""
+@pytest.mark.exhaustive
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(history=writes)
+def test_slices_of_many_histories_written_by_both_engines_hold_the_last_write_of_each_day(
+    spark_writer: subprocess.Popen[str], empty_home: Path, history: list
+):
+    """After each write of a history, the table holds the last write of each day that was not refused."""
     assert spark_writer.stdin
     assert spark_writer.stdout
     with TemporaryDirectory() as home:
@@ -89,20 +94,3 @@ def check(spark_writer: subprocess.Popen[str], empty_home: Path, history: list) 
                 expected.update({day: [row for row in inside if row[0] == day] for day in replaced})
             left = [(date.fromisoformat(day), track, plays) for rows in expected.values() for day, track, plays in rows]
             assert stored_sums(lakehouse) == sorted(left, key=repr)
-
-
-@settings(max_examples=3, deadline=None, derandomize=True)
-@given(history=writes)
-def test_slices_written_by_both_engines_in_turn_hold_the_last_write_of_each_day(
-    spark_writer: subprocess.Popen[str], empty_home: Path, history: list
-):
-    check(spark_writer, empty_home, history)
-
-
-@pytest.mark.exhaustive
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(history=writes)
-def test_slices_of_many_histories_written_by_both_engines_hold_the_last_write_of_each_day(
-    spark_writer: subprocess.Popen[str], empty_home: Path, history: list
-):
-    check(spark_writer, empty_home, history)
