@@ -11,18 +11,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
-import dagster as dg
 import deltalake
 
-from umg_assets.catalogue import Catalogue
 from umg_assets.cli.run import runner_of
-from umg_assets.graph import WHOLE
 from umg_assets.planning.history import History
-from umg_assets.resources.instance import report_materializations
 from umg_assets.resources.ledger import Ledger
-from umg_assets.resources.watermarks import data_version, read_watermarks
 from umg_assets.runner import Report
 from umg_assets.settings.model import Settings, read_settings
+from umg_assets_tests.instance import copy_history, instance_in_memory
 
 PLAY_COLUMNS = ("play_id", "user_id", "session_id", "track_id", "started_at", "played_ms", "country")
 USER_COLUMNS = ("user_id", "country", "age_group", "birth_date")
@@ -118,7 +114,7 @@ class Lake:
 
     def _open(self, home: Path, on_disk: bool) -> None:
         self.home = home
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance = instance_in_memory()
         self.on_disk = on_disk
 
     @classmethod
@@ -189,20 +185,12 @@ class Lake:
     def copied(self, home: Path) -> "Lake":
         """Another lakehouse with the same files and tables, to be changed.
 
-        Its Dagster instance knows the last materialization of every partition, unless this one's is on disk.
+        Its Dagster instance knows the same runs and events, unless this one's is on disk.
         """
         copy = Lake(home)
         shutil.copytree(self.home, home, symlinks=True, dirs_exist_ok=True, ignore=lambda *_: {"dagster", "truth"})
-        report_materializations(copy.instance, list(self._last_materializations()))
+        copy_history(self.instance, copy.instance)
         return copy
-
-    def _last_materializations(self) -> Iterator[dg.AssetMaterialization]:
-        catalogue = Catalogue.of(self.settings)
-        for name, watermarks in read_watermarks(self.instance, catalogue.planned).items():
-            for key, watermark in watermarks.items():
-                version = data_version(watermark, catalogue[name].definition_hash).value
-                tags = {"dagster/data_version": version}
-                yield dg.AssetMaterialization(name, partition=None if key == WHOLE else key, tags=tags)
 
     def content(self) -> dict[str, list[dict[str, Any]]]:
         """Every row of the tables built from the raw ones, by table."""

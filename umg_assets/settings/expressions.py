@@ -5,6 +5,7 @@ is run on both engines by umg_assets_tests/settings/test_expressions.py.
 """
 
 import difflib
+import functools
 import itertools
 from collections.abc import Iterator
 
@@ -44,8 +45,9 @@ _REFUSED = (exp.Star, exp.Alias, exp.Lambda, exp.Placeholder, exp.Parameter, exp
 _COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In)
 
 
+@functools.lru_cache(maxsize=1024)
 def parse_expression(text: str) -> exp.Expr:
-    """A Spark SQL expression over one record's columns, parsed.
+    """A Spark SQL expression over one record's columns, parsed; the same object for the same text.
 
     Raises ValueError with a hint for bad syntax; for a query, an aggregate or a window, since an expression sees one
     record; for a value that changes from run to run; and for a function on which the engines may differ.
@@ -104,6 +106,7 @@ def columns_of(text: str) -> list[str]:
     return list(dict.fromkeys(column.parts[0].name for column in parse_expression(text).find_all(exp.Column)))
 
 
+@functools.lru_cache(maxsize=1024)
 def check_over_text(text: str) -> None:
     """Raises ValueError if an expression over text columns calculates with one or compares one with a number.
 

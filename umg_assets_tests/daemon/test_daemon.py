@@ -20,7 +20,7 @@ from umg_assets_tests.daemon import PATIENCE, Daemon, assert_same_as_fresh, awai
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.processes import run_python
 
-pytestmark = [pytest.mark.sail_enough, pytest.mark.daemon]
+pytestmark = [pytest.mark.sail_enough]
 
 SETTINGS = "[automation]\nsensor_seconds = 1\nquiet_seconds = 3\n[thresholds]\nshrunk_percent = 20\n"
 USERS = [("u1", "AT", "", "2000-05-05"), ("u2", "DE", "", "1990-05-05")]

@@ -13,7 +13,7 @@ from umg_assets.resources.launcher import process_is_gone
 from umg_assets_tests.daemon import Daemon, assert_same_as_fresh
 from umg_assets_tests.lake import Lake
 
-pytestmark = [pytest.mark.sail_enough, pytest.mark.daemon, pytest.mark.exhaustive]
+pytestmark = [pytest.mark.sail_enough, pytest.mark.exhaustive]
 
 DAYS = [date(2026, 10, 1) + timedelta(days=offset) for offset in range(45)]  # through 2026-11-14
 FIRST, LAST = DAYS[0].isoformat(), DAYS[-1].isoformat()

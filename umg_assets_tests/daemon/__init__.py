@@ -51,7 +51,7 @@ class Daemon:
                     self._port,
                     self._module,
                     env=environment(self.lake.home),
-                    cwd=Path(__file__).parent.parent,
+                    cwd=Path(__file__).parents[2],
                     stdout=log,
                     stderr=log,
                     start_new_session=True,

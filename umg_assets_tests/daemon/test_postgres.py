@@ -15,7 +15,7 @@ from umg_assets.resources.instance import open_instance
 from umg_assets_tests.daemon import Daemon, free_port
 from umg_assets_tests.lake import Lake
 
-pytestmark = [pytest.mark.sail_enough, pytest.mark.daemon, pytest.mark.exhaustive]
+pytestmark = [pytest.mark.sail_enough, pytest.mark.exhaustive]
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
