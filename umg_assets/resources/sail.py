@@ -26,7 +26,8 @@ class Sail:
     """
 
     def __init__(self, temporary: Path | None) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="umg-sail-", dir=temporary))  # mode 0700
+        where = temporary if sail_server.HAS_PROC else None  # a socket's path must be short
+        self.directory = Path(tempfile.mkdtemp(prefix="umg-sail-", dir=where))  # mode 0700
         self.process = subprocess.Popen(
             [sys.executable, "-m", sail_server.__name__, str(self.directory)],
             stdin=subprocess.PIPE,
@@ -46,7 +47,7 @@ class Sail:
     def connect(self) -> SparkSession:
         """The session of this process."""
         os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"  # what SparkSession.builder.remote() sets
-        spark = ConnectSession.builder.channelBuilder(_Channel(self.directory / sail_server.SOCKET)).getOrCreate()
+        spark = ConnectSession.builder.channelBuilder(_Channel(sail_server.socket_path(self.directory))).getOrCreate()
         spark.client.set_retry_policies([_WhileItLives(self.process)])
         atexit.register(self._stop, spark, os.getpid())
         return spark  # pyright: ignore[reportReturnType]
@@ -63,14 +64,13 @@ class Sail:
 class _Channel(DefaultChannelBuilder):
     """A channel over a Unix socket. pyspark's own takes host names only."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: str) -> None:
         # gRPC would give the socket's path for the host, which Sail's HTTP/2 server refuses
         super().__init__("sc://localhost", channelOptions=[("grpc.default_authority", "localhost")])
-        self._directory = os.open(socket.parent, os.O_PATH | os.O_DIRECTORY)
-        self._target = f"unix:/proc/self/fd/{self._directory}/{socket.name}"  # a socket's path has at most 108 bytes
+        self._socket = socket
 
     def toChannel(self) -> grpc.Channel:  # noqa: N802 - pyspark calls it
-        return self._insecure_channel(self._target)
+        return self._insecure_channel(f"unix:{self._socket}")
 
 
 class _WhileItLives(DefaultPolicy):

@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import Thread
 
 SOCKET = "sail"
+HAS_PROC = Path("/proc/self/fd").is_dir()
 _LOOPBACK = "127.0.0.1"
 _BUFFER_BYTES = 1 << 20
 # <linux/sched.h>, <linux/sockios.h>, <linux/if.h>
@@ -38,15 +39,21 @@ def main(directory: Path) -> None:
     address = server.listening_address
     if address is None:
         raise RuntimeError("Sail did not start: its server listens nowhere")
-    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(f"/proc/self/fd/{descriptor}/{SOCKET}")  # a socket's path has at most 108 bytes
+    listener.bind(socket_path(directory))
     listener.listen()
     Thread(target=_forward, args=(listener, address), daemon=True).start()
     print(refusal, flush=True)
     sys.stdin.read()
     # Ends Sail's threads at once, which may be writing for a process that is gone, and only then removes.
     os.execvp("rm", ["rm", "-rf", "--", str(directory)])
+
+
+def socket_path(directory: Path) -> str:
+    """The path of the socket in this process: of the some 100 bytes that a socket's path may have, if there is /proc."""
+    if not HAS_PROC:
+        return str(directory / SOCKET)
+    return f"/proc/self/fd/{os.open(directory, os.O_RDONLY | os.O_DIRECTORY)}/{SOCKET}"
 
 
 def _why_no_namespace() -> str:
