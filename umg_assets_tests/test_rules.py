@@ -16,7 +16,9 @@ import umg_assets
 
 PACKAGE = Path(umg_assets.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-KNOW_THE_ENGINE = {"resources/engine.py", "resources/lakehouse.py"}
+SAIL = {"resources/sail.py", "resources/sail_server.py"}
+"""Sail's own process, and its client: nothing but engine.py imports them."""
+KNOW_THE_ENGINE = {"resources/engine.py", "resources/lakehouse.py", *SAIL}
 NAME_THE_ENGINE = {*KNOW_THE_ENGINE, "settings/model.py", "settings/template.py", "cli/doctor.py"}
 COMPARE_THE_ENGINE = {*KNOW_THE_ENGINE, "settings/model.py", "cli/doctor.py"}
 SESSION_ATTRIBUTES = ("builder", "getActiveSession", "sparkContext", "_jvm", "_jsc")
@@ -84,6 +86,12 @@ def test_every_module_that_a_rule_excepts_exists():
 def test_only_the_engine_and_the_lakehouse_import_an_engines_package():
     others = [module for module in MODULES if name_of(module) not in KNOW_THE_ENGINE]
     assert not breaches(others, imports_of_packages("pysail", "delta", "dagster_pyspark", "py4j"))
+
+
+def test_only_the_engine_imports_sails_process_and_its_client():
+    others = [module for module in MODULES if name_of(module) not in {"resources/engine.py", *SAIL}]
+    sails = "umg_assets.resources.sail"
+    assert not breaches(others, lambda module: [name for name in imports(module) if name.startswith(sails)])
 
 
 def test_only_those_two_the_settings_and_the_doctor_name_an_engine():

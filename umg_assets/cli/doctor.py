@@ -125,17 +125,20 @@ def _sources(settings: Settings) -> Iterator[Finding]:
     """The engine, a trial of every source on it, and the files of landing/ that no source takes."""
     from umg_assets.landing.scan import files_of
     from umg_assets.landing.source_trial import try_source
-    from umg_assets.resources.engine import session
+    from umg_assets.resources.engine import exposed, session
 
     if not settings.landing.is_dir():
         yield Finding("bad", "landing/", f"{settings.landing}: not a directory; `umg init` makes it")
         return
     try:
-        spark = session(settings.engine, settings.spark_master, settings.spark_remote)
+        spark = session(settings.engine, settings.spark_master, settings.spark_remote, settings.home)
     except Exception as error:
         yield Finding("bad", "engine", f"{settings.engine} does not start: {_first_line(error)}")
         return
     yield Finding("good", "engine", f"{settings.engine} starts")
+    if reason := exposed():
+        text = f"while a run lives, other users of this machine can read and write what it can ({reason})"
+        yield Finding("note", "engine", f"{text}: docs/operations.md, People's data")
     claimed: set[Path] = set()
     for kind in tables.KINDS:
         for position, source in enumerate(settings.sources.of(kind)):

@@ -9,6 +9,7 @@ import duckdb
 
 from umg_assets import tables
 from umg_assets.resources.reading import add_actions
+from umg_assets.resources.staging import staging_folder
 from umg_assets.settings.experiment import Experiment, Metric
 from umg_assets.settings.model import Settings
 from umg_assets.statistics.moments import SessionMoments, UserMoments
@@ -56,7 +57,7 @@ def past_windows(settings: Settings, experiment: Experiment, longest: int) -> li
     if newest is None or oldest is None:
         return []
     last = min(experiment.first_day - timedelta(days=1), newest - timedelta(days=1))
-    with duckdb.connect() as con:
+    with duckdb.connect(config={"temp_directory": str(staging_folder(settings.home))}) as con:
         table = deltalake.DeltaTable(settings.home / "tables" / tables.USER_DAYS.name)
         con.register("user_days", table.to_pyarrow_dataset())
         return list(_windows(con, experiment, last, oldest, longest))

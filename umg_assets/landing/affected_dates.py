@@ -9,8 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from umg_assets import tables
+from umg_assets.landing.chunk import Chunk, parts
 from umg_assets.landing.scan import LandingFile
-from umg_assets.landing.staging import Chunk, parts
 from umg_assets.planning.history import Entry, History, delivery_days_of
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.slices import Slice

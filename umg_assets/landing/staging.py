@@ -6,11 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.errors import AnalysisException
@@ -20,6 +18,7 @@ from pyspark.sql import functions as F
 from umg_assets import tables
 from umg_assets.files.parse import NOT_THE_FORMAT, Parsed, parse_file, records_as_text
 from umg_assets.files.rejects import refusal_text, rejects_table
+from umg_assets.landing.chunk import Chunk, StagedFile, query
 from umg_assets.landing.scan import LandingFile
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.settings.model import Settings, SettingsError
@@ -33,57 +32,6 @@ _MAX_FAILURES = 200
 _ARROW = {"string": pa.string(), "bigint": pa.int64(), "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC")}
 _log = logging.getLogger(__name__)
 REJECTS = pa.schema([("file", pa.int64()), ("record", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
-
-
-@dataclass(frozen=True)
-class StagedFile:
-    """A file of a chunk: its number in it, what parsing gave, and the Parquet file of its rows."""
-
-    number: int
-    file: LandingFile
-    parsed: Parsed
-    rows: Path
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Files parsed and typed, not yet in any table.
-
-    typed: by kind, a folder of Parquet files with the columns of `type_records`. rejects: a row for each record that
-    parsing or the expressions refuse: file (its number), record, reason, text.
-    """
-
-    files: tuple[StagedFile, ...]
-    typed: dict[Kind, Path]
-    rejects: pa.Table
-
-    def files_of(self, kind: Kind) -> list[StagedFile]:
-        """The files of a kind, without those refused whole."""
-        return [staged for staged in self.files if staged.file.kind == kind and staged.parsed.refused is None]
-
-    def counts(self) -> list[tuple[int, str, date | None, int]]:
-        """Numbers of typed rows: (file number, reason or '' for good rows, local date of plays and events, rows)."""
-        counts = []
-        for kind, folder in self.typed.items():
-            occurrence = tables.OCCURRENCES.get(kind)
-            # a bad record's date may be outside the years that Python has
-            day = f"case when reason is null then {occurrence.date} end" if occurrence else "null::date"
-            counts += duckdb.execute(
-                f"select _file, coalesce(reason, ''), {day}, count(*) from read_parquet(?) group by all order by all",
-                [f"{folder}/**/*.parquet"],
-            ).fetchall()
-        return counts
-
-    def user_ids(self) -> list[str]:
-        """The distinct user ids of its good plays, users and events."""
-        ids: set[str] = set()
-        for kind in self.typed.keys() - {"tracks"}:
-            rows = duckdb.execute(
-                "select distinct user_id from read_parquet(?) where reason is null",
-                [f"{self.typed[kind]}/**/*.parquet"],
-            ).fetchall()
-            ids |= {user_id for (user_id,) in rows}
-        return sorted(ids)
 
 
 def stage(files: Sequence[LandingFile], folder: Path, settings: Settings, lakehouse: Lakehouse) -> Chunk:
@@ -107,11 +55,6 @@ def stage(files: Sequence[LandingFile], folder: Path, settings: Settings, lakeho
             (path / "none").mkdir(parents=True)
             pq.write_table(_typed_schema(kind).empty_table(), path / "none" / "empty.parquet")
     return Chunk(tuple(staged), typed, pa.concat_tables([*map(_parsing_rejects, staged), *rejects]))
-
-
-def parts(typed: Path) -> list[str]:
-    """The directories of typed rows that an engine is to read."""
-    return [str(part) for part in sorted(typed.iterdir())]
 
 
 class _ColumnTypesError(Exception):
@@ -295,10 +238,11 @@ class _Typing:
         """The records that the expressions refuse, with their texts from the staged rows: the same on both engines."""
         if not any(self._folder.glob("*/*.parquet")):
             return REJECTS.empty_table()
-        rows = duckdb.execute(
+        rows = query(
+            self._folder,
             "select _file, record, reason from read_parquet(?) where reason <> ? and _file = any(?) order by all",
             [f"{self._folder}/**/*.parquet", FILTERED, list(self._staged)],
-        ).fetchall()
+        )
         by_file: dict[int, dict[int, str]] = {}
         for number, record, reason in rows:
             by_file.setdefault(number, {})[record] = reason

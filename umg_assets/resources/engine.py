@@ -1,11 +1,10 @@
 """The engine: one Spark session per process, embedded Sail or Apache Spark, started when a step first needs it.
 
-Together with resources/lakehouse.py the only module that knows which engine runs. Sail is a Spark Connect server in
-this process, without Java. Spark is local, a cluster (spark_master) or a Spark Connect server (spark_remote).
+Together with resources/lakehouse.py the only module that knows which engine runs. Sail is a Spark Connect server in a
+child process, without Java. Spark is local, a cluster (spark_master) or a Spark Connect server (spark_remote).
 """
 
 import atexit
-import functools
 import logging
 import os
 import re
@@ -25,6 +24,7 @@ from delta import configure_spark_with_delta_pip
 from pydantic import Field
 from pyspark.sql import SparkSession
 
+from umg_assets.resources.staging import staging_folder
 from umg_assets.settings.model import Settings
 
 DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
@@ -48,38 +48,62 @@ class EngineError(RuntimeError):
 class Engine(LazyPySparkResource):
     """dagster-pyspark's lazy resource, over Sail or Spark.
 
-    engine: sail or spark; master and remote: where Spark runs, local when both are None. `spark_session` starts the
-    engine once per process; it stops at exit. Raises EngineError when Java or the Delta jars are missing.
+    engine: sail or spark; master and remote: where Spark runs, local when both are None; home: UMG_HOME, in whose
+    staging/ the engine's temporary files lie (None: where the system's lie). `spark_session` starts the engine once per
+    process; it stops at exit. Raises EngineError when Java or the Delta jars are missing.
     """
 
     spark_config: dict[str, Any] = Field(default_factory=dict)
     engine: Literal["sail", "spark"] = "sail"
     master: str | None = None
     remote: str | None = None
+    home: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "Engine":
         """The engine that the settings name."""
-        return cls(engine=settings.engine, master=settings.spark_master, remote=settings.spark_remote)
+        return cls(
+            engine=settings.engine,
+            master=settings.spark_master,
+            remote=settings.spark_remote,
+            home=str(settings.home),
+        )
 
     def _init_session(self) -> None:
         if self._spark_session is None:
-            self._spark_session = session(self.engine, self.master, self.remote)
+            home = Path(self.home) if self.home else None
+            self._spark_session = session(self.engine, self.master, self.remote, home)
 
 
-@functools.cache
-def session(engine: str, master: str | None = None, remote: str | None = None) -> SparkSession:
+_sessions: dict[tuple[str, str | None, str | None], SparkSession] = {}
+_exposed: list[str] = []
+
+
+def session(
+    engine: str, master: str | None = None, remote: str | None = None, home: Path | None = None
+) -> SparkSession:
     """The process's session, in UTC and with ANSI off: a bad cast gives NULL and does not abort a slice.
 
-    Raises EngineError when the engine cannot start.
+    The first call starts the engine, its temporary files in `home`/staging. Raises EngineError when it cannot start.
     """
+    if (engine, master, remote) not in _sessions:
+        _sessions[engine, master, remote] = _start(engine, master, remote, staging_folder(home) if home else None)
+    return _sessions[engine, master, remote]
+
+
+def exposed() -> str:
+    """Why other users of this machine can reach the embedded engine that this process started; empty if they cannot."""
+    return " ".join(_exposed)
+
+
+def _start(engine: str, master: str | None, remote: str | None, temporary: Path | None) -> SparkSession:
     # Dagster's logging set-up enables pyspark's disabled logger, which prints a page of JSON, with data, per error.
     logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
     if engine == "sail":
-        spark = _start_sail()
+        spark = _start_sail(temporary)
         spark.conf.set(*_NO_CALL_SITES)
     else:
-        spark = _connect(remote) if remote else _start_spark(master)
+        spark = _connect(remote) if remote else _start_spark(master, temporary)
         for name, value in _SPARK_SQL.items():
             spark.conf.set(name, value)
     spark.conf.set("spark.sql.session.timeZone", "UTC")
@@ -87,24 +111,15 @@ def session(engine: str, master: str | None = None, remote: str | None = None) -
     return spark
 
 
-def _start_sail() -> SparkSession:
-    os.environ.setdefault("RUST_LOG", "error")
-    from pysail.spark import SparkConnectServer
+def _start_sail(temporary: Path | None) -> SparkSession:
+    from umg_assets.resources.sail import Sail
 
-    server = SparkConnectServer("127.0.0.1", 0)
-    server.start(background=True)
-    address = server.listening_address
-    if address is None:
-        raise EngineError("Sail did not start: its server listens nowhere")
-    _, port = address
-    spark = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").getOrCreate()
-
-    def stop() -> None:
-        spark.stop()
-        server.stop()
-
-    atexit.register(stop)
-    return spark
+    try:
+        sail = Sail(temporary)
+    except RuntimeError as error:
+        raise EngineError(str(error)) from error
+    _exposed.append(sail.exposed)
+    return sail.connect()
 
 
 def _connect(remote: str) -> SparkSession:
@@ -114,7 +129,7 @@ def _connect(remote: str) -> SparkSession:
     return spark
 
 
-def _start_spark(master: str | None) -> SparkSession:
+def _start_spark(master: str | None, temporary: Path | None) -> SparkSession:
     java_version()
     if master and master.startswith("spark://"):
         _reach(master, "no Spark master answers")
@@ -133,7 +148,11 @@ def _start_spark(master: str | None) -> SparkSession:
         .config("spark.driver.memory", os.environ.get("SPARK_DRIVER_MEMORY", "4g"))
     )
     if master is None:
-        builder = builder.config("spark.sql.shuffle.partitions", str(cores * 2))
+        builder = (
+            builder.config("spark.sql.shuffle.partitions", str(cores * 2))
+            .config("spark.authenticate", "true")  # its ports on the loopback answer this process alone
+            .config("spark.local.dir", str(temporary or tempfile.gettempdir()))
+        )
     _announce_download()
     with _jvm_log() as log:
         try:

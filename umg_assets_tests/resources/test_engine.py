@@ -48,11 +48,11 @@ def test_nothing_starts_until_a_step_needs_it(built_home: Path, named: str):
 import sys
 from pathlib import Path
 import umg_assets.definitions
-from umg_assets.resources.engine import session
+from umg_assets.resources.engine import _sessions
 from umg_assets.cli.run import runner_of
 from umg_assets.settings.model import read_settings
 report = runner_of(read_settings(Path(sys.argv[1])), print).bring_up_to_date()
-print(report.runs, session.cache_info().currsize, "pysail" in sys.modules)
+print(report.runs, len(_sessions), "umg_assets.resources.sail" in sys.modules)
 from pyspark import SparkContext
 print(SparkContext._gateway)
 """,
@@ -68,23 +68,31 @@ def test_a_process_has_one_session_whoever_asks(spark: SparkSession, engine: str
     assert all(resource.spark_session is spark for resource in resources)
 
 
-def test_the_engine_ends_with_its_process_and_leaves_no_log_behind(spark: SparkSession, engine: str, tmp_path: Path):
+def test_the_engine_ends_with_its_process_and_leaves_no_log_and_no_temporary_file(
+    spark: SparkSession, engine: str, tmp_path: Path
+):
     """`spark` only makes sure that this engine runs here."""
     output = printed_by(
         """
-import subprocess, sys
+import sys
+from pathlib import Path
 from pyspark import SparkContext
 from umg_assets.resources.engine import session
-spark = session(sys.argv[1])
+spark = session(sys.argv[1], home=Path(sys.argv[2]))
 gateway = SparkContext._gateway
-print(spark.range(3).count(), gateway.proc.pid if gateway else 0)
+names = {path.name.split("-")[0] for path in Path(sys.argv[2], "staging").glob("*/*/*")}
+closed = gateway and spark.sparkContext.getConf().get("spark.authenticate")
+print(spark.range(3).count(), gateway.proc.pid if gateway else 0, closed, *sorted(names))
 """,
         engine,
+        tmp_path / "home",
         env={"TMPDIR": str(tmp_path)},
     )
-    rows, java = output.split()
+    rows, java, closed, *temporary = output.split()
     assert rows == "3"
-    assert not list(tmp_path.glob("umg-spark-*.log"))
+    assert temporary == (["blockmgr", "spark"] if engine == "spark" else ["umg"])
+    assert closed == ("true" if engine == "spark" else "None"), "Spark's ports ask for a secret"
+    assert [path.name for path in tmp_path.rglob("*")] == ["home", "staging"]
     assert (java != "0") == (engine == "spark")
     for _ in range(300):
         if java == "0" or not Path("/proc", java, "cmdline").exists():

@@ -1,0 +1,77 @@
+"""A chunk: landing files parsed and typed, not yet in any table."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from umg_assets import tables
+from umg_assets.files.parse import Parsed
+from umg_assets.landing.scan import LandingFile
+from umg_assets.tables import Kind
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file of a chunk: its number in it, what parsing gave, and the Parquet file of its rows."""
+
+    number: int
+    file: LandingFile
+    parsed: Parsed
+    rows: Path
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Files parsed and typed, not yet in any table.
+
+    typed: by kind, a folder of Parquet files with the columns of `type_records`. rejects: a row for each record that
+    parsing or the expressions refuse: file (its number), record, reason, text.
+    """
+
+    files: tuple[StagedFile, ...]
+    typed: dict[Kind, Path]
+    rejects: pa.Table
+
+    def files_of(self, kind: Kind) -> list[StagedFile]:
+        """The files of a kind, without those refused whole."""
+        return [staged for staged in self.files if staged.file.kind == kind and staged.parsed.refused is None]
+
+    def counts(self) -> list[tuple[int, str, date | None, int]]:
+        """Numbers of typed rows: (file number, reason or '' for good rows, local date of plays and events, rows)."""
+        counts = []
+        for kind, folder in self.typed.items():
+            occurrence = tables.OCCURRENCES.get(kind)
+            # a bad record's date may be outside the years that Python has
+            day = f"case when reason is null then {occurrence.date} end" if occurrence else "null::date"
+            counts += query(
+                folder,
+                f"select _file, coalesce(reason, ''), {day}, count(*) from read_parquet(?) group by all order by all",
+                [f"{folder}/**/*.parquet"],
+            )
+        return counts
+
+    def user_ids(self) -> list[str]:
+        """The distinct user ids of its good plays, users and events."""
+        ids: set[str] = set()
+        for kind in self.typed.keys() - {"tracks"}:
+            rows = query(
+                self.typed[kind],
+                "select distinct user_id from read_parquet(?) where reason is null",
+                [f"{self.typed[kind]}/**/*.parquet"],
+            )
+            ids |= {user_id for (user_id,) in rows}
+        return sorted(ids)
+
+
+def parts(typed: Path) -> list[str]:
+    """The directories of typed rows that an engine is to read."""
+    return [str(part) for part in sorted(typed.iterdir())]
+
+
+def query(folder: Path, query: str, values: list) -> list[tuple]:
+    """DuckDB's rows for a query over staged files; what does not fit in memory goes beside `folder`."""
+    with duckdb.connect(config={"temp_directory": str(folder.with_name("spill"))}) as connection:
+        return connection.execute(query, values).fetchall()
