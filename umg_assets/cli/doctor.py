@@ -131,7 +131,7 @@ def _sources(settings: Settings) -> Iterator[Finding]:
         yield Finding("bad", "landing/", f"{settings.landing}: not a directory; `umg init` makes it")
         return
     try:
-        spark = session(settings.engine, settings.spark_master, settings.spark_remote, settings.home)
+        spark = session(settings.engine, settings.spark_master, settings.spark_remote)
     except Exception as error:
         yield Finding("bad", "engine", f"{settings.engine} does not start: {_first_line(error)}")
         return

@@ -50,7 +50,7 @@ def main(directory: Path) -> None:
 
 
 def socket_path(directory: Path) -> str:
-    """The path of the socket in this process: of the some 100 bytes that a socket's path may have, if there is /proc."""
+    """The path of the socket in this process: with /proc, shorter than the 100 bytes or so that one may have."""
     if not HAS_PROC:
         return str(directory / SOCKET)
     return f"/proc/self/fd/{os.open(directory, os.O_RDONLY | os.O_DIRECTORY)}/{SOCKET}"
