@@ -160,13 +160,22 @@ def doctor() -> None:
 
 
 @app.command()
-def dev(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the webserver.")] = 3000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than 127.0.0.1 need all options below.")
+    ] = "127.0.0.1",
+    tls_cert: Annotated[Path | None, typer.Option(help="TLS certificate (chain), PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="Who may enter: lines NAME:PASSWORD.")] = None,
+) -> None:
     """Serve Dagster's webserver and daemon over UMG_HOME, until Ctrl-C."""
+    from umg_assets.cli.access import Access
     from umg_assets.cli.serving import serve
     from umg_assets.settings.model import read_settings
 
     read_settings(home_of())
-    raise typer.Exit(serve(home_of(), port))
+    raise typer.Exit(serve(home_of(), port, Access(host, tls_cert, tls_key, password_file)))
 
 
 def _print_error(text: str) -> None:

@@ -1,4 +1,4 @@
-"""`umg dev`: Dagster's code server, webserver and daemon on the loopback interface, over UMG_HOME."""
+"""`umg dev`: Dagster's code server, webserver and daemon over UMG_HOME, on the loopback unless it is told otherwise."""
 
 import contextlib
 import signal
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from umg_assets.cli.access import Access
 from umg_assets.cli.console import out
 from umg_assets.resources.dagster_internals import DAEMON_MODULE, DagsterGrpcClient, DagsterUserCodeUnreachableError
 from umg_assets.resources.instance import open_instance
@@ -18,10 +19,13 @@ MODULE = "umg_assets.definitions"
 
 
 @contextlib.contextmanager
-def processes(home: Path, port: int | None, module: str = MODULE, **options: Any) -> Iterator[list[subprocess.Popen]]:
+def processes(
+    home: Path, port: int | None, module: str = MODULE, access: Access | None = None, **options: Any
+) -> Iterator[list[subprocess.Popen]]:
     """Starts a code server, a daemon and, with a port, a webserver; the caller ends them.
 
-    module: Python module that holds the definitions. options: passed on to Popen. Webserver and daemon share the code
+    module: Python module that holds the definitions. access: default: the loopback, and everyone who reaches it.
+    options: passed on to Popen. Webserver and daemon share the code
     server: otherwise each would start its own, and the daemon a new one every minute. They start once it answers,
     because a webserver that finds no code shows an error until somebody reloads it.
     """
@@ -33,7 +37,9 @@ def processes(home: Path, port: int | None, module: str = MODULE, **options: Any
         server = [*python, "dagster", "code-server", "start", "-m", module, "-s", str(socket), "--log-level", "warning"]
         others = [[*python, DAEMON_MODULE, "run", *location]]
         if port is not None:
-            others.append([*python, "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *location])
+            access = access or Access()
+            server_module = "umg_assets.cli.webserver" if access.is_guarded else "dagster_webserver"
+            others.append([*python, server_module, *access.options(), "-p", str(port), *location])
         started = [subprocess.Popen(server, **options)]
         _await_code(socket, started[0])
         started += [subprocess.Popen(command, **options) for command in others]
@@ -49,13 +55,17 @@ def _await_code(socket: Path, server: subprocess.Popen) -> None:
         time.sleep(0.2)
 
 
-def serve(home: Path, port: int) -> int:
-    """Starts all servers and waits; ends them all when one ends or on Ctrl-C. Returns the exit code."""
+def serve(home: Path, port: int, access: Access) -> int:
+    """Starts all servers and waits; ends them all when one ends or on Ctrl-C. Returns the exit code.
+
+    Raises AccessError, and starts nothing, when the access is not as it must be.
+    """
+    access.check()
     # a shell starts background jobs with SIGINT ignored: Dagster's servers would then never end
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
-    with processes(home, port) as started:
-        out.print(f"Dagster over {home}: http://127.0.0.1:{port} (Ctrl-C ends it)")
+    with processes(home, port, access=access) as started:
+        out.print(f"Dagster over {home}: {access.scheme}://{access.host}:{port} (Ctrl-C ends it)")
         return _wait_and_end_all(started)
 
 

@@ -15,9 +15,13 @@ it with the pinned and the installed one. What needs them, and what to look at o
 - `watermarks` reads the data version of every partition in one query: by DATA_VERSION_TAG, out of the events' tags.
 - `runner` reads from a BaseAssetGraph which checks block.
 - `cli.serving` starts DAEMON_MODULE and asks the code server whether it answers (DagsterGrpcClient,
-  DagsterUserCodeUnreachableError), before it starts what would otherwise show an error.
+  DagsterUserCodeUnreachableError), before it starts what would otherwise show an error. `cli.webserver` serves a
+  workspace as dagster-webserver does (`workspace_context`).
 """
 
+from typing import TYPE_CHECKING
+
+from dagster import DagsterInstance
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
@@ -41,6 +45,9 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._serdes import ConfigurableClassData
+
+if TYPE_CHECKING:
+    from dagster._core.workspace.context import WorkspaceProcessContext
 
 __all__ = [
     "ASSET_EVENTS",
@@ -70,6 +77,7 @@ __all__ = [
     "UserConfigSchema",
     "WorkerStatus",
     "create_engine",
+    "workspace_context",
 ]
 
 VERSION = "1.13.27"
@@ -77,3 +85,11 @@ VERSION = "1.13.27"
 
 DAEMON_MODULE = "dagster._daemon"
 """`python -m` starts Dagster's daemon with it, without the console script of an activated environment."""
+
+
+def workspace_context(instance: DagsterInstance, workspace: str) -> "WorkspaceProcessContext":
+    """What Dagster's webserver serves: the code locations of a workspace file, and an instance."""
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+    return WorkspaceProcessContext(instance, WorkspaceFileTarget([workspace]), version=VERSION)

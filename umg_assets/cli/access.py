@@ -1,0 +1,95 @@
+"""Who may reach the webserver: address, TLS and passwords, checked before anything starts."""
+
+import ipaddress
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class AccessError(ValueError):
+    """An option about access is wrong; the message says which, what was expected and what to do."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where the webserver listens and whom it lets in.
+
+    host: the address to listen on. certificate, key: PEM files of its TLS certificate (chain) and private key; None for
+    plain http. password_file: lines NAME:PASSWORD of those who may enter; None for everyone who reaches it.
+    """
+
+    host: str = "127.0.0.1"
+    certificate: Path | None = None
+    key: Path | None = None
+    password_file: Path | None = None
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether anything but Dagster's own webserver is needed."""
+        return bool(self.certificate or self.password_file)
+
+    @property
+    def scheme(self) -> str:
+        """https or http."""
+        return "https" if self.certificate else "http"
+
+    def options(self) -> list[str]:
+        """The options of `python -m umg_assets.cli.webserver` for it."""
+        files = {"--tls-cert": self.certificate, "--tls-key": self.key, "--password-file": self.password_file}
+        return ["-h", self.host, *(text for name, file in files.items() if file for text in (name, str(file)))]
+
+    def check(self) -> None:
+        """Raises AccessError for half a certificate, files that do not fit, and an open door to the network."""
+        if bool(self.certificate) != bool(self.key):
+            raise AccessError("--tls-cert and --tls-key belong together: expected both or neither, got one")
+        if self.certificate and self.key:
+            try:
+                ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(self.certificate, self.key)
+            except (OSError, ssl.SSLError) as error:
+                files = f"{self.certificate}, {self.key}"
+                reason = getattr(error, "strerror", None) or error
+                raise AccessError(
+                    f"{files}: expected PEM files of a certificate and its private key: {reason}"
+                ) from None
+        if self.password_file:
+            read_passwords(self.password_file)
+        if not _is_loopback(self.host) and not (self.certificate and self.password_file):
+            raise AccessError(
+                f"--host {self.host} lets the network in: expected --tls-cert, --tls-key and --password-file with it, "
+                "or 127.0.0.1 behind a reverse proxy (docs/operations.md)"
+            )
+
+
+def read_passwords(file: Path) -> dict[str, str]:
+    """The passwords by name, from lines NAME:PASSWORD; empty lines and lines that begin with # are skipped.
+
+    Raises AccessError when the file cannot be read, holds another line or nobody, or when others can open it.
+    """
+    try:
+        mode = file.stat().st_mode
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AccessError(f"{file}: expected a text file of lines NAME:PASSWORD: {reason}") from None
+    if mode & 0o077:
+        raise AccessError(f"{file} can be opened by others (mode {mode & 0o777:04o}): chmod 600 {file}")
+    passwords = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, colon, password = line.partition(":")
+        if not (name and colon and password):
+            raise AccessError(f"{file}, line {number}: expected NAME:PASSWORD, got something else")
+        passwords[name] = password
+    if not passwords:
+        raise AccessError(f"{file}: expected lines NAME:PASSWORD, found none: nobody could enter")
+    return passwords
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

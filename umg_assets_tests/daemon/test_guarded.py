@@ -1,0 +1,60 @@
+"""`umg dev` behind TLS and passwords, as a browser meets it."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
+
+from umg_assets_tests.cli.test_access import Certificate, basic
+from umg_assets_tests.daemon import PATIENCE, awaited, environment, free_port
+from umg_assets_tests.lake import Lake
+
+pytestmark = [pytest.mark.sail_enough, pytest.mark.exhaustive]
+
+
+def test_dagsters_pages_and_websockets_open_for_a_name_and_password_and_for_nobody_else(lake: Lake, tmp_path: Path):
+    certificate, port = Certificate(tmp_path), free_port()
+    passwords = tmp_path / "passwords"
+    passwords.write_text("ann:secret\n")
+    passwords.chmod(0o600)
+    files = ["--tls-cert", certificate.file, "--tls-key", certificate.key, "--password-file", passwords]
+    command = [sys.executable, "-m", "umg_assets", "dev", "--host", "0.0.0.0", "--port", str(port), *map(str, files)]
+    umg_dev = subprocess.Popen(command, env=environment(lake.home), start_new_session=True)
+
+    def status(path: str, headers: dict[str, str]) -> int:
+        request = urllib.request.Request(f"https://localhost:{port}{path}", headers=headers)
+        try:
+            return urllib.request.urlopen(request, timeout=30, context=certificate.trusting).status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def handshake(headers: dict[str, str]) -> int:
+        protocol = Subprotocol("graphql-ws")
+        address = f"wss://localhost:{port}/graphql"
+        try:
+            with connect(address, ssl=certificate.trusting, additional_headers=headers, subprotocols=[protocol]):
+                return 101
+        except InvalidStatus as refused:
+            return refused.response.status_code
+
+    known = basic("ann", "secret")
+    try:
+        assert awaited(lambda: status("/server_info", known) == 200)
+        assert status("/graphql?query=%7Bversion%7D", known) == 200
+        assert [status(path, {}) for path in ("/", "/server_info", "/graphql?query=%7Bversion%7D")] == [401, 401, 401]
+        assert (handshake(known), handshake({})) == (101, 403)
+        with pytest.raises((OSError, urllib.error.URLError)):
+            urllib.request.urlopen(f"http://localhost:{port}/server_info", timeout=30)
+    finally:
+        os.kill(umg_dev.pid, signal.SIGTERM)
+        umg_dev.wait(PATIENCE)
