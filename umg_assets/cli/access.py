@@ -53,7 +53,7 @@ class Access:
                 ) from None
         if self.password_file:
             read_passwords(self.password_file)
-        if not _is_loopback(self.host) and not (self.certificate and self.password_file):
+        if not is_loopback(self.host) and not (self.certificate and self.password_file):
             raise AccessError(
                 f"--host {self.host} lets the network in: expected --tls-cert, --tls-key and --password-file with it, "
                 "or 127.0.0.1 behind a reverse proxy (docs/operations.md)"
@@ -86,7 +86,8 @@ def read_passwords(file: Path) -> dict[str, str]:
     return passwords
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host name or an address is of this machine alone."""
     if host == "localhost":
         return True
     try:

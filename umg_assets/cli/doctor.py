@@ -12,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from umg_assets import tables
+from umg_assets.cli.connections import connections
 from umg_assets.cli.console import err, out
+from umg_assets.cli.volume import is_encrypted
 from umg_assets.settings.differences import differences
 from umg_assets.settings.model import Settings, SettingsError, read_settings
 
@@ -62,12 +64,13 @@ def examine(home: Path) -> bool:
 
 
 def findings(home: Path) -> Iterator[Finding]:
-    """Findings about Python, the home, its settings, Java, the engine, sources, landing/ and logs of looks, in order.
+    """Findings about Python, home and volume, settings, Java, connections, engine, sources, landing/ and logs of looks.
 
     If the settings are wrong, nothing that depends on them is examined.
     """
     yield _python()
     yield _home(home)
+    yield from _volume(home)
     try:
         settings = read_settings(home)
     except SettingsError as error:
@@ -79,6 +82,8 @@ def findings(home: Path) -> Iterator[Finding]:
     yield Finding("good", "settings", str(file) if file.exists() else f"the defaults ({file}: `umg init` writes one)")
     yield Finding("good", "time zone", f"{settings.time_zone}; markets {', '.join(settings.markets)}")
     yield from _spark(settings)
+    for connection in connections(home, settings.spark_remote, settings.spark_master):
+        yield Finding(*connection)
     yield from _sources(settings)
     yield from _look_logs(settings)
 
@@ -103,6 +108,19 @@ def _home(home: Path) -> Finding:
         text = f"{home}: can be written, and opened by others than its owner: chmod 700 {home}"
         return Finding("note", "UMG_HOME", text)
     return Finding("good", "UMG_HOME", f"{home}: can be written, and opened by its owner alone")
+
+
+def _volume(home: Path) -> Iterator[Finding]:
+    if not home.exists():
+        return
+    encrypted = is_encrypted(home)
+    if encrypted:
+        yield Finding("good", "volume", "encrypted")
+    elif encrypted is None:
+        yield Finding("note", "volume", "unknown whether it is encrypted: a file system without a device of its own")
+    else:
+        text = "not encrypted by this system (a disk's or a host's own encryption cannot be seen from here)"
+        yield Finding("note", "volume", f"{text}: docs/operations.md, People's data")
 
 
 def _spark(settings: Settings | None) -> Iterator[Finding]:

@@ -173,7 +173,10 @@ def _reach(url: str, otherwise: str) -> None:
     for host in hosts:
         with suppress(OSError), socket.create_connection((host.hostname or "", host.port or _CONNECT_PORT), timeout=5):
             return
-    raise EngineError(f"{otherwise} at {url}: start it or correct the setting (umg.toml, UMG_SPARK_MASTER or _REMOTE)")
+    shown = url.partition(";")[0]  # a token may follow
+    raise EngineError(
+        f"{otherwise} at {shown}: start it or correct the setting (umg.toml, UMG_SPARK_MASTER or _REMOTE)"
+    )
 
 
 @contextmanager

@@ -9,7 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg2
 import pytest
+import trustme
 
 from umg_assets.resources.instance import open_instance
 from umg_assets_tests.daemon import Daemon, free_port
@@ -21,8 +23,8 @@ BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 @pytest.fixture
-def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A PostgreSQL server on the loopback interface, in its own directory; DAGSTER_PG_URL names it."""
+def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A PostgreSQL server that takes TLS only, in its own directory; DAGSTER_PG_URL names it and its authority."""
     if not BINARIES:
         message = "PostgreSQL is missing: apt-get install postgresql"
         if os.environ.get("REQUIRE_POSTGRES") == "1":
@@ -42,21 +44,35 @@ def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         assert process.returncode == 0, process.stderr
 
     run("initdb", "-D", data, "-U", "umg", "--auth=trust", "-E", "UTF8")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost")
+    for name, pem in (("server.crt", issued.cert_chain_pems[0]), ("server.key", issued.private_key_pem)):
+        pem.write_to_path(folder / "data" / name)
+        (folder / "data" / name).chmod(0o600)
+        if root:
+            shutil.chown(folder / "data" / name, "postgres")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    (folder / "data" / "pg_hba.conf").write_text("local all all trust\nhostssl all all all trust\n")
+    options = f"-p {port} -c listen_addresses=localhost -c unix_socket_directories={folder} -c fsync=off -c ssl=on"
     run("pg_ctl", "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
     try:
-        run("createdb", "-h", "127.0.0.1", "-p", port, "-U", "umg", "dagster")
-        monkeypatch.setenv("DAGSTER_PG_URL", f"postgresql+psycopg2://umg:none@127.0.0.1:{port}/dagster")
+        run("createdb", "-h", str(folder), "-p", port, "-U", "umg", "dagster")
+        tls = f"sslmode=verify-full&sslrootcert={tmp_path}/ca.pem"
+        monkeypatch.setenv("DAGSTER_PG_URL", f"postgresql+psycopg2://umg:none@localhost:{port}/dagster?{tls}")
         yield
     finally:
         run("pg_ctl", "-D", data, "-m", "immediate", "stop")
         shutil.rmtree(folder)
 
 
-def test_umg_run_and_the_daemon_work_over_postgresql(postgres: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_umg_run_and_the_daemon_work_over_postgresql_with_tls(
+    postgres: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("UMG_ENGINE", "sail")
     lake = Lake(tmp_path / "home", on_disk=True)
     lake.configure("[automation]\nsensor_seconds = 1\nquiet_seconds = 1\n")
+    with pytest.raises(psycopg2.OperationalError, match="no encryption"):
+        psycopg2.connect(os.environ["DAGSTER_PG_URL"].replace("+psycopg2", "").replace("verify-full", "disable"))
     template = importlib.resources.files("umg_assets.deployment") / "dagster-postgres.yaml"
     (lake.home / "dagster").mkdir()
     (lake.home / "dagster" / "dagster.yaml").write_text(template.read_text())

@@ -1,0 +1,80 @@
+"""Connections of a lakehouse that leave the machine, and whether anyone on the way can read them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from umg_assets.cli.access import is_loopback
+
+POSTGRES = "DAGSTER_PG_URL"
+"""The variable that deployment/dagster-postgres.yaml names."""
+
+_VERIFIED = ("verify-full",)
+_ENCRYPTED = ("require", "verify-ca", *_VERIFIED)
+"""Values of libpq's sslmode: the others fall back to clear text."""
+
+
+class Connection(NamedTuple):
+    """A connection. state: good; note: encrypted, but whoever answers is believed; bad: clear text."""
+
+    state: Literal["good", "note", "bad"]
+    subject: str
+    text: str
+
+
+def connections(home: Path, spark_remote: str | None, spark_master: str | None) -> Iterator[Connection]:
+    """The connections to Spark and to PostgreSQL that go to other machines. Says no password and no token."""
+    if spark_remote:
+        yield from _spark_connect(spark_remote)
+    if spark_master:
+        yield from _spark_master(spark_master)
+    file = home / "dagster" / "dagster.yaml"
+    if POSTGRES in os.environ and file.exists() and POSTGRES in file.read_text(encoding="utf-8"):
+        yield from _postgres(os.environ[POSTGRES])
+
+
+def _spark_connect(remote: str) -> Iterator[Connection]:
+    address, *parameters = remote.removeprefix("sc://").split(";")
+    given = dict(parameter.partition("=")[::2] for parameter in parameters)
+    address = address.rstrip("/")
+    host = urlsplit(f"//{address}").hostname or ""
+    if is_loopback(host):
+        return
+    has_token = "token" in given or "SPARK_CONNECT_AUTHENTICATE_TOKEN" in os.environ
+    if not has_token and given.get("use_ssl", "").lower() != "true":
+        text = f"{host}: clear text over the network: expected sc://{address}/;use_ssl=true;token=..."
+        yield Connection("bad", "Spark Connect", text)
+    elif not has_token:
+        text = f"{host}: TLS, but no token: whoever reaches the server can read and write what it can"
+        yield Connection("note", "Spark Connect", text)
+    else:
+        yield Connection("good", "Spark Connect", f"{host}: TLS and a token")
+
+
+def _spark_master(master: str) -> Iterator[Connection]:
+    hosts = [urlsplit(f"//{part}").hostname or "" for part in master.partition("://")[2].split(",")]
+    if remote := [host for host in hosts if host and not is_loopback(host)]:
+        text = (
+            f"{', '.join(remote)}: clear text over the network unless spark.authenticate and "
+            "spark.network.crypto.enabled are set in spark-defaults.conf, here and on the cluster"
+        )
+        yield Connection("note", "Spark master", text)
+
+
+def _postgres(url: str) -> Iterator[Connection]:
+    parts = urlsplit(url)
+    given = parse_qs(parts.query)
+    host = parts.hostname or given.get("host", [""])[-1]
+    if not host or host.startswith("/") or is_loopback(host):
+        return
+    mode = given.get("sslmode", ["prefer"])[-1]
+    if mode not in _ENCRYPTED:
+        text = f"{host}: sslmode={mode} may send clear text over the network: expected verify-full in {POSTGRES}"
+        yield Connection("bad", "PostgreSQL", text)
+    elif mode not in _VERIFIED:
+        text = f"{host}: TLS, but sslmode={mode} believes any server: expected verify-full"
+        yield Connection("note", "PostgreSQL", text)
+    else:
+        yield Connection("good", "PostgreSQL", f"{host}: TLS, and the server's certificate is checked")
