@@ -188,7 +188,7 @@ class Lake:
         Its Dagster instance knows the same runs and events, unless this one's is on disk.
         """
         copy = Lake(home)
-        shutil.copytree(self.home, home, symlinks=True, dirs_exist_ok=True, ignore=lambda *_: {"dagster", "truth"})
+        shutil.copytree(self.home, home, symlinks=True, dirs_exist_ok=True, ignore=lambda *_: {"dagster", "staging", "truth"})
         copy_history(self.instance, copy.instance)
         return copy
 
