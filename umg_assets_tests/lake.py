@@ -188,7 +188,8 @@ class Lake:
         Its Dagster instance knows the same runs and events, unless this one's is on disk.
         """
         copy = Lake(home)
-        shutil.copytree(self.home, home, symlinks=True, dirs_exist_ok=True, ignore=lambda *_: {"dagster", "staging", "truth"})
+        left_out = {"dagster", "staging", "truth"}
+        shutil.copytree(self.home, home, symlinks=True, dirs_exist_ok=True, ignore=lambda *_: left_out)
         copy_history(self.instance, copy.instance)
         return copy
 

@@ -24,12 +24,15 @@ class Connection(NamedTuple):
     text: str
 
 
-def connections(home: Path, spark_remote: str | None, spark_master: str | None) -> Iterator[Connection]:
-    """The connections to Spark and to PostgreSQL that go to other machines. Says no password and no token."""
-    if spark_remote:
-        yield from _spark_connect(spark_remote)
-    if spark_master:
-        yield from _spark_master(spark_master)
+def connections(home: Path, remote: str | None, master: str | None) -> Iterator[Connection]:
+    """The connections to Spark and to PostgreSQL that go to other machines. Says no password and no token.
+
+    remote, master: the settings spark_remote and spark_master.
+    """
+    if remote:
+        yield from _spark_connect(remote)
+    if master:
+        yield from _spark_master(master)
     file = home / "dagster" / "dagster.yaml"
     if POSTGRES in os.environ and file.exists() and POSTGRES in file.read_text(encoding="utf-8"):
         yield from _postgres(os.environ[POSTGRES])
