@@ -40,7 +40,7 @@ def connections(home: Path, remote: str | None, master: str | None) -> Iterator[
 
 def _spark_connect(remote: str) -> Iterator[Connection]:
     address, *parameters = remote.removeprefix("sc://").split(";")
-    given = dict(parameter.partition("=")[::2] for parameter in parameters)
+    given = {name: value for name, _, value in (parameter.partition("=") for parameter in parameters)}
     address = address.rstrip("/")
     host = urlsplit(f"//{address}").hostname or ""
     if is_loopback(host):
