@@ -43,6 +43,12 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], form: Format
         print(json.dumps(plain, default=_plain, ensure_ascii=False, indent=1))
 
 
+def show_lines(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Prints each row as a line of JSON (dates as ISO text)."""
+    for row in rows:
+        print(json.dumps(row, default=_plain, ensure_ascii=False))
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """A rich table with one line per row. Numbers are right-aligned with thousands separators, long texts cut."""
     printed = Table(

@@ -120,7 +120,7 @@ def _volume(home: Path) -> Iterator[Finding]:
         yield Finding("note", "volume", "unknown whether it is encrypted: a file system without a device of its own")
     else:
         text = "not encrypted by this system (a disk's or a host's own encryption cannot be seen from here)"
-        yield Finding("note", "volume", f"{text}: docs/operations.md, People's data")
+        yield Finding("note", "volume", f"{text}: docs/privacy.md")
 
 
 def _spark(settings: Settings | None) -> Iterator[Finding]:
@@ -156,7 +156,7 @@ def _sources(settings: Settings) -> Iterator[Finding]:
     yield Finding("good", "engine", f"{settings.engine} starts")
     if reason := exposed():
         text = f"while a run lives, other users of this machine can read and write what it can ({reason})"
-        yield Finding("note", "engine", f"{text}: docs/operations.md, People's data")
+        yield Finding("note", "engine", f"{text}: docs/privacy.md")
     claimed: set[Path] = set()
     for kind in tables.KINDS:
         for position, source in enumerate(settings.sources.of(kind)):

@@ -136,6 +136,23 @@ def quarantine(
         show(rows[:limit], columns, form, f"The first {min(limit, len(rows))} of them")
 
 
+@app.command("export-user")
+def export_user(
+    file: Annotated[
+        Path, typer.Option("--from", metavar="FILE", help="User ids, one a line; default: standard input.")
+    ] = Path("-"),
+) -> None:
+    """Print everything held of users, as JSON lines: an id is never an argument, which other users of a machine see."""
+    from umg_assets.cli.console import show_lines
+    from umg_assets.cli.person import held_of, read_ids
+
+    for user_id in read_ids(file):
+        rows = list(held_of(home_of(), user_id))
+        show_lines({"user_id": user_id, **row} for row in rows)
+        if not rows:
+            err.print(f"nothing is held of {user_id}", markup=False, soft_wrap=True)
+
+
 @app.command()
 def reconcile(
     against: Annotated[Path | None, typer.Option(help="A published list: a CSV or TSV with counts a track.")] = None,
