@@ -44,6 +44,7 @@ def main(directory: Path) -> None:
     listener.listen()
     Thread(target=_forward, args=(listener, address), daemon=True).start()
     print(refusal, flush=True)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads this one any more
     sys.stdin.read()
     # Ends Sail's threads at once, which may be writing for a process that is gone, and only then removes.
     os.execvp("rm", ["rm", "-rf", "--", str(directory)])
