@@ -80,7 +80,7 @@ def imports_of_packages(*packages: str) -> Callable[[Path], list[str]]:
 
 
 def test_every_module_that_a_rule_excepts_exists():
-    assert {*NAME_THE_ENGINE, *COMPARE_THE_ENGINE} <= {name_of(module) for module in MODULES}
+    assert {*NAME_THE_ENGINE, *COMPARE_THE_ENGINE, *NOT_OF_A_LAKE} <= {name_of(module) for module in MODULES}
 
 
 def test_only_the_engine_and_the_lakehouse_import_an_engines_package():
@@ -110,6 +110,22 @@ def test_only_the_engine_creates_a_session_or_asks_which_engine_runs():
                     yield f"{node.lineno}: {ast.unparse(node)}"
 
     assert not breaches([module for module in MODULES if name_of(module) not in KNOW_THE_ENGINE], session_calls)
+
+
+NOT_OF_A_LAKE = {"generator/truth.py", "files/sample.py", "experiments/file_table.py"}
+"""Modules that give DuckDB made-up data, a file's beginning, or a file that its owner names: none of a lakehouse's."""
+
+
+def test_duckdb_over_a_lakehouse_spills_to_staging():
+    def elsewhere(module: Path) -> Iterator[str]:
+        for node in nodes(module):
+            if not (isinstance(node, ast.Call) and ast.unparse(node.func).startswith("duckdb.")):
+                continue
+            given = [ast.unparse(keyword.value) for keyword in node.keywords if keyword.arg == "config"]
+            if not any("temp_directory" in config for config in given):
+                yield f"{node.lineno}: {ast.unparse(node)}"
+
+    assert not breaches([module for module in MODULES if name_of(module) not in NOT_OF_A_LAKE], elsewhere)
 
 
 def test_an_engine_reads_only_parquet_and_delta_so_that_both_see_the_same_rows():
