@@ -18,6 +18,10 @@ FOR_FEW_ROWS = {
 """For Apache Spark: interpreting a plan over a few rows is faster than generating and compiling its Java."""
 
 
+PATIENCE = 1_800
+"""Seconds until a process is given up: not a bound on speed. A busy machine takes 600 for a cluster's run."""
+
+
 def own_environment() -> dict[str, str]:
     """The environment without UMG_... and what this process's engine has added."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("UMG_", "SPARK_", "PYSPARK_"))}
@@ -31,7 +35,7 @@ def run_python(code: str, *arguments: object, env: dict[str, str] | None = None)
         cwd=Path(__file__).parent.parent,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=PATIENCE,
         check=False,
     )
 

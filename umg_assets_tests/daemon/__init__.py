@@ -25,11 +25,9 @@ from umg_assets.resources.instance import open_instance
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import own_environment
+from umg_assets_tests.processes import PATIENCE, own_environment
 
 DEFINITIONS = "umg_assets.definitions"
-PATIENCE = 900
-"""Seconds until a test gives up waiting: not a bound on speed."""
 
 
 class Daemon:

@@ -16,9 +16,9 @@ from dagster import AssetKey, DagsterRunStatus
 
 from umg_assets.calendar import utc_today
 from umg_assets.resources.instance import open_instance
-from umg_assets_tests.daemon import PATIENCE, Daemon, assert_same_as_fresh, awaited, environment, free_port
+from umg_assets_tests.daemon import Daemon, assert_same_as_fresh, awaited, environment, free_port
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import run_python
+from umg_assets_tests.processes import PATIENCE, run_python
 
 pytestmark = [pytest.mark.sail_enough]
 

@@ -14,8 +14,9 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from umg_assets_tests.cli.test_access import Certificate, basic
-from umg_assets_tests.daemon import PATIENCE, awaited, environment, free_port
+from umg_assets_tests.daemon import awaited, environment, free_port
 from umg_assets_tests.lake import Lake
+from umg_assets_tests.processes import PATIENCE
 
 pytestmark = [pytest.mark.sail_enough, pytest.mark.exhaustive]
 

@@ -1,7 +1,6 @@
 """Embedded Sail: a child process that no other user reaches, and that ends with the process it works for."""
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import own_environment, run_python
+from umg_assets_tests.processes import PATIENCE, own_environment, run_python
 
 STARTED = """
 import os, sys
@@ -169,8 +168,13 @@ def test_the_server_ends_with_a_process_that_is_killed_and_takes_its_temporary_f
 
 
 def test_a_process_whose_server_was_killed_fails_at_once(tmp_path: Path):
-    """pyspark itself would try again for ten minutes, and `run_python` would not wait for it."""
-    code = STARTED + f"os.kill(server.process.pid, {signal.SIGKILL:d})\nspark.range(4).count()"
-    done = run_python(code, tmp_path / "home")
+    """pyspark itself would try again for ten minutes: an alarm would end the process before that."""
+    code = f"""
+import signal
+os.kill(server.process.pid, signal.SIGKILL)
+signal.alarm({PATIENCE // 6})
+spark.range(4).count()
+"""
+    done = run_python(STARTED + code, tmp_path / "home")
     assert done.returncode == 1
     assert "UNAVAILABLE" in done.stderr, done.stderr
