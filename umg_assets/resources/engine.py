@@ -86,9 +86,10 @@ def session(
 
     The first call starts the engine, its temporary files in `home`/staging. Raises EngineError when it cannot start.
     """
-    if (engine, master, remote) not in _sessions:
-        _sessions[engine, master, remote] = _start(engine, master, remote, staging_folder(home) if home else None)
-    return _sessions[engine, master, remote]
+    where = (engine, master, remote) if engine == "spark" else (engine, None, None)
+    if where not in _sessions:
+        _sessions[where] = _start(*where, staging_folder(home) if home else None)
+    return _sessions[where]
 
 
 def exposed() -> str:

@@ -16,6 +16,9 @@ from pyspark.sql.connect.session import SparkSession as ConnectSession
 
 from umg_assets.resources import sail_server
 
+_IDLE, _A_YEAR = "SAIL_SPARK__SESSION_TIMEOUT_SECS", 365 * 24 * 3600
+"""Sail ends a session after 15 minutes without a command; a run may parse files, or wait, for longer than that."""
+
 
 class Sail:
     """One running server, until this process ends.
@@ -33,7 +36,7 @@ class Sail:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={"RUST_LOG": "error", **os.environ, "TMPDIR": str(self.directory)},
+            env={"RUST_LOG": "error", **os.environ, "TMPDIR": str(self.directory), _IDLE: str(_A_YEAR)},
             start_new_session=True,  # Ctrl-C is for the process that works with it
         )
         assert self.process.stdout

@@ -178,3 +178,15 @@ spark.range(4).count()
     done = run_python(STARTED + code, tmp_path / "home")
     assert done.returncode == 1
     assert "UNAVAILABLE" in done.stderr, done.stderr
+
+
+def test_a_session_outlasts_the_time_after_which_sail_ends_an_idle_one():
+    code = """
+import time
+from umg_assets.resources.engine import session
+spark = session("sail")
+time.sleep(5)
+print(spark.conf.get("spark.sql.session.timeZone"), spark.sql("select cast('x' as int)").first()[0])
+"""
+    done = run_python(code, env={"SAIL_SPARK__SESSION_TIMEOUT_SECS": "1"})
+    assert done.stdout == "UTC None\n", done.stderr
