@@ -13,6 +13,7 @@ from dagster._core.instance import InstanceType
 from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
 from dagster._core.run_coordinator import DefaultRunCoordinator
 from dagster._core.storage.event_log import InMemoryEventLogStorage
+from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.storage.root import TemporaryLocalArtifactStorage
 from dagster._core.storage.runs import InMemoryRunStorage
@@ -25,7 +26,6 @@ class _EventLog(InMemoryEventLogStorage):
     def __init__(self) -> None:
         super().__init__()
         self._thread = threading.get_ident()
-        self._tables: set[str] = set()
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:
@@ -37,9 +37,7 @@ class _EventLog(InMemoryEventLogStorage):
             yield self._held_conn
 
     def has_table(self, table_name: str) -> bool:
-        if table_name not in self._tables and super().has_table(table_name):
-            self._tables.add(table_name)
-        return table_name in self._tables
+        return table_name in SqlEventLogStorageMetadata.tables  # all of them are created
 
     def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
         return True  # of this version's schema

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from dagster_pyspark import LazyPySparkResource
@@ -26,6 +26,9 @@ from pyspark.sql import SparkSession
 
 from umg_assets.resources.staging import staging_folder
 from umg_assets.settings.model import Settings
+
+if TYPE_CHECKING:
+    from umg_assets.resources.sail import Sail
 
 DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
 _JAVA_VERSIONS = (17, 21)
@@ -76,7 +79,7 @@ class Engine(LazyPySparkResource):
 
 
 _sessions: dict[tuple[str, str | None, str | None], SparkSession] = {}
-_exposed: list[str] = []
+_sails: list["Sail"] = []
 
 
 def session(
@@ -94,7 +97,7 @@ def session(
 
 def exposed() -> str:
     """Why other users of this machine can reach the embedded engine that this process started; empty if they cannot."""
-    return " ".join(_exposed)
+    return " ".join(sail.exposed for sail in _sails)
 
 
 def _start(engine: str, master: str | None, remote: str | None, temporary: Path | None) -> SparkSession:
@@ -119,7 +122,7 @@ def _start_sail(temporary: Path | None) -> SparkSession:
         sail = Sail(temporary)
     except RuntimeError as error:
         raise EngineError(str(error)) from error
-    _exposed.append(sail.exposed)
+    _sails.append(sail)
     return sail.connect()
 
 

@@ -16,16 +16,10 @@ from umg_assets_tests.processes import PATIENCE, own_environment, run_python
 STARTED = """
 import os, sys
 from pathlib import Path
-from umg_assets.resources import engine, sail
-servers = []
-start = sail.Sail.__init__
-def remember(self, temporary):
-    start(self, temporary)
-    servers.append(self)
-sail.Sail.__init__ = remember
+from umg_assets.resources import engine
 spark = engine.session("sail", None, None, Path(sys.argv[1]))
 assert spark.range(3).count() == 3
-(server,) = servers
+(server,) = engine._sails
 print(server.process.pid, server.directory, engine.exposed(), sep="\\n", flush=True)
 """
 
