@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from umg_assets import tables
-from umg_assets.landing.user_keys import UserKeys
+from umg_assets.privacy.keys import UserKeys
 from umg_assets.resources.reading import TableMissingError, datafusion_literal, query
 
 STANDARD_INPUT = Path("-")

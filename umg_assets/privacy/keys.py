@@ -1,4 +1,4 @@
-"""user_key: HMAC-SHA256 of user_id under a key that is created once and copied to other machines."""
+"""The lakehouse's key: user_key is HMAC-SHA256 of user_id under it; other keys are derived from it."""
 
 import hmac
 import os
@@ -6,6 +6,9 @@ import secrets
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_BYTES = 32
 
@@ -45,6 +48,13 @@ class UserKeys:
         """
         key = self._key()
         return [hmac.digest(key, user_id.encode(), "sha256").hex() for user_id in user_ids]
+
+    def derived(self, label: str, length: int = KEY_BYTES) -> bytes:
+        """A key for another purpose than user_key: HKDF-SHA256 (RFC 5869) of the key file's key, the label as info.
+
+        Raises KeyFileError when the key file is missing or holds no key.
+        """
+        return HKDF(SHA256(), length, salt=None, info=label.encode()).derive(self._key())
 
     def _key(self) -> bytes:
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from umg_assets.landing.user_keys import KeyFileError, UserKeys
+from umg_assets.privacy.keys import KeyFileError, UserKeys
 
 
 def test_a_user_key_is_hmac_sha256_of_the_user_id_under_the_key_in_the_file(tmp_path: Path):

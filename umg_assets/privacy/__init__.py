@@ -1,0 +1,1 @@
+"""Privacy: the key file, the keys derived from it, what is sealed with them, and who has been forgotten."""
