@@ -115,6 +115,7 @@ DELIVERIES = Table(
         "chart_dates | array<date> | days of which only the window charts are affected (a new name in them)",
         "recorded_at | timestamp | when the entry was written",
         "generation | bigint | number of the landing that first brought this content of the file; NULL is 0",
+        "suppressed | bigint | records of people who have been forgotten, which did not land; NULL is 0",
     ),
     key=("sequence",),
     personal=True,

@@ -73,6 +73,7 @@ def _metadata(entries: list[Entry], withdrawn: int, commit: Commit | None) -> di
         "records_read": sum(entry.records for entry in entries),
         "rows_landed": sum(entry.landed for entry in entries),
         "records_filtered": sum(entry.filtered for entry in entries),
+        "records_suppressed": sum(entry.suppressed for entry in entries),
         "records_quarantined": sum(reasons.values()),
         **{f"quarantined_{reason}": count for reason, count in sorted(reasons.items())},
         **(commit.metadata if commit else {}),

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import dagster as dg
 
 from umg_assets.checks.charts import RANK_CHECKS
-from umg_assets.checks.deliveries import newest_delivery, newest_play, quarantine_share
+from umg_assets.checks.deliveries import newest_delivery, newest_play, no_file_names_the_forgotten, quarantine_share
 from umg_assets.checks.experiments import build_experiment_checks
 from umg_assets.checks.plays import (
     SUM_CHECKS,
@@ -20,7 +20,15 @@ from umg_assets.settings.model import Settings
 
 NEWEST = [newest_delivery, newest_play]
 """How old the newest day is: with each run of its asset, and every day, when nothing runs because nothing comes."""
-OF_RUNS = [quarantine_share, known_users_and_tracks, usual_volume, copies_are_of_one_play, *SUM_CHECKS, *RANK_CHECKS]
+OF_RUNS = [
+    quarantine_share,
+    no_file_names_the_forgotten,
+    known_users_and_tracks,
+    usual_volume,
+    copies_are_of_one_play,
+    *SUM_CHECKS,
+    *RANK_CHECKS,
+]
 """Checks of what a run has written: they run with their asset and read no more than the run's partitions."""
 WHOLE_TABLES = [play_id_repeated_beyond_the_window, counted_again, rows_counted_again, as_published]
 """Checks that read whole tables: they run in a job of their own, not after each run."""

@@ -12,6 +12,8 @@ from umg_assets.landing.outcome import SourceOutcome
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings
 
+_FILES = 20
+
 
 @dg.asset_check(asset="quarantine", blocking=False)
 def quarantine_share(
@@ -58,6 +60,20 @@ def newest_play(settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[L
     today = local_today(settings.time_zone)
     days = [day for entry in ledger.read().standing("plays") for day in entry.brought if day <= today]
     return _newest(days, zoneinfo.ZoneInfo(settings.time_zone), settings.freshness.plays_hours, "play", "plays_hours")
+
+
+@dg.asset_check(asset=tables.DELIVERIES.name, blocking=False)
+def no_file_names_the_forgotten(ledger: dg.ResourceParam[Ledger]) -> dg.AssetCheckResult:
+    """No delivered file holds records of people who have been forgotten. Such records did not land."""
+    files = {entry.path: entry.suppressed for entry in ledger.read().delivered() if entry.suppressed}
+    return verdict(
+        not files,
+        expected="no record of a person who has been forgotten",
+        seen=f"{sum(files.values())} such records in {len(files)} files"
+        + (f", e.g. {min(files)}; none of them landed" if files else ""),
+        todo="tell the exporter, and have the files delivered anew without them",
+        files=dict(sorted(files.items())[:_FILES]),
+    )
 
 
 def _newest(days: list[date], zone: tzinfo, limit: int, what: str, setting: str) -> dg.AssetCheckResult:

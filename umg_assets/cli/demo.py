@@ -148,14 +148,15 @@ def show_outcome(settings: Settings) -> None:
     _show_windows(home)
     history = Ledger(home).read()
     rows = conservation(history)
-    columns = ("source", "files", "records_read", "landed", "quarantined", "filtered")
+    parts = ("landed", "quarantined", "filtered", "suppressed")
+    columns = ("source", "files", "records_read", *parts[: 4 if any(row["suppressed"] for row in rows) else 3])
     show(
         rows,
         columns,
         Format.TABLE,
         "\nNo record vanishes: records read = landed + quarantined (+ filtered by a source)",
     )
-    lost = sum(row["records_read"] - row["landed"] - row["quarantined"] - row["filtered"] for row in rows)
+    lost = sum(row["records_read"] - sum(row[part] for part in parts) for row in rows)
     out.print(f"Records lost: {lost}.", end=" " if not settings.event_plays else "\n")
     if not settings.event_plays:
         copies, plays = duplicates(home, history)

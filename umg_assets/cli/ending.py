@@ -49,7 +49,9 @@ def _files(source: SourceOutcome) -> Iterator[str]:
 def _records(source: SourceOutcome) -> Iterator[str]:
     if source.files:
         filtered = f", {source.filtered:,} filtered" if source.filtered else ""
-        yield f"{source.records:,} records: {source.landed:,} landed{filtered}, {source.quarantined:,} in quarantine"
+        suppressed = f", {source.suppressed:,} of people who have been forgotten" if source.suppressed else ""
+        sums = f"{source.landed:,} landed{filtered}{suppressed}, {source.quarantined:,} in quarantine"
+        yield f"{source.records:,} records: {sums}"
     if source.reasons:
         yield ", ".join(f"{count:,} {reason}" for reason, count in source.reasons.most_common(_REASONS))
 

@@ -203,9 +203,9 @@ def _days_with(home: Path, table: tables.Table) -> str:
 
 
 def conservation(history: History) -> list[dict[str, Any]]:
-    """Files and records read, landed, filtered and quarantined, one row per kind of source.
+    """Files and records read, landed, filtered, suppressed and quarantined, one row per kind of source.
 
-    Of the latest entry of each delivery, so records_read = landed + quarantined + filtered.
+    Of the latest entry of each delivery, so records_read = landed + quarantined + filtered + suppressed.
     """
     rows = []
     for source in tables.KINDS:
@@ -220,6 +220,7 @@ def conservation(history: History) -> list[dict[str, Any]]:
                 "landed": sum(entry.landed for entry in entries),
                 "quarantined": sum(sum(entry.quarantined.values()) for entry in entries),
                 "filtered": sum(entry.filtered for entry in entries),
+                "suppressed": sum(entry.suppressed for entry in entries),
             }
         )
     return rows

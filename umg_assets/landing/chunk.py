@@ -1,6 +1,7 @@
 """A chunk: landing files parsed and typed, not yet in any table."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -28,12 +29,14 @@ class Chunk:
     """Files parsed and typed, not yet in any table.
 
     typed: by kind, a folder of Parquet files with the columns of `type_records`. rejects: a row for each record that
-    parsing or the expressions refuse: file (its number), record, reason, text.
+    parsing or the expressions refuse: file (its number), record, reason, text. suppressed: by file number, records that
+    parsing or the expressions refuse and whose text names somebody who has been forgotten.
     """
 
     files: tuple[StagedFile, ...]
     typed: dict[Kind, Path]
     rejects: pa.Table
+    suppressed: Mapping[int, int] = field(default_factory=dict)
 
     def files_of(self, kind: Kind) -> list[StagedFile]:
         """The files of a kind, without those refused whole."""

@@ -17,7 +17,7 @@ from umg_assets import tables
 from umg_assets.landing.affected_dates import with_affected_dates
 from umg_assets.landing.chunk import Chunk, StagedFile, parts
 from umg_assets.landing.scan import LandingFile
-from umg_assets.landing.staging import FILTERED, stage
+from umg_assets.landing.staging import FILTERED, SUPPRESSED, stage
 from umg_assets.privacy.keys import UserKeys
 from umg_assets.planning.history import Entry, History, with_repeats
 from umg_assets.resources.lakehouse import Commit, Lakehouse
@@ -217,9 +217,10 @@ def _slice(files: Iterable[StagedFile], kind: Kind | None = None) -> Slice:
 
 
 def _entries(chunk: Chunk) -> list[Entry]:
-    """An entry for each file, in the chunk's order: records read, landed, filtered and quarantined."""
+    """An entry for each file, in the chunk's order: records read, landed, filtered, suppressed and quarantined."""
     landed: Counter[int] = Counter()
     filtered: Counter[int] = Counter()
+    suppressed = Counter(chunk.suppressed)
     by_day: dict[int, Counter[str]] = {staged.number: Counter() for staged in chunk.files}
     for number, reason, local_date, count in chunk.counts():
         if reason == "":
@@ -228,6 +229,8 @@ def _entries(chunk: Chunk) -> list[Entry]:
                 by_day[number][local_date.isoformat()] += count
         elif reason == FILTERED:
             filtered[number] += count
+        elif reason == SUPPRESSED:
+            suppressed[number] += count
     reasons: dict[int, Counter[str]] = {staged.number: Counter() for staged in chunk.files}
     for number, reason in zip(
         chunk.rejects.column("file").to_pylist(), chunk.rejects.column("reason").to_pylist(), strict=True
@@ -245,6 +248,7 @@ def _entries(chunk: Chunk) -> list[Entry]:
             records=staged.parsed.records,
             landed=landed[staged.number],
             filtered=filtered[staged.number],
+            suppressed=suppressed[staged.number],
             quarantined=dict(reasons[staged.number]),
             rows_by_play_date=dict(by_day[staged.number]),
         )
@@ -253,11 +257,11 @@ def _entries(chunk: Chunk) -> list[Entry]:
 
 
 def check_accounted(entries: Iterable[Entry]) -> None:
-    """Raises RecordsLostError unless each file's records read = landed + filtered + quarantined."""
+    """Raises RecordsLostError unless each file's records read = landed + filtered + suppressed + quarantined."""
     for entry in entries:
-        quarantined = sum(entry.quarantined.values())
-        if entry.records != entry.landed + entry.filtered + quarantined and not entry.refused:
+        if entry.records != entry.accounted and not entry.refused:
             raise RecordsLostError(
                 f"{entry.path}: {entry.records} records read, but {entry.landed} landed + {entry.filtered} filtered + "
-                f"{quarantined} quarantined; nothing was written: keep the file and report it"
+                f"{entry.suppressed} suppressed + {sum(entry.quarantined.values())} quarantined; nothing was written: "
+                "keep the file and report it"
             )

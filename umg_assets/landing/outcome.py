@@ -17,7 +17,7 @@ class SourceOutcome:
 
     label: the source, as `plays[0] export/*.csv`, or its kind where umg.toml has it no longer. files: known to the
     ledger, of which `refused` were refused whole; held and waiting: files that have not landed;
-    stuck: those of the latter that somebody has to mend. records: read, which are landed, filtered and in quarantine; a
+    stuck: those of the latter that somebody has to mend. records: read, which are landed, filtered, suppressed (of people who have been forgotten) and in quarantine; a
     file refused whole has none. reasons: records in quarantine, by reason.
     over: what was set aside beyond umg.toml's limits, such as `3 of 3 files`; empty if nothing was.
     """
@@ -31,6 +31,7 @@ class SourceOutcome:
     records: int = 0
     landed: int = 0
     filtered: int = 0
+    suppressed: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     over: list[str] = field(default_factory=list)
 
@@ -52,6 +53,7 @@ class SourceOutcome:
         self.records += 0 if entry.refused else entry.records
         self.landed += entry.landed
         self.filtered += entry.filtered
+        self.suppressed += entry.suppressed
 
     def judge(self, percent: int) -> list[str]:
         """Of how many records, and of how many files, more than `percent` % was set aside."""

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
@@ -20,13 +21,15 @@ from umg_assets.files.parse import NOT_THE_FORMAT, Parsed, parse_file, records_a
 from umg_assets.files.rejects import refusal_text, rejects_table
 from umg_assets.landing.chunk import Chunk, StagedFile, query
 from umg_assets.landing.scan import LandingFile
+from umg_assets.privacy.tombstones import Tombstones
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.settings.model import Settings, SettingsError
 from umg_assets.tables import Kind
 from umg_assets.transforms.records import type_records, with_file_path
 
-FILTERED = "filtered"
+FILTERED, SUPPRESSED = "filtered", "suppressed"
 EXPRESSION_ERROR = "expression_error"
+_FORGOTTEN = "(it names somebody who has been forgotten)"
 # After so many failed jobs, pieces of files that still raise are set aside whole: each further try is a job.
 _MAX_FAILURES = 200
 _ARROW = {"string": pa.string(), "bigint": pa.int64(), "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC")}
@@ -36,14 +39,14 @@ REJECTS = pa.schema([("file", pa.int64()), ("record", pa.int64()), ("reason", pa
 
 def stage(files: Sequence[LandingFile], folder: Path, settings: Settings, lakehouse: Lakehouse) -> Chunk:
     """Parses and types files into `folder`. Raises SettingsError when a source's expressions do not fit its files."""
-    staged = _parse(files, folder)
+    staged, tombstones = _parse(files, folder), Tombstones(settings.home)
     rejects: list[pa.Table] = []
     typed: dict[Kind, Path] = {}
     for kind in tables.KINDS:
         parsed_files = [member for member in staged if member.file.kind == kind and member.parsed.refused is None]
         for position, group in enumerate(_by_schema(parsed_files)):
             rows = _linked(group, folder / "gathered" / f"{kind}-{position}")
-            typing = _Typing(settings, lakehouse, kind, group, rows, folder / "typed" / kind)
+            typing = _Typing(settings, lakehouse, kind, group, rows, folder / "typed" / kind, tombstones)
             try:
                 rejects.append(typing.run())
                 typed[kind] = folder / "typed" / kind
@@ -54,7 +57,25 @@ def stage(files: Sequence[LandingFile], folder: Path, settings: Settings, lakeho
         if not any(path.glob("*/*.parquet")):  # without rows, Sail writes no file
             (path / "none").mkdir(parents=True)
             pq.write_table(_typed_schema(kind).empty_table(), path / "none" / "empty.parquet")
-    return Chunk(tuple(staged), typed, pa.concat_tables([*map(_parsing_rejects, staged), *rejects]))
+    kept, suppressed = _without_forgotten(pa.concat_tables([*map(_parsing_rejects, staged), *rejects]), tombstones)
+    return Chunk(tuple(staged), typed, kept, suppressed)
+
+
+def _without_forgotten(rejects: pa.Table, tombstones: Tombstones) -> tuple[pa.Table, Counter[int]]:
+    """The rejects whose text names nobody who has been forgotten, and by file number, how many name somebody.
+
+    A file that is refused whole stays refused, without its text.
+    """
+    if not tombstones:
+        return rejects, Counter()
+    rows = [
+        {**row, "text": _FORGOTTEN} if row["record"] == 0 and tombstones.named_in(row["text"] or "") else row
+        for row in rejects.to_pylist()
+    ]
+    named = [row["record"] > 0 and tombstones.named_in(row["text"] or "") for row in rows]
+    kept = [row for row, names in zip(rows, named, strict=True) if not names]
+    suppressed = Counter(row["file"] for row, names in zip(rows, named, strict=True) if names)
+    return pa.Table.from_pylist(kept, schema=REJECTS), suppressed
 
 
 class _ColumnTypesError(Exception):
@@ -132,8 +153,9 @@ class _Typing:
         staged: Sequence[StagedFile],
         parsed: Path,
         folder: Path,
+        tombstones: Tombstones,
     ) -> None:
-        self._settings, self._lakehouse = settings, lakehouse
+        self._settings, self._lakehouse, self._tombstones = settings, lakehouse, tombstones
         self._kind: Kind = kind
         self._parsed, self._folder = parsed, folder
         self._source = staged[0].file.source
@@ -153,6 +175,8 @@ class _Typing:
             if not halves:
                 set_aside += self._set_aside(piece, error)
             pieces.extend(halves)
+        if self._tombstones and self._kind != "tracks":
+            self._suppress()
         return pa.concat_tables([self._refused(), pa.Table.from_pylist(set_aside, schema=REJECTS)])
 
     def _rows(self, piece: "_Piece") -> DataFrame:
@@ -234,14 +258,28 @@ class _Typing:
             rejects += [{"file": number, "reason": EXPRESSION_ERROR, **row} for row in texts]
         return rejects
 
+    def _suppress(self) -> None:
+        """Gives typed records of people who have been forgotten, bad ones too, the reason SUPPRESSED."""
+        for file in self._folder.glob("*/*.parquet"):
+            rows = pq.read_table(file)
+            forgotten = self._tombstones.ids_among(rows["user_id"].unique().drop_null().to_pylist())
+            if not forgotten:
+                continue
+            theirs = pc.is_in(rows["user_id"], pa.array(forgotten, rows["user_id"].type))
+            reasons = pc.if_else(theirs, pa.scalar(SUPPRESSED, rows["reason"].type), rows["reason"])
+            rows = rows.set_column(rows.column_names.index("reason"), rows.schema.field("reason"), reasons)
+            draft = file.with_suffix(".draft")
+            pq.write_table(rows, draft, compression="snappy")
+            draft.replace(file)
+
     def _refused(self) -> pa.Table:
         """The records that the expressions refuse, with their texts from the staged rows: the same on both engines."""
         if not any(self._folder.glob("*/*.parquet")):
             return REJECTS.empty_table()
         rows = query(
             self._folder,
-            "select _file, record, reason from read_parquet(?) where reason <> ? and _file = any(?) order by all",
-            [f"{self._folder}/**/*.parquet", FILTERED, list(self._staged)],
+            "select _file, record, reason from read_parquet(?) where reason not in (?, ?) and _file = any(?) order by all",
+            [f"{self._folder}/**/*.parquet", FILTERED, SUPPRESSED, list(self._staged)],
         )
         by_file: dict[int, dict[int, str]] = {}
         for number, record, reason in rows:

@@ -36,6 +36,7 @@ class Entry:
     chart_dates: list[date] = field(default_factory=list)
     recorded_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     generation: int = 0
+    suppressed: int = 0
 
     @property
     def place(self) -> tuple[str, date]:
@@ -46,6 +47,11 @@ class Entry:
     def brought(self) -> list[date]:
         """The local play dates of its own rows."""
         return [date.fromisoformat(day) for day in self.rows_by_play_date]
+
+    @property
+    def accounted(self) -> int:
+        """The records that became something: landed, filtered, suppressed or in quarantine."""
+        return self.landed + self.filtered + self.suppressed + sum(self.quarantined.values())
 
     @property
     def refused(self) -> bool:

@@ -41,7 +41,7 @@ class RecordCount:
 def count_files(settings: Settings, history: History) -> RecordCount:
     """Compares the ledger with every landed file, counted by the second reader, and every delivery's rows in tables.
 
-    Files: their records must equal the records read, and those landed + quarantined + filtered. Tables: the rows per
+    Files: their records must equal the records read, and those landed + quarantined + filtered + suppressed. Tables: the rows per
     file and delivery in the raw tables and in quarantine, read by delta-rs, must equal landed and quarantined.
     """
     layouts = {
@@ -64,8 +64,7 @@ def count_files(settings: Settings, history: History) -> RecordCount:
         records = 1 if entry.refused else count_records(path, layouts.get((entry.source, path)))
         count.files += 1
         count.records += records
-        accounted = entry.landed + entry.filtered + sum(entry.quarantined.values())
-        for what, number in (("records in the file", records), ("landed + set aside", accounted)):
+        for what, number in (("records in the file", records), ("landed + set aside", entry.accounted)):
             if number != entry.records:
                 count.differing.append(Miscount(entry.source, entry.path, what, number, entry.records))
     count.differing += _miscounted_rows(settings.home, history)

@@ -42,6 +42,7 @@ _SCHEMA = pa.schema(
         pa.field("chart_dates", pa.list_(pa.date32())),
         pa.field("recorded_at", pa.timestamp("us", tz="UTC")),
         pa.field("generation", pa.int64()),
+        pa.field("suppressed", pa.int64()),
     ]
 )
 
@@ -121,5 +122,6 @@ def _entry(row: dict) -> Entry:
             "quarantined": dict(values["quarantined"] or []),
             "rows_by_play_date": dict(values["rows_by_play_date"] or []),
             "generation": values.get("generation") or 0,
+            "suppressed": values.get("suppressed") or 0,
         }
     )

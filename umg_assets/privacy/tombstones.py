@@ -1,0 +1,65 @@
+"""Who has been forgotten: tombstones, which tell nobody who it was, and by which later deliveries of them are known."""
+
+import hmac
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from umg_assets.privacy.files import write_whole
+from umg_assets.privacy.keys import UserKeys
+
+FOLDER = "forgotten"
+"""The directory under UMG_HOME with tombstones, requests and receipts: outside tables/, to be backed up apart."""
+
+_WORD, _TOKEN = re.compile(r"\w+"), re.compile(r"[^\s,;|\"'{}()\[\]<>=]+")
+
+
+class Tombstones:
+    """The file UMG_HOME/forgotten/tombstones: a line a person, HMAC-SHA256 of user_key under a derived key (hex)."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / FOLDER / "tombstones"
+        self._keys = UserKeys(home)
+        self._read: tuple[tuple[int, int], frozenset[str]] = ((0, 0), frozenset())
+
+    def add(self, user_ids: Iterable[str]) -> None:
+        """Adds tombstones of people, and is on disk when it returns. Raises KeyFileError without the key."""
+        lines = sorted(self._stones().union(self._of(self._keys.of(user_ids))))
+        self.path.parent.mkdir(exist_ok=True, mode=0o700)
+        write_whole(self.path, "".join(f"{line}\n" for line in lines))
+
+    def __bool__(self) -> bool:
+        return bool(self._stones())
+
+    def __len__(self) -> int:
+        return len(self._stones())
+
+    def ids_among(self, user_ids: Iterable[str]) -> list[str]:
+        """Those user ids whose owners have been forgotten, in their order. Raises KeyFileError without the key."""
+        ids = list(user_ids)
+        keys = self._keys.of(ids)
+        forgotten = self.keys_among(keys)
+        return [user_id for user_id, key in zip(ids, keys, strict=True) if key in forgotten]
+
+    def keys_among(self, user_keys: Iterable[str]) -> set[str]:
+        """Those user keys whose owners have been forgotten. Raises KeyFileError without the key."""
+        stones, keys = self._stones(), list(user_keys)
+        return {key for key, stone in zip(keys, self._of(keys), strict=True) if stone in stones} if stones else set()
+
+    def named_in(self, text: str) -> bool:
+        """Whether a word of a text is the id of somebody who has been forgotten."""
+        return bool(self._stones() and self.ids_among({*_WORD.findall(text), *_TOKEN.findall(text)}))
+
+    def _of(self, user_keys: Iterable[str]) -> list[str]:
+        key = self._keys.derived("tombstone")
+        return [hmac.digest(key, user_key.encode(), "sha256").hex() for user_key in user_keys]
+
+    def _stones(self) -> frozenset[str]:
+        try:
+            stat = os.stat(self.path)
+        except FileNotFoundError:
+            return frozenset()
+        if self._read[0] != (stat.st_mtime_ns, stat.st_ino):
+            self._read = (stat.st_mtime_ns, stat.st_ino), frozenset(self.path.read_text().split())
+        return self._read[1]

@@ -1,0 +1,61 @@
+"""Later deliveries that name people who have been forgotten: their records do not land, are counted, and are told."""
+
+import json
+
+from umg_assets.cli.reconcile import reconcile
+from umg_assets.privacy.tombstones import Tombstones
+from umg_assets_tests.lake import Lake
+
+AT = "2026-03-02T10:00:00Z"
+
+
+def _tombstone(lake: Lake, *user_ids: str) -> None:
+    lake.drop_tracks("2026-03-01", [("t1", "A", "a", "A", "rock", 1000)])
+    lake.run()  # creates the key
+    Tombstones(lake.home).add(user_ids)
+
+
+def test_records_of_the_forgotten_do_not_land_whether_they_are_good_bad_or_filtered_and_are_counted(lake: Lake, capsys):
+    _tombstone(lake, "u1", "u3")
+    lake.drop_users("2026-03-01", [("u1", "AT", "25-34", ""), ("u2", "DE", "25-34", "")])
+    good = [("p1", "u1", "s1", "t1", AT, 90_000, "AT"), ("p2", "u2", "s2", "t1", AT, 90_000, "AT")]
+    bad = [("p3", "u1", "s1", "t1", "soon", 1, "AT"), ("p4", "u2", "s3", "t1", "soon", 1, "AT")]
+    file = lake.drop_plays("2026-03-02", [*good, *bad])
+    file.write_text(file.read_text() + "p5,u3,too few\np6,u2,too few\n")
+    report = lake.run()
+    assert [row["user_id"] for row in lake.rows("raw_users")] == [row["user_id"] for row in lake.rows("raw_plays")]
+    assert [row["play_id"] for row in lake.rows("raw_plays")] == ["p2"]
+    assert sorted(row["record"] for row in lake.rows("quarantine")) == [4, 6]
+    plays, users = (
+        next(entry for entry in reversed(lake.history().entries) if entry.source == kind) for kind in ("plays", "users")
+    )
+    assert (plays.records, plays.landed, plays.suppressed) == (6, 1, 3)
+    assert sum(plays.quarantined.values()) == 2
+    assert (users.records, users.landed, users.suppressed) == (2, 1, 1)
+    assert reconcile(lake.settings)
+    told = [check for check in report.failed_checks if check.name == "no_file_names_the_forgotten"]
+    assert [check.asset for check in told] == ["deliveries"]
+    assert "4 such records in 2 files, e.g. plays/2026-03-02.csv" in told[0].seen
+    capsys.readouterr()
+
+
+def test_a_file_refused_whole_is_refused_without_the_text_that_names_the_forgotten(lake: Lake):
+    _tombstone(lake, "u1")
+    lake.drop("plays/2026-03-02.csv", "nothing,of,the\nkind,u1,here\n")
+    lake.run()
+    (refused,) = lake.rows("quarantine")
+    assert refused["record"] == 0
+    assert "u1" not in json.dumps(refused, default=str)
+
+
+def test_tombstones_tell_nobody_who_it_was_and_are_added_once(lake: Lake):
+    _tombstone(lake, "u1", "u2")
+    stones = Tombstones(lake.home)
+    before = stones.path.read_text()
+    stones.add(["u2"])
+    assert stones.path.read_text() == before
+    assert len(stones) == 2
+    assert "u1" not in before
+    assert stones.path.stat().st_mode & 0o777 == 0o600
+    assert stones.ids_among(["u3", "u2", "u11", "u1"]) == ["u2", "u1"]
+    assert (stones.named_in("x,u1;y"), stones.named_in("x,u11;y")) == (True, False)
