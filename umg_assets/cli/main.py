@@ -169,6 +169,28 @@ def reconcile(
 
 
 @app.command()
+def forget(
+    file: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="Of user ids, one a line; -: stdin.")] = None,
+    now: Annotated[bool, typer.Option("--now", help="At once; also what was collected or broken off.")] = False,
+    replay: Annotated[bool, typer.Option("--replay", help="After a restore: who was forgotten, once more.")] = False,
+    prove: Annotated[bool, typer.Option("--prove", help="Search every byte for the ids; change nothing.")] = False,
+    stdin: Annotated[str | None, typer.Argument(metavar="[-]", help="Ids on standard input.")] = None,
+) -> None:
+    """Forget people: their records go, what follows is built again, and a search of all bytes proves it."""
+    from umg_assets.cli import forget as commands
+
+    ids = commands.file_of(file, stdin)
+    if prove:
+        raise typer.Exit(commands.prove(home_of(), ids or Path("-")))
+    if ids:
+        commands.collect(home_of(), ids)
+    if now or replay:
+        raise typer.Exit(commands.forget(home_of(), replay))
+    if not ids:
+        commands.show_pending(home_of())
+
+
+@app.command()
 def doctor() -> None:
     """Check the set-up: Python, Java, jars, write access, time zone, settings, every source expression."""
     from umg_assets.cli.doctor import examine

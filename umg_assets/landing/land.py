@@ -18,8 +18,8 @@ from umg_assets.landing.affected_dates import with_affected_dates
 from umg_assets.landing.chunk import Chunk, StagedFile, parts
 from umg_assets.landing.scan import LandingFile
 from umg_assets.landing.staging import FILTERED, SUPPRESSED, stage
-from umg_assets.privacy.keys import UserKeys
 from umg_assets.planning.history import Entry, History, with_repeats
+from umg_assets.privacy.keys import UserKeys
 from umg_assets.resources.lakehouse import Commit, Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice

@@ -278,6 +278,11 @@ def delivery_date_of(settings: Settings, source: Source, file: Path) -> date:
     return source.delivery_date(name_of(settings.landing, file), _signature(file)[1])
 
 
+def signature_of(path: Path) -> str:
+    """By which the ledger knows a file that has not changed."""
+    return _signature(path)[0]
+
+
 def _signature(path: Path) -> tuple[str, date]:
     """The file's signature and the UTC day of its modification.
 

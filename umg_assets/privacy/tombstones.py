@@ -8,9 +8,7 @@ from pathlib import Path
 
 from umg_assets.privacy.files import write_whole
 from umg_assets.privacy.keys import UserKeys
-
-FOLDER = "forgotten"
-"""The directory under UMG_HOME with tombstones, requests and receipts: outside tables/, to be backed up apart."""
+from umg_assets.resources.forgetting_lock import FOLDER
 
 _WORD, _TOKEN = re.compile(r"\w+"), re.compile(r"[^\s,;|\"'{}()\[\]<>=]+")
 

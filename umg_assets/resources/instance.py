@@ -82,6 +82,13 @@ def run_under_way(instance: dg.DagsterInstance, jobs: Collection[str]) -> str | 
     return next((job for job in jobs if job in running), None)
 
 
+def under_way(instance: dg.DagsterInstance, but: str = "") -> list[str]:
+    """The queued and running runs (job, id) and backfills (id), without the run `but`."""
+    runs = [f"run {run.run_id} of {run.job_name}" for run in _unfinished_runs(instance) if run.run_id != but]
+    backfills = instance.get_backfills(filters=BulkActionsFilter(statuses=_ACTIVE_BACKFILLS))
+    return [*runs, *(f"backfill {backfill.backfill_id}" for backfill in backfills)]
+
+
 def refused_assets(instance: dg.DagsterInstance, blocking: Iterable[dg.AssetCheckKey]) -> set[str]:
     """The assets with a blocking check that failed when it was last executed."""
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(blocking))

@@ -23,6 +23,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_
 from umg_assets import tables
 from umg_assets.resources.constraints import constrained
 from umg_assets.resources.delta_log import newest_version
+from umg_assets.resources.forgetting_lock import refuse_while_forgetting
 from umg_assets.resources.locks import no_writer, writing
 from umg_assets.resources.schema import create_table, migrate_table
 from umg_assets.resources.slices import Slice
@@ -114,8 +115,10 @@ class Lakehouse:
     def create_tables(self) -> None:
         """Creates missing tables by their contracts and migrates the others, each once (see migrate_table).
 
-        Raises ContractError when a table differs from its contract in another way than a migration mends.
+        Raises ContractError when a table differs from its contract in another way than a migration mends,
+        ForgettingError while another process forgets people.
         """
+        refuse_while_forgetting(self.home)
         for table in tables.ALL:
             path = self.path(table)
             if (path / "_delta_log").exists():

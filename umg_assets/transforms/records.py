@@ -1,9 +1,9 @@
 """Typed records from staged text: a source's expressions evaluated, and a reason for each bad record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StringType, StructType
 
@@ -149,3 +149,30 @@ def other_copies(delivered: DataFrame, copies: DataFrame, spread: DataFrame, cor
     apart = F.abs(F.datediff("date", "other_date"))
     pairs = concerned.join(few, "id").where((apart > 0) & (apart <= correction_days))
     return pairs.select("_file", "date", "other_date").distinct()
+
+
+def without_records(rows: DataFrame, gone: DataFrame, place: Sequence[str]) -> DataFrame:
+    """Rows with a `record` (number in its file) -> the rows without some records; those after them move up.
+
+    gone: the columns `place`, which tell files apart, and `record`: of records that are rows and of others. Number 0, of
+    a file refused whole, stays.
+    """
+    key = [*place, "record"]
+    marks = gone.where("record > 0").select(*key)
+    types = dict(rows.dtypes)
+    empty = [F.lit(None).cast(types[name]).alias(name) for name in rows.columns if name not in key]
+    # Sail cannot aggregate a union of columns with and without comments; computed columns have none
+    bare = [F.coalesce(name, F.lit(None)).alias(name) for name in rows.columns]
+    kept = rows.select(*bare).join(marks, key, "left_anti").withColumn("_gone", F.lit(0))
+    both = kept.unionByName(marks.select(*key, *empty, F.lit(1).alias("_gone")))
+    before = Window.partitionBy(*place).orderBy("record").rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    moved = both.withColumn("record", F.col("record") - F.sum("_gone").over(before)).where("_gone = 0")
+    return moved.select(*rows.columns)
+
+
+def with_text_of_refused(rows: DataFrame, gone: DataFrame, text: str) -> DataFrame:
+    """Rows of tables.QUARANTINE -> the same, with `text` for files refused whole of which `gone` has record 0."""
+    key = ["source", "delivery_date", "source_file", "record"]
+    refused = F.broadcast(gone.where("record = 0").select(*key, F.lit(True).alias("_refused")))
+    replaced = F.when(F.col("_refused"), F.lit(text)).otherwise(F.col("text"))
+    return rows.join(refused, key, "left").withColumn("text", replaced).select(*rows.columns)

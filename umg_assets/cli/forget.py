@@ -1,0 +1,112 @@
+"""`umg forget`: requests collected, done at once, done again after a restore, or proved on the bytes."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from umg_assets.cli.console import err, out
+from umg_assets.cli.person import read_ids
+from umg_assets.cli.run import runner_of
+from umg_assets.settings.model import Settings, read_settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from umg_assets.forgetting.forget import Forgetting
+    from umg_assets.forgetting.receipt import Receipt
+
+
+def collect(home: Path, file: Path) -> None:
+    """Collects a request of the ids in a file (`-`: standard input). Prints when it is done at the latest."""
+    from umg_assets.forgetting.requests import Requests
+
+    request = Requests(home).add(read_ids(file))
+    out.print(
+        f"{_people(len(request.user_ids))} will be forgotten with the next weekly run, by {request.due:%Y-%m-%d} at the "
+        "latest. `umg forget --now` does it at once.",
+        soft_wrap=True,
+    )
+
+
+def forget(home: Path, replay: bool = False) -> int:
+    """Forgets whom the requests name, or everybody who is back after a restore. Prints the receipt. Returns the exit
+    code: 1 when somebody was found after all, or a file could not be read."""
+    from umg_assets.forgetting.forget import Forgetting
+    from umg_assets.resources.instance import open_instance
+
+    settings = read_settings(home)
+    with open_instance(home) as instance:
+        work: Forgetting = forgetting_of(settings, instance, lambda step: err.print(step, soft_wrap=True))
+        receipt: Receipt | None = work.replay() if replay else work.forget()
+    if receipt is None:
+        out.print("Nobody who was forgotten is back." if replay else "Nobody has asked to be forgotten.")
+        return 0
+    out.print(receipt.text, soft_wrap=True, markup=False)
+    return 0 if receipt.good else 1
+
+
+def forgetting_of(
+    settings: Settings, instance: "DagsterInstance", say: Callable[[str], None], run_id: str = ""
+) -> "Forgetting":
+    """What forgets people, with runs in this process. run_id: of the run that this is itself, if it is one."""
+    from umg_assets.forgetting.forget import Forgetting, Steps
+    from umg_assets.resources.engine import Engine
+    from umg_assets.resources.instance import end_dead_runs, under_way
+    from umg_assets.resources.lakehouse import Lakehouse
+    from umg_assets.resources.ledger import Ledger
+
+    def others() -> Sequence[str]:
+        end_dead_runs(instance)
+        return under_way(instance, run_id)
+
+    engine, runner = Engine.of(settings), runner_of(settings, instance=instance)
+    lakehouse = Lakehouse(settings.home, lambda: engine.spark_session)
+    steps = Steps(others, runner.bring_up_to_date, say)
+    return Forgetting(settings, lakehouse, Ledger(settings.home), steps)
+
+
+def show_pending(home: Path) -> None:
+    """Prints whether forgetting was broken off, and how many requests wait."""
+    from umg_assets.forgetting.requests import DUE, Requests
+    from umg_assets.forgetting.work import Work
+
+    oldest = Requests(home).oldest()
+    if Work(home).exists:
+        out.print("Forgetting was broken off: `umg forget --now` finishes it.")
+    elif oldest:
+        out.print(f"Requests since {oldest:%Y-%m-%d} wait, due by {oldest + DUE:%Y-%m-%d}: `umg forget --now`.")
+    else:
+        out.print("Nobody has asked to be forgotten.")
+
+
+def prove(home: Path, file: Path) -> int:
+    """Searches every byte under the home for the ids in a file. Prints what it finds. Returns the exit code."""
+    from umg_assets.forgetting.forget import prove as search
+
+    user_ids = read_ids(file)
+    searched = search(home, user_ids)
+    for finding in searched.findings:
+        out.print(f"found: {finding.path} ({finding.how}), person {finding.person + 1}", soft_wrap=True, markup=False)
+    for place in searched.unreadable:
+        out.print(f"unreadable: {place}", soft_wrap=True, markup=False)
+    out.print(
+        f"{_people(len(user_ids))}: {searched.bytes:,} bytes in {searched.files:,} files searched, "
+        f"{len(searched.findings)} places name them, {len(searched.unreadable)} files are unreadable."
+    )
+    return 0 if not searched.findings and not searched.unreadable else 1
+
+
+def file_of(given: Path | None, argument: str | None) -> Path | None:
+    """The file of ids: of --from, or `-` as the argument. BadParameter for an argument that may be an id."""
+    if argument not in (None, "-"):
+        raise typer.BadParameter(
+            "expected `-` (ids on standard input) or --from FILE: ids are no arguments, because other users of the "
+            "machine see these"
+        )
+    return given or (Path("-") if argument else None)
+
+
+def _people(number: int) -> str:
+    return "1 person" if number == 1 else f"{number:,} people"

@@ -1,0 +1,207 @@
+"""Takes people's records out of landing/, the ledger, the raw tables and the quarantine.
+
+Deliveries are written in batches. A batch is noted whole before its ledger entries, its tables and its entries again
+are written, in this order: after a crash it is written to its end from the note.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from umg_assets import tables
+from umg_assets.forgetting.landing_files import LandingFiles, hash_of
+from umg_assets.forgetting.places import FORGOTTEN_TEXT, Held, Place, held_of
+from umg_assets.forgetting.work import Batch, Rewritten, Work
+from umg_assets.landing.scan import scan, signature_of
+from umg_assets.planning.history import Entry, History, with_repeats
+from umg_assets.privacy.names import Names
+from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.ledger import Ledger
+from umg_assets.resources.slices import Slice
+from umg_assets.settings.model import Settings
+from umg_assets.settings.sources import Source
+from umg_assets.tables import Kind, Table
+from umg_assets.transforms.records import with_text_of_refused, without_records
+
+_PLACES = 200
+"""Deliveries in a batch: a slice names their files, and Sail's time grows with the square of their number."""
+
+
+_WRITTEN = (*tables.RAW.values(), tables.QUARANTINE)
+_Change = tuple[Entry, Sequence[int]]
+
+
+@dataclass(frozen=True)
+class People:
+    """Those who are forgotten: their ids as delivered, and their keys."""
+
+    user_ids: tuple[str, ...]
+    user_keys: tuple[str, ...]
+
+
+@dataclass
+class Erased:
+    """What an erasure could not do: by path, why a file that may name them is still in landing/."""
+
+    kept: dict[str, str] = field(default_factory=dict)
+
+
+class Erasure:
+    """Takes records of people out of a lakehouse's files and of the tables that landing writes."""
+
+    def __init__(self, settings: Settings, lakehouse: Lakehouse, ledger: Ledger, work: Work) -> None:
+        self._settings, self._lakehouse, self._ledger, self._work = settings, lakehouse, ledger, work
+
+    def erase(self, people: People, naming: Iterable[str]) -> Erased:
+        """Does all of it; after a crash, the rest. naming: paths of landing files whose bytes name one of them."""
+        self._lakehouse.create_tables()
+        if batch := self._work.read().unfinished:
+            self._write(batch)
+        names = Names(people.user_ids)
+        held = held_of(self._settings.home, people.user_keys, names)
+        folder = self._lakehouse.staging()
+        try:
+            files = LandingFiles(self._settings.landing, self._work, names, set(naming), folder)
+            files.clear_drafts()
+            self._rewrite(files, held, set(naming))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        changes = list(self._changes(held))
+        for first in range(0, len(changes), _PLACES):
+            entries, erased = zip(*changes[first : first + _PLACES], strict=True)
+            written = {table.name: self._lakehouse.version(table) for table in _WRITTEN}
+            batch = Batch(list(entries), [sorted(numbers) for numbers in erased], written)
+            self._work.writing(batch)
+            self._write(batch)
+        return Erased(files.kept)
+
+    def _rewrite(self, files: LandingFiles, held: Mapping[Place, Held], naming: set[str]) -> None:
+        history = self._ledger.read()
+        last, claimed = history.latest(), scan(self._settings, history).claimed
+        claims: dict[str, dict[Kind, Source]] = {}
+        for (kind, path), (_, source) in claimed.items():
+            claims.setdefault(path, {})[kind] = source
+        for path in sorted({*(path for _, path, _ in held), *naming} & claims.keys()):
+            if not (self._settings.landing / path).is_file():
+                continue
+            content = hash_of(self._settings.landing / path)
+            landed = {
+                kind: entry
+                for kind in claims[path]
+                if (entry := last.get((kind, path))) and entry.content_hash == content
+            }
+            numbers = {
+                kind: held[kind, path, entry.delivery_date].numbers
+                for kind, entry in landed.items()
+                if (kind, path, entry.delivery_date) in held
+            }
+            files.rewrite(path, claims[path], landed, numbers)
+
+    def _changes(self, held: Mapping[Place, Held]) -> Iterator[tuple[Entry, set[int]]]:
+        """The new ledger entry of each delivery that changes, and the numbers of its records that are gone."""
+        history = self._ledger.read()
+        last = {(entry.source, *entry.place): entry for entry in history.delivered()}
+        rewritten: dict[Place, Rewritten] = {}
+        for kind, file in self._work.read().to_account():
+            before = next(
+                (
+                    entry
+                    for entry in history.latest().values()
+                    if (entry.source, entry.path, entry.content_hash) == (kind, file.path, file.before)
+                ),
+                None,
+            )
+            if before:
+                rewritten[kind, file.path, before.delivery_date] = file
+        standing = {(entry.source, *entry.place): entry for kind in tables.KINDS for entry in history.standing(kind)}
+        for place in sorted({*held, *rewritten}, key=lambda place: (place[2], place[:2])):
+            theirs, entry = held.get(place, Held()), last.get(place)
+            if entry is None:
+                continue
+            if not entry.refused:
+                yield self._lowered(history, entry, theirs, rewritten.get(place))
+                continue
+            if theirs.rows and place in standing:  # of a content that came before the one that was refused
+                yield self._lowered(history, standing[place], Held(theirs.rows), None)
+            yield entry, {*theirs.quarantined} & {0}
+
+    def _lowered(
+        self, history: History, entry: Entry, theirs: Held, file: Rewritten | None
+    ) -> tuple[Entry, set[int]]:
+        """The entry of a delivery without their records, and the numbers of these."""
+        erased = {*theirs.numbers, *(file.erased[entry.source] if file else ())}
+        unlanded = len(erased) - len(theirs.numbers)
+        suppressed = min(unlanded, entry.suppressed)
+        reasons = Counter(entry.quarantined) - Counter(theirs.quarantined.values())
+        days = Counter(day.isoformat() for day in theirs.rows.values() if day)
+        rows = {day: count - days[day] for day, count in entry.rows_by_play_date.items() if count > days[day]}
+        affected = {day for day in theirs.rows.values() if day}
+        if file:
+            absolute = self._settings.landing / entry.path
+            entry = replace(entry, content_hash=file.after, signature=signature_of(absolute))
+        lowered = replace(
+            entry,
+            records=entry.records - len(erased),
+            landed=entry.landed - len(theirs.rows),
+            suppressed=entry.suppressed - suppressed,
+            filtered=entry.filtered - (unlanded - suppressed),
+            quarantined=dict(reasons),
+            rows_by_play_date=rows,
+            play_dates=with_repeats(history, affected, entry.source),
+            chart_months=[],
+            window_dates=[],
+            chart_dates=[],
+        )
+        return lowered, erased
+
+    def _write(self, batch: Batch) -> None:
+        """Writes a batch, or the rest of it: the ledger, each table that has not been written since, the ledger."""
+        with self._ledger.change(batch.entries):
+            erased = list(zip(batch.entries, batch.erased, strict=True))
+            by_kind = {kind: [change for change in erased if change[0].source == kind] for kind in tables.KINDS}
+            for kind, of_kind in by_kind.items():
+                self._without(batch, tables.RAW[kind], of_kind, [_slice(of_kind)] if of_kind else [])
+            slices = [_slice(of_kind, kind) for kind, of_kind in by_kind.items() if of_kind]
+            self._without(batch, tables.QUARANTINE, erased, slices)
+        self._work.note("landed")
+
+    def _without(self, batch: Batch, table: Table, erased: Sequence[_Change], slices: Sequence[Slice]) -> None:
+        """Writes slices of a table without some records, unless that has been done since the batch was noted."""
+        if not slices or self._lakehouse.version(table) != batch.versions[table.name]:
+            return
+        folder, replaced = self._lakehouse.staging(), reduce(Slice.__or__, slices)
+        try:
+            gone = self._lakehouse.spark.read.parquet(str(_marks(folder / "gone.parquet", erased)))
+            rows = self._lakehouse.read(table, replaced)
+            place = ["delivery_date", "source_file"]
+            if table is tables.QUARANTINE:
+                place.append("source")
+                rows = with_text_of_refused(rows, gone, FORGOTTEN_TEXT)
+            self._lakehouse.write_slice(table, without_records(rows, gone, place), replaced)
+        finally:
+            self._lakehouse.discard(folder)
+
+
+def _slice(changes: Iterable[_Change], kind: Kind | None = None) -> Slice:
+    return Slice.files(((entry.delivery_date, entry.path) for entry, _ in changes), kind)
+
+
+def _marks(file: Path, changes: Sequence[_Change]) -> Path:
+    """A Parquet file of the records that go: source, delivery_date, source_file, record."""
+    rows = [(entry, number) for entry, numbers in changes for number in numbers]
+    marks = pa.table(
+        {
+            "source": pa.array([entry.source for entry, _ in rows], pa.string()),
+            "delivery_date": pa.array([entry.delivery_date for entry, _ in rows], pa.date32()),
+            "source_file": pa.array([entry.path for entry, _ in rows], pa.string()),
+            "record": pa.array([number for _, number in rows], pa.int64()),
+        }
+    )
+    pq.write_table(marks, file)
+    return file

@@ -1,0 +1,163 @@
+"""Forgets people: their records go, what follows from them is built again, and a search of all bytes proves it.
+
+In this order, each step repeatable, the tombstones first: alone; tombstones; files of landing/; ledger, raw tables and
+quarantine; everything derived; old versions; the search; the receipt.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from umg_assets import clock, tables
+from umg_assets.forgetting.byte_search import Searched, search_bytes
+from umg_assets.forgetting.erasure import Erasure, People
+from umg_assets.forgetting.places import users_of
+from umg_assets.forgetting.receipt import Receipt
+from umg_assets.forgetting.requests import Requests
+from umg_assets.forgetting.work import Progress, Work
+from umg_assets.landing.scan import files_of, name_of
+from umg_assets.privacy.keys import UserKeys
+from umg_assets.privacy.tombstones import Tombstones
+from umg_assets.resources.delta_log import forget_versions
+from umg_assets.resources.forgetting_lock import ForgettingError, alone
+from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.ledger import Ledger
+from umg_assets.resources.staging import clear_abandoned
+from umg_assets.settings.model import Settings
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What forgetting needs of those above it.
+
+    under_way: the runs and backfills that are queued or running. rebuild: builds everything that the ledger says is
+    affected. say: is told each step.
+    """
+
+    under_way: Callable[[], Sequence[str]]
+    rebuild: Callable[[], object]
+    say: Callable[[str], None] = lambda _: None
+
+
+class Forgetting:
+    """Forgets people of a lakehouse."""
+
+    def __init__(self, settings: Settings, lakehouse: Lakehouse, ledger: Ledger, steps: Steps) -> None:
+        self._settings, self._lakehouse, self._ledger, self._steps = settings, lakehouse, ledger, steps
+        self._home = settings.home
+        self._requests, self._work, self._tombstones = Requests(self._home), Work(self._home), Tombstones(self._home)
+
+    def forget(self) -> Receipt | None:
+        """Forgets whom the collected requests name; first finishes what was broken off. None if there is nobody.
+
+        Raises ForgettingError while a run, a backfill or another process is at work, KeyFileError without the key.
+        A request whose people are found after all stays, and the receipt says where.
+        """
+        with alone(self._home):
+            if not self._work.exists:
+                requests = self._requests.read()
+                ids = list(dict.fromkeys(user_id for request in requests for user_id in request.user_ids))
+                if not ids:
+                    return None
+                asked_at = min(request.asked_at for request in requests)
+                self._begin(ids, [request.name for request in requests], asked_at)
+            return self._finish()
+
+    def replay(self) -> Receipt | None:
+        """Forgets everybody who has a tombstone and is back, after a back-up was restored. None if there is nobody."""
+        with alone(self._home):
+            if not self._work.exists:
+                users = users_of(self._home)
+                back = self._tombstones.keys_among(users)
+                if not back:
+                    return None
+                self._begin([users[key] for key in sorted(back)], [], clock.now())
+            return self._finish()
+
+    def _begin(self, user_ids: Sequence[str], requests: Sequence[str], asked_at: datetime) -> None:
+        self._refuse_others()
+        self._tombstones.add(user_ids)
+        content = {
+            "users": self._requests.sealed(user_ids),
+            "number": len(user_ids),
+            "requests": list(requests),
+            "asked_at": asked_at.isoformat(),
+        }
+        self._work.note("begun", content)
+
+    def _refuse_others(self) -> None:
+        if others := self._steps.under_way():
+            raise ForgettingError(f"{others[0]} is under way: wait until it has ended, or end it, and type this again")
+
+    def _finish(self) -> Receipt:
+        self._refuse_others()
+        begun = self._work.read().begun
+        assert begun is not None
+        user_ids = self._requests.opened(begun["users"])
+        people = People(tuple(user_ids), tuple(UserKeys(self._home).of(user_ids)))
+        say = self._steps.say
+        say("looking for their records in landing/")
+        naming = naming_files(self._settings, people)
+        say("taking out their records")
+        erased = Erasure(self._settings, self._lakehouse, self._ledger, self._work).erase(people, naming)
+        say("building again what follows from them")
+        self._steps.rebuild()
+        say("removing old versions")
+        self._clear()
+        say("searching all bytes")
+        searched = prove(self._home, user_ids)
+        receipt = _receipt(begun, self._work.read(), erased.kept, searched)
+        receipt.write(self._home)
+        if receipt.good:
+            self._requests.done(begun["requests"])
+        self._work.finish()
+        return receipt
+
+    def _clear(self) -> None:
+        """Leaves no version of a table but its latest, and nothing that dead processes have left."""
+        clear_abandoned(self._home)
+        for table in tables.ALL:
+            self._lakehouse.vacuum(table, timedelta(0))
+            forget_versions(self._lakehouse.path(table))
+
+
+def prove(home: Path, user_ids: Sequence[str]) -> Searched:
+    """Searches every byte under a home for people. Raises KeyFileError without the key."""
+    return search_bytes(home, forms_of(home, user_ids))
+
+
+def forms_of(home: Path, user_ids: Sequence[str]) -> list[list[bytes]]:
+    """For each person, the byte strings that identify them: id and user_key, as text and raw."""
+    keys = UserKeys(home).of(user_ids)
+    return [
+        [user_id.encode(), key.encode(), bytes.fromhex(key)] for user_id, key in zip(user_ids, keys, strict=True)
+    ]
+
+
+def naming_files(settings: Settings, people: People) -> set[str]:
+    """The paths of files in landing/ whose bytes name one of them, as the ledger names paths."""
+    landing = settings.landing
+    forms = [[user_id.encode()] for user_id in people.user_ids]
+    places = {finding.path.partition("!")[0] for finding in search_bytes(landing, forms).findings}
+    return {name for file in files_of(landing, "**/*") if (name := name_of(landing, file)) in places}
+
+
+def _receipt(begun: dict, progress: Progress, kept: dict[str, str], searched: Searched) -> Receipt:
+    removed = sorted(file.path for file in progress.rewritten if not file.after)
+    return Receipt(
+        name=f"{clock.now():%Y%m%dT%H%M%S}",
+        requests=begun["requests"],
+        users=begun["number"],
+        asked_at=begun["asked_at"],
+        forgotten_at=clock.now().astimezone(UTC).isoformat(timespec="seconds"),
+        records=sum(len(numbers) for batch in progress.batches for numbers in batch.erased),
+        files_rewritten=sum(1 for file in progress.rewritten if file.after),
+        files_removed=removed,
+        days_built=len(progress.days),
+        searched=searched.files,
+        bytes=searched.bytes,
+        found=sorted({f"{finding.path} ({finding.how})" for finding in searched.findings}),
+        unreadable=searched.unreadable,
+        kept=kept,
+    )

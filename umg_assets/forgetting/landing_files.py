@@ -1,0 +1,105 @@
+"""Files of landing/ without the records of some people, each replaced whole or not at all."""
+
+import hashlib
+import os
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from umg_assets.files.erasing import CannotEraseError, erase_records
+from umg_assets.files.layout import Layout
+from umg_assets.forgetting.work import Rewritten, Work
+from umg_assets.planning.history import Entry
+from umg_assets.privacy.files import put_in_place
+from umg_assets.settings.sources import Source
+from umg_assets.tables import Kind
+
+_DRAFT = ".umg-forgets-"
+
+
+class LandingFiles:
+    """The landing files that hold records of people.
+
+    names: whether a text names one of them. naming: the paths of files whose bytes name one. folder: for temporary
+    files; private.
+    """
+
+    def __init__(
+        self, landing: Path, work: Work, names: Callable[[bytes], bool], naming: Collection[str], folder: Path
+    ) -> None:
+        self._landing, self._work, self._folder = landing, work, folder
+        self._names, self._naming = names, naming
+        self.kept: dict[str, str] = {}
+        """By path, why a file that may name them was neither rewritten nor removed."""
+
+    def clear_drafts(self) -> None:
+        """Removes drafts that a crash has left."""
+        for draft in self._landing.rglob(f"{_DRAFT}*"):
+            draft.unlink()
+
+    def rewrite(
+        self,
+        path: str,
+        claims: Mapping[Kind, Source],
+        landed: Mapping[Kind, Entry],
+        numbers: Mapping[Kind, Collection[int]],
+    ) -> None:
+        """Rewrites a file, if it holds such records, and notes it before it takes effect.
+
+        claims: the sources that take the file, by kind. landed: by kind, the ledger's entry of its present content;
+        numbers: the records of it that are known to be theirs. A file that cannot be rewritten is removed (its other
+        rows stay in the tables), unless the files that lie in its folder decide what is withdrawn.
+        """
+        absolute = self._landing / path
+        if landed and all(entry.refused for entry in landed.values()):
+            self._remove(path, absolute, claims, "no source could read it")
+            return
+        draft = absolute.with_name(f"{_DRAFT}{uuid.uuid4().hex}{''.join(absolute.suffixes)}")
+        erased: dict[str, list[int]] = {}
+        try:
+            for layout, kinds in _by_framing(path, claims):
+                wanted = {number for kind in kinds for number in numbers.get(kind, ())}
+                source = draft if draft.exists() else absolute
+                target = draft.with_name(f"{draft.name}.next{''.join(absolute.suffixes)}")
+                gone = erase_records(source, layout, target, wanted, self._names, self._folder)
+                if gone:
+                    target.replace(draft)
+                erased.update({kind: gone for kind in kinds if kind in landed})
+            if draft.exists():
+                self._replace(path, absolute, draft, erased)
+        except CannotEraseError as error:
+            self._remove(path, absolute, claims, str(error))
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _replace(self, path: str, absolute: Path, draft: Path, erased: dict[str, list[int]]) -> None:
+        status = absolute.stat()
+        os.chmod(draft, status.st_mode & 0o7777)
+        os.utime(draft, ns=(status.st_atime_ns, status.st_mtime_ns))
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        self._work.rewriting(Rewritten(path, hash_of(absolute), hash_of(draft), erased))
+        put_in_place(draft, absolute)
+
+    def _remove(self, path: str, absolute: Path, claims: Mapping[Kind, Source], why: str) -> None:
+        if path not in self._naming or any(source.folder_is_delivery for source in claims.values()):
+            self.kept[path] = why
+            return
+        self._work.rewriting(Rewritten(path, hash_of(absolute), ""))
+        absolute.unlink()
+
+
+def hash_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as the ledger has it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _by_framing(path: str, claims: Mapping[Kind, Source]) -> list[tuple[Layout, list[Kind]]]:
+    """Layouts that number a file's records differently, each with the kinds whose sources number them so."""
+    framings: dict[tuple, tuple[Layout, list[Kind]]] = {}
+    for kind, source in claims.items():
+        layout = source.layout(path)
+        framing = layout.format, layout.records, layout.members, layout.dialect
+        framings.setdefault(framing, (layout, []))[1].append(kind)
+    return list(framings.values())

@@ -1,0 +1,65 @@
+"""The receipt of people forgotten: what was done and what a search of all bytes has found, for whoever asked."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from umg_assets.privacy.files import write_whole
+from umg_assets.resources.forgetting_lock import FOLDER
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was done for some requests. It names no user.
+
+    asked_at: when the first request came; forgotten_at: when the search ended (both ISO 8601, UTC). records: rows of
+    raw tables and records in quarantine or left out by a source that were taken out. days_built: local days from which
+    something was taken out, and that were built again. searched, bytes: files and bytes searched. found: places that
+    name somebody still; unreadable: files whose content could not be read.
+    """
+
+    name: str
+    requests: list[str]
+    users: int
+    asked_at: str
+    forgotten_at: str
+    records: int
+    files_rewritten: int
+    files_removed: list[str]
+    days_built: int
+    searched: int
+    bytes: int
+    found: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        """Whether the search has found nobody, and could read everything."""
+        return not self.found and not self.unreadable
+
+    @property
+    def text(self) -> str:
+        """The receipt in words."""
+        users = "1 person" if self.users == 1 else f"{self.users:,} people"
+        lines = [
+            f"{'Forgotten' if self.good else 'NOT PROVED FORGOTTEN'}: {users}, asked on {self.asked_at}",
+            f"done on {self.forgotten_at}; receipt {self.name} of {', '.join(self.requests) or 'a replay'}",
+            f"{self.records:,} records taken out; {self.files_rewritten:,} files rewritten; "
+            f"{len(self.files_removed):,} files removed that could not be rewritten; {self.days_built:,} days built again",
+            f"{self.bytes:,} bytes in {self.searched:,} files searched: found {len(self.found)}, "
+            f"unreadable {len(self.unreadable)}",
+            *(f"removed: {path}" for path in self.files_removed),
+            *(f"not rewritten: {path}: {why}" for path, why in self.kept.items()),
+            *(f"found: {place}" for place in self.found),
+            *(f"unreadable: {place}" for place in self.unreadable),
+        ]
+        return "\n".join(lines)
+
+    def write(self, home: Path) -> Path:
+        """Writes it as JSON and as text under `home`/forgotten/receipts. Returns the text file's path."""
+        folder = home / FOLDER / "receipts"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        write_whole(folder / f"{self.name}.json", json.dumps({**asdict(self), "good": self.good}, indent=2))
+        write_whole(folder / f"{self.name}.txt", f"{self.text}\n")
+        return folder / f"{self.name}.txt"
