@@ -18,10 +18,12 @@ from umg_assets.assets.landing import landing_events, shrunk_files
 from umg_assets.calendar import local_today
 from umg_assets.catalogue import LAND_FILES, Catalogue
 from umg_assets.checks import checks_of_run, checks_of_tables
+from umg_assets.forgetting.forget import Forgetting, Steps
 from umg_assets.landing.scan import LandingError, Scan, scan
 from umg_assets.planning.required import Plan, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, scattered, try_of
 from umg_assets.resources.failed_work import WORK, failures
+from umg_assets.resources.forgetting_lock import ForgettingError, refuse_while_forgetting
 from umg_assets.resources.instance import (
     QUIET,
     busy_assets,
@@ -30,6 +32,7 @@ from umg_assets.resources.instance import (
     refused_assets,
     run_under_way,
     tags_of,
+    under_way,
 )
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
@@ -52,7 +55,7 @@ class Compaction(dg.Config):
     keep_days: int = 7
 
 
-@dg.op(retry_policy=dg.RetryPolicy(max_retries=3, delay=30))
+@dg.op(ins={"after": dg.In(dg.Nothing)}, retry_policy=dg.RetryPolicy(max_retries=3, delay=30))
 def compact_and_vacuum(
     context: dg.OpExecutionContext, config: Compaction, lakehouse: dg.ResourceParam[Lakehouse]
 ) -> None:
@@ -67,11 +70,33 @@ def compact_and_vacuum(
         )
 
 
-def _compact_tables(tags: Mapping[str, str]) -> dg.JobDefinition:
+def _compact_tables(
+    catalogue: Catalogue, definitions: Callable[[], dg.Definitions], tags: Mapping[str, str]
+) -> dg.JobDefinition:
+    @dg.op(out=dg.Out(dg.Nothing), retry_policy=dg.RetryPolicy(max_retries=6, delay=600))
+    def forget_people(
+        context: dg.OpExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        lakehouse: dg.ResourceParam[Lakehouse],
+        ledger: dg.ResourceParam[Ledger],
+    ) -> None:
+        """Does what `umg forget` has collected; fails when a run is under way, or somebody is found after all."""
+        runner = Runner(settings, catalogue, definitions, context.log.info, context.instance, "the weekly schedule")
+
+        def others() -> list[str]:
+            end_dead_runs(context.instance)
+            return under_way(context.instance, but=context.run_id)
+
+        steps = Steps(others, runner.bring_up_to_date, context.log.info)
+        receipt = Forgetting(settings, lakehouse, ledger, steps).forget()
+        if receipt and not receipt.good:
+            raise dg.Failure(receipt.text, allow_retries=False)
+        context.log.info(receipt.text if receipt else "Nobody has asked to be forgotten")
+
     @dg.job(name="compact_tables", tags=tags)
     def compact_tables() -> None:
-        """Compacts and vacuums every table, by delta-rs; the rows stay as they are."""
-        compact_and_vacuum()
+        """Forgets whom requests name, then compacts and vacuums every table, by delta-rs; other rows stay as they are."""
+        compact_and_vacuum(forget_people())
 
     return compact_tables
 
@@ -139,7 +164,7 @@ def build_automation(settings: Settings, catalogue: Catalogue, definitions: Call
         for name, assets in catalogue.jobs.items()
     ]
     checks = dg.define_asset_job(CHECK, checks_of_tables(), tags=tags)
-    compact, close = _compact_tables(tags), _close_the_day(catalogue, definitions, tags)
+    compact, close = (make(catalogue, definitions, tags) for make in (_compact_tables, _close_the_day))
     catch_up = _catch_up(catalogue, definitions, tags)
     return Automated(
         [*of_assets, checks, compact, close, catch_up],
@@ -164,7 +189,10 @@ def _sensors(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
     ) -> dg.SensorResult:
         try:
+            refuse_while_forgetting(settings.home)
             files = scan(settings, ledger.read(), settings.automation.quiet_seconds)
+        except ForgettingError as error:
+            return dg.SensorResult(skip_reason=str(error))
         except (LandingError, OSError) as error:
             return dg.SensorResult(skip_reason=f"landing/ cannot be looked at: {error}")
         under_way = bool(busy_assets(context.instance, catalogue.assets_of).intersection(raw))
@@ -175,6 +203,10 @@ def _sensors(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
     ) -> dg.SensorResult:
         end_dead_runs(context.instance)
+        try:
+            refuse_while_forgetting(settings.home)
+        except ForgettingError as error:
+            return dg.SensorResult(skip_reason=str(error))
         today, busy = local_today(settings.time_zone), busy_assets(context.instance, catalogue.assets_of)
         definitions = {asset.name: asset.definition_hash for asset in catalogue.planned if asset.experiment}
         hour = f"{clock.now():%Y-%m-%dT%H}"

@@ -64,13 +64,14 @@ def examine(home: Path) -> bool:
 
 
 def findings(home: Path) -> Iterator[Finding]:
-    """Findings about Python, home and volume, settings, Java, connections, engine, sources, landing/ and logs of looks.
+    """Findings about Python, home, volume and requests, settings, Java, connections, engine, sources, landing/ and logs of looks.
 
     If the settings are wrong, nothing that depends on them is examined.
     """
     yield _python()
     yield _home(home)
     yield from _volume(home)
+    yield from _forgetting(home)
     try:
         settings = read_settings(home)
     except SettingsError as error:
@@ -93,6 +94,21 @@ def _python() -> Finding:
     if sys.version_info < _NEEDED_PYTHON:
         return Finding("bad", "Python", f"{version}: expected 3.11 or newer; make PYTHON=python3.12 demo")
     return Finding("good", "Python", version)
+
+
+def _forgetting(home: Path) -> Iterator[Finding]:
+    """Whether requests to be forgotten wait, are overdue, or were broken off; nothing where there are none."""
+    from umg_assets import clock
+    from umg_assets.forgetting.requests import DUE, Requests
+    from umg_assets.forgetting.work import Work
+
+    oldest = Requests(home).oldest()
+    if Work(home).exists:
+        yield Finding("bad", "umg forget", "it is under way, or was broken off: `umg forget --now` finishes it")
+    elif oldest:
+        late = clock.now() > oldest + DUE
+        text = f"requests since {oldest:%Y-%m-%d} wait, due by {oldest + DUE:%Y-%m-%d}"
+        yield Finding("bad" if late else "note", "umg forget", f"{text}: `umg forget --now`" if late else text)
 
 
 def _home(home: Path) -> Finding:

@@ -1,0 +1,261 @@
+"""People are forgotten: nothing names them afterwards, all else is as if they had never come, whatever dies meanwhile."""
+
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from umg_assets.cli.forget import forgetting_of
+from umg_assets.cli.reconcile import reconcile
+from umg_assets.forgetting import forget as forgetting_module
+from umg_assets.forgetting import landing_files
+from umg_assets.forgetting.receipt import Receipt
+from umg_assets.forgetting.requests import Requests
+from umg_assets.forgetting.work import Work
+from umg_assets.privacy.keys import UserKeys
+from umg_assets.resources.forgetting_lock import ForgettingError, alone
+from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.ledger import Ledger
+from umg_assets.runner import RunFailedError
+from umg_assets_tests.cli.conftest import Umg
+from umg_assets_tests.lake import EVENT_SOURCE, SOURCES, Lake
+
+GONE = "ann-007"
+"""Who is forgotten. ann-00 and mary-ann-007 are others."""
+WITH_A_FILTER = SOURCES.replace("[sources.plays.columns]", "where = \"country <> 'XX'\"\n[sources.plays.columns]", 1)
+
+
+def _play(number: int, user: str, day: int, country: str = "AT", started: str = "") -> tuple:
+    at = started or f"2026-03-{day:02d}T10:{number:02d}:00Z"
+    return f"p{number}", user, f"s-{user}", "t1", at, 90_000, country
+
+
+def _drop(lake: Lake, *, without: str = "") -> None:
+    """Three days of plays, bad and filtered ones among them, users twice, events; without one person's records."""
+
+    def kept(rows: list[tuple], column: int = 1) -> list[tuple]:
+        return [row for row in rows if row[column] != without]
+
+    lake.drop_tracks("2026-03-01", [("t1", "A", "a", "A", "rock", 100_000)])
+    users = [(GONE, "AT", "25-34", ""), ("ann-00", "DE", "25-34", ""), ("mary-ann-007", "AT", "35-44", "")]
+    lake.drop_users("2026-03-01", kept(users, 0))
+    lake.drop_users("2026-03-03", kept([(GONE, "DE", "25-34", ""), ("ann-00", "AT", "25-34", "")], 0))
+    for day in (2, 3, 4):
+        first = day * 10
+        plays = [
+            _play(first, GONE, day),
+            _play(first + 1, "ann-00", day),
+            _play(first + 2, GONE, day, country="XX"),
+            _play(first + 3, "mary-ann-007", day, started="soon"),
+            _play(first + 4, GONE, day, started="soon"),
+            _play(first + 5, "ann-00", day, country="XX"),
+            _play(first + 6, "mary-ann-007", day),
+            _play(21, "ann-00", 2),
+        ]
+        lake.drop_plays(f"2026-03-{day:02d}", kept(plays))
+    loads = [("e1", "load", GONE, "s1", "t1", "2026-03-02T11:00:00Z"), ("e2", "load", "ann-00", "s2", "t1", "2026-03-02T11:01:00Z")]
+    lake.drop_events("2026-03-02", kept(loads, 2))
+
+
+@pytest.fixture(scope="module")
+def built(new_lake) -> Lake:
+    lake = new_lake("forget")
+    lake.configure(sources=WITH_A_FILTER + EVENT_SOURCE)
+    _drop(lake)
+    lake.run()
+    return lake
+
+
+@pytest.fixture(scope="module")
+def never_came(new_lake, built: Lake) -> Lake:
+    """The lake of the same files without the person's records."""
+    lake = new_lake("never came")
+    shutil.copytree(built.home / "keys", lake.home / "keys")
+    shutil.copy(built.home / "umg.toml", lake.home / "umg.toml")
+    _drop(lake, without=GONE)
+    lake.run()
+    return lake
+
+
+def forget(lake: Lake, *user_ids: str) -> Receipt | None:
+    """Collects a request, and does what is to be done."""
+    if user_ids:
+        Requests(lake.home).add(user_ids)
+    return forgetting_of(lake.settings, lake.instance, lambda _: None).forget()
+
+
+def assert_as_if_never(lake: Lake, never_came: Lake) -> None:
+    """Tables, files and counts are those of a lake in which the person never came."""
+    assert lake.content() == never_came.content()
+    for table in ("raw_plays", "raw_users", "raw_app_events", "quarantine"):
+        columns = [name for name in lake.rows(table)[0] if name not in ("generation", "user_id", "text")]
+        assert lake.values(table, *columns) == never_came.values(table, *columns), table
+    counts = ("source", "path", "delivery_date", "records", "landed", "filtered", "quarantined", "rows_by_play_date")
+    assert [
+        sorted(str([getattr(entry, name) for name in counts]) for entry in one.history().delivered())
+        for one in (lake, never_came)
+    ][0] == sorted(str([getattr(entry, name) for name in counts]) for entry in never_came.history().delivered())
+    for file in sorted((never_came.home / "landing").rglob("*.csv")):
+        assert (lake.home / file.relative_to(never_came.home)).read_text() == file.read_text(), file.name
+    assert reconcile(lake.settings)
+
+
+def test_the_lake_is_as_if_the_person_had_never_come_and_a_second_run_finds_nothing_new(
+    built: Lake, never_came: Lake, tmp_path: Path
+):
+    lake = built.copied(tmp_path / "lake")
+    receipt = forget(lake, GONE)
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert (receipt.users, receipt.files_rewritten, receipt.files_removed, receipt.kept) == (1, 6, [], {})
+    assert receipt.records == 12
+    assert_as_if_never(lake, never_came)
+    key = UserKeys(lake.home).of([GONE])[0]
+    for file in (file for file in lake.home.rglob("*") if file.is_file()):
+        assert GONE.encode() not in file.read_bytes().replace(b"mary-ann-007", b""), file
+        assert key.encode() not in file.read_bytes(), file
+    assert (Requests(lake.home).read(), Work(lake.home).exists) == ([], False)
+    before = lake.versions()
+    assert lake.run().runs == 0
+    assert lake.versions() == before
+
+
+def test_a_later_delivery_of_the_old_files_brings_nothing_back(built: Lake, never_came: Lake, tmp_path: Path):
+    lake = built.copied(tmp_path / "lake")
+    assert forget(lake, GONE)
+    shutil.copytree(built.home / "landing", lake.home / "landing", dirs_exist_ok=True)
+    lake.run()
+    assert lake.content() == never_came.content()
+    assert {row["user_key"] for row in lake.rows("raw_plays")} == {row["user_key"] for row in never_came.rows("raw_plays")}
+    assert reconcile(lake.settings)
+
+
+def test_a_restored_back_up_is_forgotten_again(built: Lake, never_came: Lake, tmp_path: Path):
+    lake, restored = built.copied(tmp_path / "lake"), built.copied(tmp_path / "restored")
+    assert forget(lake, GONE)
+    shutil.copytree(lake.home / "forgotten", restored.home / "forgotten")
+    again = forgetting_of(restored.settings, restored.instance, lambda _: None)
+    receipt = again.replay()
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert_as_if_never(restored, never_came)
+    assert again.replay() is None
+
+
+def test_rows_whose_files_have_left_landing_go_too(built: Lake, never_came: Lake, tmp_path: Path):
+    lake = built.copied(tmp_path / "lake")
+    for file in (lake.home / "landing").glob("*/2026-03-03.csv"):
+        file.unlink()
+    receipt = forget(lake, GONE)
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert lake.content() == never_came.content()
+    assert reconcile(lake.settings)
+
+
+def test_nothing_else_may_run_meanwhile_and_the_other_way_round(built: Lake, tmp_path: Path, monkeypatch):
+    lake = built.copied(tmp_path / "lake")
+    work = forgetting_of(lake.settings, lake.instance, lambda _: None)
+    Requests(lake.home).add([GONE])
+    monkeypatch.setattr(forgetting_module.Forgetting, "_clear", _power_went)
+    with pytest.raises(RuntimeError, match="the power went"):
+        work.forget()
+    monkeypatch.undo()
+    lake.drop_plays("2026-03-05", [_play(51, "ann-00", 5)])
+    with pytest.raises(RunFailedError, match="`umg forget --now` finishes it"):
+        lake.run()
+    with alone(lake.home), pytest.raises(ForgettingError, match="another process is forgetting"):
+        work.forget()
+    lake.instance.create_run_for_job(_a_job(lake))
+    with pytest.raises(ForgettingError, match="is under way: wait until it has ended"):
+        forget(lake)
+
+
+def _power_went(*_: object) -> None:
+    raise RuntimeError("the power went")
+
+
+def _a_job(lake: Lake):
+    from umg_assets.build import build_definitions
+
+    return build_definitions(lake.settings).resolve_job_def("compact_tables")
+
+
+STEPS: list[tuple[object, str]] = [
+    (Work, "note"),
+    (landing_files, "put_in_place"),
+    (Ledger, "append"),
+    (Lakehouse, "write_slice"),
+    (Lakehouse, "vacuum"),
+    (Receipt, "write"),
+    (Requests, "done"),
+    (Work, "finish"),
+]
+"""What changes something, in any order."""
+
+
+@pytest.mark.exhaustive
+def test_a_crash_before_or_after_any_step_changes_nothing_of_the_result(built: Lake, never_came: Lake, tmp_path: Path):
+    crashed = 0
+    while True:
+        lake = built.copied(tmp_path / f"lake{crashed}")
+        Requests(lake.home).add([GONE])
+        with pytest.MonkeyPatch.context() as patch:
+            count = [0]
+            for owner, name in STEPS:
+                patch.setattr(owner, name, _crashing(getattr(owner, name), count, crashed))
+            try:
+                forget(lake)
+                break
+            except (RuntimeError, RunFailedError):
+                pass
+        forget(lake)
+        newest = sorted((lake.home / "forgotten" / "receipts").glob("*.json"))[-1]
+        assert json.loads(newest.read_text())["good"], newest.read_text()
+        assert_as_if_never(lake, never_came)
+        assert Requests(lake.home).read() == []
+        shutil.rmtree(lake.home)
+        crashed += 1
+    assert crashed > 20
+
+
+def _crashing(step: Callable, count: list[int], at: int) -> Callable:
+    def crash(*arguments, **options):
+        for after in (False, True):
+            count[0] += 1
+            if count[0] > at:
+                count[0] = -1_000_000
+                raise RuntimeError("the power went")
+            if not after:
+                result = step(*arguments, **options)
+        return result
+
+    return crash
+
+
+def test_requests_are_collected_done_at_once_and_proved_by_typed_commands(
+    built: Lake, umg: Umg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    home = built.copied(tmp_path / "lake", ).home
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{GONE}\n"))
+    collected = umg("forget", "-", home=home)
+    assert "1 person will be forgotten with the next weekly run" in collected.out.replace("\n", " ")
+    assert GONE.encode() not in b"".join(file.read_bytes() for file in (home / "forgotten").rglob("*") if file.is_file())
+    assert "wait, due by" in umg("forget", home=home).out.replace("\n", " ")
+    done = umg("forget", "--now", home=home)
+    assert done.code == 0, done.out + done.err
+    assert "Forgotten: 1 person" in done.out
+    (receipt,) = (home / "forgotten" / "receipts").glob("*.txt")
+    assert "found 0, unreadable 0" in receipt.read_text()
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{GONE}\n"))
+    assert umg("forget", "--prove", "-", home=home).code == 0
+    (home / "notes.txt").write_text(f"call {GONE} back")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{GONE}\n"))
+    proof = umg("forget", "--prove", "-", home=home)
+    assert (proof.code, "found: notes.txt (plain), person 1" in proof.out) == (1, True)
+    refused = umg("forget", GONE, home=home)
+    assert (refused.code, GONE in refused.err, "ids are no arguments" in refused.err.replace("\n", " ")) == (2, False, True)
