@@ -217,22 +217,34 @@ def stage_json_lines(
 
     types: of the columns, by their order; None: all are text.
     """
-    held, first, beyond = b"", True, False
+    for _, text, too_large in lines_of(blocks):
+        if too_large:
+            staging.records += 1
+            staging.reject_beginning(staging.records, TOO_LARGE, text)
+        else:
+            _stage_lines(text, columns, types, staging)
+
+
+def lines_of(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[tuple[int, bytes, bool]]:
+    """(position, whole lines, False) of each block, and (position, beginning, True) of a line longer than RECORD_BYTES.
+
+    Such a line ends where the next lines begin, with its line end. Raises RefusedError for content of another kind.
+    """
+    held, first, beyond, place = b"", True, False, 0
     for block, last in blocks:
         if beyond:
             end = min((at for at in (block.find(b"\n"), block.find(b"\r")) if at >= 0), default=len(block))
-            beyond, block = end == len(block), block[end:]
+            beyond, block, place = end == len(block), block[end:], place + end
         held += block
         if first and held.strip(_BLANK):
             _refuse_other_formats(held)
             first = False
         cut = len(held) if last else max(held.rfind(b"\n"), held.rfind(b"\r")) + 1
-        _stage_lines(held[:cut], columns, types, staging)
-        held = held[cut:]
+        yield place, held[:cut], False
+        held, place = held[cut:], place + cut
         if len(held) > RECORD_BYTES:
-            staging.records += 1
-            staging.reject_beginning(staging.records, TOO_LARGE, held)
-            held, beyond = b"", True
+            yield place, held, True
+            held, beyond, place = b"", True, place + len(held)
 
 
 def _stage_lines(block: bytes, columns: Sequence[str], types: Sequence[Typed] | None, staging: Staging) -> None:
