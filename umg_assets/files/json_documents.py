@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from umg_assets.files.json_lines import HEAD_BYTES, is_object, objects_one_by_one, stage_json_lines
-from umg_assets.files.json_stream import BEHIND, BLANK, SCALAR, JsonStream, Value
+from umg_assets.files.json_lines import BLANK_BYTES, HEAD_BYTES, is_object, objects_one_by_one, stage_json_lines
+from umg_assets.files.json_stream import BEHIND, SCALAR, JsonStream, Value
 from umg_assets.files.rejects import (
     BROKEN_JSON,
     NOT_THE_FORMAT,
@@ -52,7 +52,7 @@ def is_lines(head: bytes) -> bool:
     It is not if no more than half of its lines are objects and it begins like an array, an RS, several objects on a
     line, or an object over several lines.
     """
-    lines = [line.strip(BLANK) for line in head.splitlines()]
+    lines = [line.strip(BLANK_BYTES) for line in head.splitlines()]
     if len(head) >= HEAD_BYTES and len(lines) > 1:
         del lines[-1]
     lines = [line for line in lines if line]
@@ -105,7 +105,7 @@ def documents_of(blocks: Iterator[tuple[bytes, bool]], records: str | None) -> I
     first, last = next(blocks)
     head = first[:HEAD_BYTES]
     content = foreign_content(first)
-    if content is None and head.strip(BLANK) and head.lstrip(BLANK)[:1] not in b"{[\x1e":
+    if content is None and head.strip(BLANK_BYTES) and head.lstrip(BLANK_BYTES)[:1] not in b"{[\x1e":
         content = "no JSON"
     if content is not None:
         raise RefusedError(NOT_THE_FORMAT, f"Expected JSON; this is {content}.", first)

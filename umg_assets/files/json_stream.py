@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from umg_assets.files.json_lines import RECORD_BYTES
+from umg_assets.files.json_lines import BLANK_BYTES, RECORD_BYTES
 from umg_assets.files.rejects import BROKEN_JSON, REFUSAL_CHARACTERS, TOO_DEEP, TOO_LARGE, UNREADABLE_REST
 
 DEPTH = 200
-BLANK = b" \t\x0b\x0c\r\n"
 BEHIND = 256  # bytes kept before the position, to see how far its line is indented
 SCALAR = re.compile(rb'[^\s,\[\]{}"\x1e]++|[\]}]')
 _BETWEEN = re.compile(rb"[\s,:\x1e]*+")
@@ -134,7 +133,7 @@ class JsonStream:
             match = next_record.search(self.data, self.at + 1)
             if match:
                 raw, self.at = self.data[self.at : match.start()], match.start()
-                return raw.rstrip(BLANK + b","), BROKEN_JSON
+                return raw.rstrip(BLANK_BYTES + b","), BROKEN_JSON
             if len(self.data) - self.at > RECORD_BYTES or not self.more():
                 break
         return self.rest()
