@@ -187,10 +187,11 @@ def open_avro(chunks: Iterator[bytes], columns: Sequence[str] | None) -> tuple[A
         columns = list(kinds) if columns is None else columns_in(list(kinds), columns, head)
         return reader, pa.schema([(column, _type_of(kinds[column], known)) for column in columns])
     except (*_ERRORS, SchemaParseException) as error:
-        raise _unreadable(error, head) from error
+        raise unreadable(error, head) from error
 
 
-def _unreadable(error: Exception, head: bytes) -> RefusedError:
+def unreadable(error: Exception, head: bytes) -> RefusedError:
+    """The refusal of a corrupt file; raises the error itself if it is the system's."""
     if isinstance(error, OSError) and error.errno is not None:
         raise error
     sentence = f"Expected a whole Avro file; it is corrupt or cut off ({type(error).__name__}: {str(error)[:300]})."
@@ -207,7 +208,7 @@ def stage_avro(reader: Any, schema: pa.Schema, staging: Staging) -> None:
                 staging.add(_arrays(part, schema), np.arange(1, len(part) + 1) + staging.records)
                 staging.records += len(part)
     except _ERRORS as error:
-        raise _unreadable(error, b"") from error
+        raise unreadable(error, b"") from error
 
 
 def first_rows(reader: Any, schema: pa.Schema, most: int) -> pa.RecordBatch:
@@ -216,7 +217,7 @@ def first_rows(reader: Any, schema: pa.Schema, most: int) -> pa.RecordBatch:
         rows = list(itertools.islice(itertools.chain.from_iterable(reader), most))
         return pa.record_batch(_arrays(rows, schema), schema)
     except _ERRORS as error:
-        raise _unreadable(error, b"") from error
+        raise unreadable(error, b"") from error
 
 
 def _arrays(rows: Sequence[Any], schema: pa.Schema) -> list[pa.Array]:

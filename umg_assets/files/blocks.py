@@ -52,6 +52,24 @@ def chunks_of(file: BinaryIO, suffix: str) -> Iterator[bytes]:
     return iter(lambda: file.read(BLOCK_BYTES), b"")
 
 
+_COMPRESSORS: dict[str, Callable[[], Any]] = {
+    ".gz": lambda: zlib.compressobj(wbits=31),
+    ".bz2": bz2.BZ2Compressor,
+    ".zst": lambda: zstandard.ZstdCompressor().compressobj(),
+}
+
+
+def compressed(chunks: Iterator[bytes], suffix: str) -> Iterator[bytes]:
+    """The chunks as a file of that suffix has them: what `chunks_of` reads."""
+    if suffix not in _COMPRESSORS:
+        yield from chunks
+        return
+    compressor = _COMPRESSORS[suffix]()
+    for chunk in chunks:
+        yield compressor.compress(chunk)
+    yield compressor.flush()
+
+
 def blocks_of(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
     """(block, whether it is the last) of a text, without its UTF-8 byte order mark: at least one block.
 

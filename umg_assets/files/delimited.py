@@ -5,7 +5,8 @@ that the reader refuses, are examined record by record; the reader then gets the
 ending in LF.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,30 +30,106 @@ def _quote(fields: Sequence[bytes], quote: bytes) -> Iterator[bytes]:
     return (b"%s%s%s" % (quote, field.replace(quote, quote * 2), quote) for field in fields)
 
 
-class _Body:
-    """The records below a file's beginning; the fields at its positions are staged."""
+def whole_lines(block: bytes, last: bool) -> tuple[bytes, bytes]:
+    """The lines of a block that are complete, and the bytes of one that is not; in the last block all are."""
+    cut = len(block) if last else max(block.rfind(b"\n"), block.rfind(b"\r")) + 1
+    return block[:cut], block[cut:]
 
-    def __init__(self, shape: RecordShape, staging: Staging):
-        self.grammar, self.width, self.staging = shape.grammar, shape.width, staging
-        grammar, width, positions = shape.grammar, shape.width, shape.positions
+
+class DelimitedRecord(NamedTuple):
+    """A record of a block.
+
+    start, end: its positions in the block, with its line end. raw: its bytes, without. canonical: as the CSV reader
+    gets it. reason: why it is a reject; None: its fields are as many as the header's.
+    """
+
+    start: int
+    end: int
+    raw: bytes
+    canonical: bytes
+    reason: str | None
+
+
+class DelimitedRecords:
+    """Tells the records of blocks apart, the bad ones too."""
+
+    def __init__(self, shape: RecordShape):
+        grammar, width = shape.grammar, shape.width
+        self.grammar, self.width = grammar, width
         self.whole = grammar.record_of(width)
-        self.plain_lines = grammar.lines_of(width)
-        self.columns = [None if position is None else f"c{position}" for position in positions]
-        self.wanted = [name for name in self.columns if name is not None]
-        self.names = [f"c{i}" for i in range(width)]
         self.requoting = grammar.quote or (b"'" if grammar.delimiter == b'"' else b'"')
         # Arrow's reader takes one byte: several, or a character of several, are replaced by one that no field has bare
         self.several = len(grammar.delimiter) > 1
         stand_in = b"\x1e" if grammar.quote == b"\x1f" else b"\x1f"
         self.read_by = stand_in if self.several else grammar.delimiter
 
+    def records_of(self, block: bytes, last: bool) -> tuple[list[DelimitedRecord], int]:
+        """The complete records of a block of whole lines, and the position up to which they and blank lines go."""
+        found: list[DelimitedRecord] = []
+        lines = block.splitlines(keepends=True)
+        at, i = 0, 0
+        while i < len(lines):
+            line = lines[i].rstrip(b"\r\n")
+            if not line.strip(self.grammar.blank):
+                at, i = at + len(lines[i]), i + 1
+                continue
+            taken, raw, reason = 1, line, None
+            canonical = line
+            if not self.grammar.is_special(line):
+                if line.count(self.grammar.delimiter) != self.width - 1:
+                    reason = FIELD_COUNT
+                elif self.grammar.quote is None or self.several:
+                    canonical = self._requoted(line.split(self.grammar.delimiter))
+            elif self.several or self.grammar.has_escape(line) or self.whole.fullmatch(line) is None:
+                fields, end, is_open = self.grammar.scan(block, at, self.width)
+                if is_open and not last and end == len(block):
+                    break
+                if fields is not None and not (is_open and end < len(block)):
+                    raw = block[at:end]
+                    taken = len(raw.splitlines())
+                    canonical = self._requoted(fields)
+                    if len(fields) != self.width:
+                        reason = FIELD_COUNT
+                if fields is None or (taken > 1 and self._swallowed(lines[i : i + taken], reason is not None)):
+                    reason, taken, raw = BROKEN_QUOTE, 1, line
+            end = at + (len(lines[i]) if taken == 1 else sum(map(len, lines[i : i + taken])))
+            found.append(DelimitedRecord(at, end, raw, canonical, reason))
+            at, i = end, i + taken
+        return found, at
+
+    def _requoted(self, fields: Sequence[bytes]) -> bytes:
+        return self.read_by.join(_quote(fields, self.requoting))
+
+    def _swallowed(self, lines: Sequence[bytes], wrong_count: bool) -> bool:
+        """Whether a record of several lines is a stray quote that swallowed good records up to the next quote.
+
+        If the record has a wrong number of fields, one whole record among the lines after its first is enough. If its
+        number is right, nine in ten of the lines between its first and last must be whole records, with three
+        delimiters in total.
+        """
+        if self.width == 1:
+            return False
+        candidates = lines[1:] if wrong_count else lines[1:-1]
+        whole = sum(self.whole.fullmatch(line.rstrip(b"\r\n")) is not None for line in candidates)
+        if wrong_count:
+            return whole > 0
+        return whole * (self.width - 1) >= 3 and whole * 10 >= len(candidates) * 9
+
+
+class _Body(DelimitedRecords):
+    """The records below a file's beginning; the fields at its positions are staged."""
+
+    def __init__(self, shape: RecordShape, staging: Staging):
+        super().__init__(shape)
+        self.staging = staging
+        self.plain_lines = shape.grammar.lines_of(shape.width)
+        self.columns = [None if position is None else f"c{position}" for position in shape.positions]
+        self.wanted = [name for name in self.columns if name is not None]
+        self.names = [f"c{i}" for i in range(shape.width)]
+
     def take(self, block: bytes, last: bool) -> bytes:
         """Stage or reject the complete records of a block, and return the bytes of an incomplete last record."""
-        if not last:
-            cut = max(block.rfind(b"\n"), block.rfind(b"\r")) + 1
-            block, rest = block[:cut], block[cut:]
-        else:
-            rest = b""
+        block, rest = whole_lines(block, last)
         utf8 = is_utf8(block)
         plain = not self.grammar.is_special(block)
         if not plain and self.grammar.escape is None and not self.several:
@@ -86,62 +163,17 @@ class _Body:
     def _take_carefully(self, block: bytes, last: bool, utf8: bool) -> bytes:
         good: list[bytes] = []
         numbers: list[int] = []
-        lines = block.splitlines(keepends=True)
-        record, at, i = self.staging.records, 0, 0
-        while i < len(lines):
-            line = lines[i].rstrip(b"\r\n")
-            if not line.strip(self.grammar.blank):
-                at, i = at + len(lines[i]), i + 1
-                continue
-            taken, raw, reason = 1, line, None
-            canonical = line
-            if not self.grammar.is_special(line):
-                if line.count(self.grammar.delimiter) != self.width - 1:
-                    reason = FIELD_COUNT
-                elif self.grammar.quote is None or self.several:
-                    canonical = self._requoted(line.split(self.grammar.delimiter))
-            elif self.several or self.grammar.has_escape(line) or self.whole.fullmatch(line) is None:
-                fields, end, is_open = self.grammar.scan(block, at, self.width)
-                if is_open and not last and end == len(block):
-                    break
-                if fields is not None and not (is_open and end < len(block)):
-                    raw = block[at:end]
-                    taken = len(raw.splitlines())
-                    canonical = self._requoted(fields)
-                    if len(fields) != self.width:
-                        reason = FIELD_COUNT
-                if fields is None or (taken > 1 and self._swallowed(lines[i : i + taken], reason is not None)):
-                    reason, taken, raw = BROKEN_QUOTE, 1, line
-            record += 1
+        found, end = self.records_of(block, last)
+        for record, (_, _, raw, canonical, reason) in enumerate(found, self.staging.records + 1):
             if reason is not None or not (utf8 or is_utf8(raw)):
                 self.staging.reject_bytes(record, reason or BAD_ENCODING, raw)
             else:
                 good.append(canonical)
                 numbers.append(record)
-            at += sum(map(len, lines[i : i + taken]))
-            i += taken
-        self.staging.records = record
+        self.staging.records += len(found)
         if good:
             self._stage(self._read(b"\n".join(good) + b"\n", self.requoting), np.array(numbers))
-        return block[at:]
-
-    def _requoted(self, fields: Sequence[bytes]) -> bytes:
-        return self.read_by.join(_quote(fields, self.requoting))
-
-    def _swallowed(self, lines: Sequence[bytes], wrong_count: bool) -> bool:
-        """Whether a record of several lines is a stray quote that swallowed good records up to the next quote.
-
-        If the record has a wrong number of fields, one whole record among the lines after its first is enough. If its
-        number is right, nine in ten of the lines between its first and last must be whole records, with three
-        delimiters in total.
-        """
-        if self.width == 1:
-            return False
-        candidates = lines[1:] if wrong_count else lines[1:-1]
-        whole = sum(self.whole.fullmatch(line.rstrip(b"\r\n")) is not None for line in candidates)
-        if wrong_count:
-            return whole > 0
-        return whole * (self.width - 1) >= 3 and whole * 10 >= len(candidates) * 9
+        return block[end:]
 
     def _read(self, text: bytes, quote: bytes | None) -> pa.Table:
         if not text:
@@ -175,18 +207,33 @@ class _Body:
         self.staging.add([table.column(name) if name else absent for name in self.columns], records)
 
 
-def stage_delimited(
-    blocks: Iterator[tuple[bytes, bool]], columns: Sequence[str], dialect: Dialect, default: str, staging: Staging
-) -> None:
-    """Parse the blocks of a CSV or TSV file, in UTF-8, into `staging`. Raises RefusedError for content of another kind.
+class _Taking(Protocol):
+    def take(self, block: bytes, last: bool) -> bytes:
+        """Take the complete records of a block, and return the bytes of an incomplete last record."""
+        ...
 
-    default: the delimiter where neither the dialect nor the file names one.
+
+_Taker = TypeVar("_Taker", bound=_Taking)
+
+
+def give_records(
+    blocks: Iterator[tuple[bytes, bool]],
+    columns: Sequence[str],
+    dialect: Dialect,
+    default: str,
+    taker: Callable[[RecordShape, int], _Taker],
+) -> Iterator[_Taker]:
+    """Give what stands below the beginning of a CSV or TSV file, in UTF-8, to a taker; yields it after each block.
+
+    taker: makes it, of the records' shape and the position where they begin. default: the delimiter where neither the
+    dialect nor the file names one. Raises RefusedError for content of another kind.
     """
     beginning = Beginning(dialect, default, columns)
-    body: _Body | None = None
-    held, first = b"", True
+    body: _Taker | None = None
+    held, first, read = b"", True, 0
     for block, last in blocks:
         held += block
+        read += len(block)
         if body is None:
             if first and (content := foreign_content(held)):
                 raise RefusedError(NOT_THE_FORMAT, f"Expected delimited text; this is {content}.", held)
@@ -194,5 +241,17 @@ def stage_delimited(
             shape, held = beginning.take(held, last)
             if shape is None:
                 continue
-            body = _Body(shape, staging)
+            body = taker(shape, read - len(held))
         held = body.take(held, last)
+        yield body
+
+
+def stage_delimited(
+    blocks: Iterator[tuple[bytes, bool]], columns: Sequence[str], dialect: Dialect, default: str, staging: Staging
+) -> None:
+    """Parse the blocks of a CSV or TSV file, in UTF-8, into `staging`. Raises RefusedError for content of another kind.
+
+    default: the delimiter where neither the dialect nor the file names one.
+    """
+    for _ in give_records(blocks, columns, dialect, default, lambda shape, _: _Body(shape, staging)):
+        pass

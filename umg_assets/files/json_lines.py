@@ -27,7 +27,7 @@ from umg_assets.files.staged import Staging
 RECORD_BYTES = 16 << 20
 """A longer record is a reject, so that memory is bounded."""
 HEAD_BYTES = 64 << 10
-_BLANK = b" \t\x0b\x0c\r\n"
+BLANK_BYTES = b" \t\x0b\x0c\r\n"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 # values that Arrow's reader reads differently from Python's decoder: it accepts NaN and drops the sign of -0; half a
 # surrogate pair can only be recognised line by line
@@ -75,12 +75,12 @@ def _object_of(line: bytes) -> dict[str, Any] | None:
 def _refuse_other_formats(block: bytes) -> None:
     """Raise RefusedError if no line at the beginning is a JSON object; a bad line among good ones is no reason."""
     content = foreign_content(block)
-    lines = [line for line in block[:HEAD_BYTES].splitlines() if line.strip(_BLANK)]
-    first = lines[0].strip(_BLANK) if lines else b"{}"
+    lines = [line for line in block[:HEAD_BYTES].splitlines() if line.strip(BLANK_BYTES)]
+    first = lines[0].strip(BLANK_BYTES) if lines else b"{}"
     candidates = lines
     if first.startswith(b"[") and len(lines) > 1:
         # the last element of an array over several lines has no comma and so looks like a record
-        candidates = [line for line in lines if line.strip(_BLANK) != b"]"][:-1]
+        candidates = [line for line in lines if line.strip(BLANK_BYTES) != b"]"][:-1]
     if content is None and (not first.startswith(b"{") or first == b"{") and not any(map(is_object, candidates)):
         content = "a JSON document that is no JSON lines" if first[:1] in (b"{", b"[") else "no JSON"
     if content is not None:
@@ -217,22 +217,34 @@ def stage_json_lines(
 
     types: of the columns, by their order; None: all are text.
     """
-    held, first, beyond = b"", True, False
+    for _, text, too_large in lines_of(blocks):
+        if too_large:
+            staging.records += 1
+            staging.reject_beginning(staging.records, TOO_LARGE, text)
+        else:
+            _stage_lines(text, columns, types, staging)
+
+
+def lines_of(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[tuple[int, bytes, bool]]:
+    """(position, whole lines, False) of each block, and (position, beginning, True) of a line longer than RECORD_BYTES.
+
+    Such a line ends where the next lines begin, with its line end. Raises RefusedError for content of another kind.
+    """
+    held, first, beyond, place = b"", True, False, 0
     for block, last in blocks:
         if beyond:
             end = min((at for at in (block.find(b"\n"), block.find(b"\r")) if at >= 0), default=len(block))
-            beyond, block = end == len(block), block[end:]
+            beyond, block, place = end == len(block), block[end:], place + end
         held += block
-        if first and held.strip(_BLANK):
+        if first and held.strip(BLANK_BYTES):
             _refuse_other_formats(held)
             first = False
         cut = len(held) if last else max(held.rfind(b"\n"), held.rfind(b"\r")) + 1
-        _stage_lines(held[:cut], columns, types, staging)
-        held = held[cut:]
+        yield place, held[:cut], False
+        held, place = held[cut:], place + cut
         if len(held) > RECORD_BYTES:
-            staging.records += 1
-            staging.reject_beginning(staging.records, TOO_LARGE, held)
-            held, beyond = b"", True
+            yield place, held, True
+            held, beyond, place = b"", True, place + len(held)
 
 
 def _stage_lines(block: bytes, columns: Sequence[str], types: Sequence[Typed] | None, staging: Staging) -> None:
@@ -241,7 +253,7 @@ def _stage_lines(block: bytes, columns: Sequence[str], types: Sequence[Typed] | 
         staging.add(plain.columns, np.arange(1, plain.num_rows + 1) + staging.records)
         staging.records += plain.num_rows
         return
-    lines = [line for line in block.splitlines() if line.strip(_BLANK)]
+    lines = [line for line in block.splitlines() if line.strip(BLANK_BYTES)]
     first = staging.records + 1
     staging.records += len(lines)
     alike, others, shape = [], list(enumerate(lines, first)), _shape_of(lines)

@@ -80,7 +80,7 @@ class Parsed:
     refused: str | None
 
 
-def parse_file(path: Path, layout: Layout, staged: Path, at_most: int | None = None) -> Parsed:
+def parse_file(path: Path, layout: Layout, staged: Path, at_most: int | None = None, name: str | None = None) -> Parsed:
     """Parse a landing file into the Parquet file `staged`: layout.columns in their order, and _record BIGINT.
 
     CSV and TSV columns are strings; an empty field is NULL. JSON values are strings as they are written (nested ones as
@@ -90,14 +90,15 @@ def parse_file(path: Path, layout: Layout, staged: Path, at_most: int | None = N
     file, from 1, with bad records counted. Blank lines are no records. Bad content never raises; an OSError such as
     permission denied does.
 
-    at_most: stops after the block in which so many records have been read; the result is of these.
+    at_most: stops after the block in which so many records have been read; the result is of these. name: the file's,
+    by whose suffix it is decompressed; default: that of `path`.
     """
     head = b""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
             file.seek(0)
-            staging = _stage(file, path.name, layout, staged, at_most)
+            staging = _stage(file, name or path.name, layout, staged, at_most)
     except RefusedError as refused:
         staged.unlink(missing_ok=True)
         text = refusal_text(refused.sentence, refused.head or head)

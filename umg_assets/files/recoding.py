@@ -3,7 +3,7 @@
 import codecs
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from umg_assets.files.rejects import escape
 
@@ -19,6 +19,7 @@ _LONGEST_MARK = 4
 _UNDECODED = re.compile(rb"[\xc0\xc1\xf5\xf6][\x80-\xbf]")
 _LEADS = b"\xc0\xc1\xf5\xf6"
 _HANDLER = "umg_undecoded"
+_PIECE_BYTES = 16 << 10
 
 
 def _mark_undecoded(error: UnicodeError) -> tuple[str, int]:
@@ -56,6 +57,58 @@ def _recoded(chunks: Iterator[bytes], decoder: codecs.IncrementalDecoder) -> Ite
     for chunk in chunks:
         yield decoder.decode(chunk).encode("utf-8", "surrogateescape")
     yield decoder.decode(b"", True).encode("utf-8", "surrogateescape")
+
+
+def places_in_file(chunks: Iterator[bytes], encoding: str, places: Sequence[int]) -> list[int]:
+    """Where places in the text that `as_utf8` gives, in their order, lie in the file.
+
+    chunks: the file's, of the encoding that `as_utf8` reads it in. A byte order mark lies before the first place.
+    """
+    ruler = _Ruler(codecs.getincrementaldecoder(encoding)(_HANDLER), list(reversed(places)))
+    first = True
+    for chunk in chunks:
+        if first and (mark := next((mark for mark, _ in _MARKS if chunk.startswith(mark)), b"")):
+            ruler.pass_by(mark)
+            chunk = chunk[len(mark) :]
+        first = False
+        ruler.note()
+        for at in range(0, len(chunk), _PIECE_BYTES):
+            ruler.measure(chunk[at : at + _PIECE_BYTES])
+    return ruler.found + [ruler.at] * len(ruler.left)
+
+
+class _Ruler:
+    """Decodes a file, and notes its position where the text in UTF-8 reaches each place of `left`, from its end on."""
+
+    def __init__(self, decoder: codecs.IncrementalDecoder, left: list[int]) -> None:
+        self._decoder, self.left = decoder, left
+        self.found: list[int] = []
+        self.at = self._length = 0
+
+    def pass_by(self, piece: bytes) -> None:
+        """Decode a piece."""
+        self._length += len(self._decoder.decode(piece).encode("utf-8", "surrogateescape"))
+        self.at += len(piece)
+
+    def note(self) -> None:
+        """Note the position for each place that has been reached."""
+        while self.left and self.left[-1] <= self._length:
+            self.found.append(self.at)
+            self.left.pop()
+
+    def measure(self, piece: bytes) -> None:
+        """Decode a piece, halved as often as is needed to see at which of its bytes a place lies."""
+        before = self._decoder.getstate(), self._length, self.at
+        self.pass_by(piece)
+        if not self.left or self.left[-1] > self._length:
+            return
+        if len(piece) > 1:
+            state, self._length, self.at = before
+            self._decoder.setstate(state)
+            half = len(piece) // 2
+            self.measure(piece[:half])
+            self.measure(piece[half:])
+        self.note()
 
 
 def escape_recoded(raw: bytes) -> str:

@@ -22,7 +22,7 @@ _WHOLE = 10**15
 _ERRORS = (zipfile.BadZipFile, InvalidFileException, ParseError, EOFError, LookupError, ValueError, TypeError, OSError)
 
 
-def _text_of(cell: Any) -> str | None:
+def text_of(cell: Any) -> str | None:
     """A cell as text: dates in ISO 8601, without a time where their format shows none; whole numbers without .0."""
     value = cell.value
     if value is None or value == "":
@@ -41,6 +41,11 @@ def _text_of(cell: Any) -> str | None:
 
 def rows_of(file: BinaryIO) -> Iterator[list[str | None]]:
     """The rows of the first sheet that are not blank, the column names first. Raises RefusedError if it is corrupt."""
+    return (row for _, row in numbered_rows(file))
+
+
+def numbered_rows(file: BinaryIO) -> Iterator[tuple[int, list[str | None]]]:
+    """As `rows_of`, each row with its number in the sheet, from 1."""
     with open_bounded(file, "an .xlsx workbook"):
         pass
     file.seek(0)
@@ -48,10 +53,10 @@ def rows_of(file: BinaryIO) -> Iterator[list[str | None]]:
         workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
         sheet: Any = workbook.worksheets[0]
         sheet.reset_dimensions()  # some writers understate them
-        for cells in sheet.iter_rows():
-            row = [_text_of(cell) for cell in cells]
+        for number, cells in enumerate(sheet.iter_rows(), 1):
+            row = [text_of(cell) for cell in cells]
             if any(value is not None for value in row):
-                yield row
+                yield number, row
     except _ERRORS as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise

@@ -1,0 +1,139 @@
+"""A stream of JSON text, read value by value: a scanner finds where a value ends, and no more than one is held."""
+
+import re
+from collections.abc import Iterator
+
+from umg_assets.files.json_lines import BLANK_BYTES, RECORD_BYTES
+from umg_assets.files.rejects import BROKEN_JSON, REFUSAL_CHARACTERS, TOO_DEEP, TOO_LARGE, UNREADABLE_REST
+
+DEPTH = 200
+BEHIND = 256  # bytes kept before the position, to see how far its line is indented
+SCALAR = re.compile(rb'[^\s,\[\]{}"\x1e]++|[\]}]')
+_BETWEEN = re.compile(rb"[\s,:\x1e]*+")
+_TO_BRACKET = re.compile(rb'[^"{}\[\]]*+(?:"(?:[^"\\]++|\\.)*+"[^"{}\[\]]*+)*+', re.DOTALL)
+_IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_CLOSING = {ord("{"): ord("}"), ord("["): ord("]")}
+
+Value = tuple[bytes, str | None]
+"""The bytes of a record, or the first of them, and the reason why it is a reject; None: it is still to be decoded."""
+
+
+class _Scanner:
+    """Finds the end of an object, an array or a string that may lie in several pieces of text."""
+
+    def __init__(self) -> None:
+        self.open = bytearray()
+        self.in_string = self.escaped = self.broken = False
+        self.deepest = 0
+
+    def end(self, text: bytes, at: int) -> int | None:
+        """The position after the value's end, or of a bracket that does not fit (`broken`); None: it goes on."""
+        if self.escaped and at < len(text):
+            at, self.escaped = at + 1, False
+        while at < len(text):
+            at = (_IN_STRING if self.in_string else _TO_BRACKET).match(text, at).end()  # type: ignore[union-attr]
+            if at == len(text):
+                break
+            mark, at = text[at], at + 1
+            if mark == ord("\\"):
+                self.escaped = True
+            elif mark == ord('"'):
+                self.in_string = not self.in_string
+            elif mark in _CLOSING:
+                self.open.append(_CLOSING[mark])
+                self.deepest = max(self.deepest, len(self.open))
+            elif self.open and mark == self.open[-1]:
+                self.open.pop()
+            else:
+                self.broken = True
+                return at - 1
+            if not self.open and not self.in_string and not self.escaped:
+                return at
+        return None
+
+
+class JsonStream:
+    """The text of a file from a position on, as far as it has been read."""
+
+    def __init__(self, blocks: Iterator[tuple[bytes, bool]]) -> None:
+        self._blocks = blocks
+        self._ended = False
+        self._before = 0
+        self.data, self.at = b"", 0
+
+    @property
+    def place(self) -> int:
+        """The position in the file."""
+        return self._before + self.at
+
+    def more(self) -> bool:
+        """Read a block and forget what lies before the position; False at the end of the file."""
+        if self._ended:
+            return False
+        block, self._ended = next(self._blocks)
+        kept = min(self.at, BEHIND)
+        self._before += self.at - kept
+        self.data, self.at = self.data[self.at - kept :] + block, kept
+        return True
+
+    def skip(self, pattern: re.Pattern[bytes] = _BETWEEN) -> bytes:
+        """Skip what the pattern matches; the next byte, none at the end of the file."""
+        while True:
+            match = pattern.match(self.data, self.at)
+            self.at = match.end() if match else self.at
+            if self.at < len(self.data):
+                return self.data[self.at : self.at + 1]
+            if not self.more():
+                return b""
+
+    def take(self, pattern: re.Pattern[bytes]) -> bytes:
+        """What the pattern matches from the position on."""
+        while True:
+            match = pattern.match(self.data, self.at)
+            end = match.end() if match else self.at
+            if end < len(self.data) or end - self.at > RECORD_BYTES or not self.more():
+                taken, self.at = self.data[self.at : end], end
+                return taken
+
+    def rest(self) -> Value:
+        """The beginning of all that is left, read to its end."""
+        beginning = self.data[self.at : self.at + REFUSAL_CHARACTERS]
+        self.at = len(self.data)
+        while self.more():
+            self.at = len(self.data)
+        return beginning, UNREADABLE_REST
+
+    def value(self, next_record: re.Pattern[bytes] | None) -> Value:
+        """The value at the position. next_record: where reading may go on if the value's end cannot be seen."""
+        if self.data[self.at] not in b'{["':
+            return self.take(SCALAR), BROKEN_JSON
+        scanner, at, beginning = _Scanner(), self.at, None
+        if self.data[at] == ord('"'):
+            scanner.in_string, at = True, at + 1
+        while (end := scanner.end(self.data, at)) is None:
+            if len(self.data) - self.at > RECORD_BYTES and beginning is None:
+                if next_record and next_record.search(self.data, self.at + 1):
+                    return self._resume(next_record)
+                beginning = self.data[self.at : self.at + REFUSAL_CHARACTERS]
+            if beginning is not None:
+                self.at = len(self.data)
+            scanned = len(self.data) - self.at
+            if not self.more():
+                return self._resume(next_record) if beginning is None else (beginning, UNREADABLE_REST)
+            at = self.at + scanned
+        if scanner.broken:
+            return self._resume(next_record) if beginning is None else (beginning, self.rest()[1])
+        raw = self.data[self.at : end] if beginning is None else beginning
+        too_large = beginning is not None or len(raw) > RECORD_BYTES
+        self.at = end
+        return raw, TOO_LARGE if too_large else TOO_DEEP if scanner.deepest > DEPTH else None
+
+    def _resume(self, next_record: re.Pattern[bytes] | None) -> Value:
+        while next_record:
+            match = next_record.search(self.data, self.at + 1)
+            if match:
+                raw, self.at = self.data[self.at : match.start()], match.start()
+                return raw.rstrip(BLANK_BYTES + b","), BROKEN_JSON
+            if len(self.data) - self.at > RECORD_BYTES or not self.more():
+                break
+        return self.rest()

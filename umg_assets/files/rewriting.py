@@ -1,0 +1,188 @@
+"""Parquet and ORC files and workbooks written anew from the rows that are left, so that nothing holds the others."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import openpyxl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.orc as pa_orc
+import pyarrow.parquet as pq
+
+from umg_assets.files.orc import open_orc
+from umg_assets.files.parquet import open_parquet
+from umg_assets.files.wanted import CannotEraseError, Erased, Wanted
+from umg_assets.files.workbooks import numbered_rows, text_of
+
+_BATCH_ROWS = 64 << 10
+_GROUP_BYTES = 256 << 20
+"""A longer row group is divided, so that memory is bounded."""
+_WHOLE = 2**63
+
+
+def _texts(value: Any) -> list[bytes]:
+    """A value as texts that an id may be written as: a whole number also without its fraction."""
+    if value is None or isinstance(value, bool):
+        return []
+    if isinstance(value, bytes):
+        return [value]
+    texts = [str(value).encode()]
+    if isinstance(value, float) and abs(value) < _WHOLE and value.is_integer():
+        texts.append(str(int(value)).encode())
+    return texts
+
+
+def _named(column: pa.Array, wanted: Wanted) -> np.ndarray:
+    """For each row, whether a text or a number in it holds an id, also within lists, maps and structs."""
+    kind, types = column.type, pa.types
+    rows = np.zeros(len(column), bool)
+    if isinstance(column, pa.ExtensionArray):
+        if kind.extension_name == "arrow.uuid":
+            rows |= np.array([any(map(wanted.names, _texts(value))) for value in column.to_pylist()], bool)
+        return rows | _named(column.storage, wanted)
+    if types.is_dictionary(kind):
+        return _named(column.dictionary_decode(), wanted)
+    if types.is_map(kind):
+        parents = pc.list_parent_indices(pa.ListArray.from_arrays(column.offsets, column.keys))
+        for inner in (column.keys, column.items):
+            rows[parents.to_numpy()[_named(inner, wanted)]] = True
+    elif types.is_struct(kind):
+        for inner in column.flatten():
+            rows |= _named(inner, wanted)
+    elif types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        rows[pc.list_parent_indices(column).to_numpy()[_named(pc.list_flatten(column), wanted)]] = True
+    elif not (types.is_null(kind) or types.is_boolean(kind) or types.is_temporal(kind)):
+        if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+            column = column.cast(pa.large_binary())
+        values = column.unique()
+        hits = [any(map(wanted.names, _texts(value))) for value in values.to_pylist()]
+        if any(hits):
+            rows = pc.is_in(column, values.filter(pa.array(hits))).to_numpy(zero_copy_only=False)
+    return rows
+
+
+def _left(batches: Iterable[pa.RecordBatch], wanted: Wanted, erased: Erased) -> Iterator[pa.RecordBatch]:
+    """The batches without the wanted rows, which are noted in `erased` with the number of rows read."""
+    for batch in batches:
+        out = np.isin(np.arange(1, batch.num_rows + 1) + erased.records, list(wanted.numbers))
+        for column in batch.columns:
+            out |= _named(column, wanted)
+        erased.removed.extend((np.flatnonzero(out) + 1 + erased.records).tolist())
+        erased.records += batch.num_rows
+        # with the mask, not as a slice: a slice keeps the values of the rows beside it
+        yield batch.filter(pa.array(~out)) if out.any() else batch
+
+
+def _refuse_named(texts: Iterable[bytes], wanted: Wanted, where: str) -> None:
+    if any(map(wanted.names, texts)):
+        raise CannotEraseError(f"an id stands in its {where}, in no record: remove it by hand.")
+
+
+def _compressions(metadata: pq.FileMetaData) -> str | dict[str, str]:
+    """The compression of all columns, or of each where they differ."""
+    if not metadata.num_row_groups or not metadata.num_columns:
+        return "snappy"
+    columns = [metadata.row_group(0).column(i) for i in range(metadata.num_columns)]
+    names = {"UNCOMPRESSED": "none", "LZ4_RAW": "lz4", "LZO": "snappy"}
+    kinds = {column.path_in_schema: names.get(column.compression, column.compression.lower()) for column in columns}
+    return kinds if len(set(kinds.values())) > 1 else next(iter(kinds.values()))
+
+
+def _parquet_writer(draft: Path, parquet: pq.ParquetFile, schema: pa.Schema) -> pq.ParquetWriter:
+    metadata = parquet.metadata
+    group = metadata.row_group(0) if metadata.num_row_groups else None
+    physical = set() if group is None else {group.column(i).physical_type for i in range(metadata.num_columns)}
+    return pq.ParquetWriter(
+        draft,
+        schema,
+        compression=cast(str, _compressions(metadata)),
+        use_deprecated_int96_timestamps="INT96" in physical,
+        store_schema=b"ARROW:schema" in (metadata.metadata or {}),
+    )
+
+
+def rewrite_parquet(path: Path, draft: Path, wanted: Wanted) -> Erased:
+    """Write a Parquet file without the wanted rows: same schema, metadata, compression and order of row groups."""
+    erased = Erased(0, [])
+    with path.open("rb") as file:
+        parquet, _ = open_parquet(file, ())
+        known = {key: value for key, value in (parquet.metadata.metadata or {}).items() if key != b"ARROW:schema"}
+        _refuse_named([*known.keys(), *known.values()], wanted, "metadata")
+        schema = parquet.schema_arrow.with_metadata(known or None)
+        with _parquet_writer(draft, parquet, schema) as writer:
+            for group in range(parquet.num_row_groups):
+                batches = parquet.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], use_threads=False)
+                held: list[pa.RecordBatch] = []
+                for batch in _left(batches, wanted, erased):
+                    held.append(batch)
+                    if sum(one.nbytes for one in held) > _GROUP_BYTES:
+                        _write_group(writer, held, schema)
+                        held = []
+                _write_group(writer, held, schema)
+    return erased
+
+
+def _write_group(writer: pq.ParquetWriter, batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> None:
+    rows = pa.Table.from_batches([batch.replace_schema_metadata(schema.metadata) for batch in batches], schema)
+    if rows.num_rows:
+        writer.write_table(rows, row_group_size=rows.num_rows)
+
+
+def rewrite_orc(path: Path, draft: Path, wanted: Wanted) -> Erased:
+    """Write an ORC file without the wanted rows: same schema and compression, without the exporter's own metadata."""
+    erased = Erased(0, [])
+    with path.open("rb") as file:
+        orc, _ = open_orc(file, ())
+        stripes = (orc.read_stripe(stripe) for stripe in range(orc.nstripes))
+        writer = pa_orc.ORCWriter(
+            draft, compression=orc.compression.lower(), compression_block_size=orc.compression_size or 64 << 10
+        )
+        with writer:
+            writer.write(pa.Table.from_batches([], orc.schema))
+            for rows in _left(stripes, wanted, erased):
+                if rows.num_rows:
+                    writer.write(pa.Table.from_batches([rows]))
+    return erased
+
+
+def rewrite_workbook(path: Path, draft: Path, wanted: Wanted, macros: bool) -> Erased:
+    """Write a workbook without the wanted rows of its first sheet. Formulas become what Excel last calculated.
+
+    macros: whether they are kept; the workbook is an .xlsm.
+    """
+    erased = Erased(0, [])
+    rows: list[int] = []
+    with path.open("rb") as file:
+        for number, (row, values) in enumerate(numbered_rows(file)):
+            texts = [value.encode() for value in values if value is not None]
+            if number == 0:
+                _refuse_named(texts, wanted, "column names")
+            elif wanted.takes(number, texts):
+                rows.append(row)
+                erased.removed.append(number)
+            erased.records = number
+    workbook = openpyxl.load_workbook(path, data_only=True, keep_vba=macros)
+    for sheet in workbook.worksheets[1:]:
+        texts = (text_of(cell) for cells in sheet.iter_rows() for cell in cells)
+        _refuse_named((text.encode() for text in texts if text), wanted, f"sheet {sheet.title}")
+    if rows:
+        _delete_rows(workbook.worksheets[0], rows)
+        workbook.save(draft)
+    return erased
+
+
+def _delete_rows(sheet: Any, rows: Sequence[int]) -> None:
+    """Delete rows, given by their numbers in ascending order."""
+    if any(merged.max_row >= rows[0] for merged in sheet.merged_cells.ranges):
+        raise CannotEraseError("cells below its first row to be left out are merged: unmerge them.")
+    gone = set(rows)
+    sheet._hyperlinks = [link for link in sheet._hyperlinks if sheet[link.ref.split(":")[0]].row not in gone]
+    end = len(rows)
+    while end:
+        start = end - 1
+        while start and rows[start - 1] == rows[start] - 1:
+            start -= 1
+        sheet.delete_rows(rows[start], end - start)
+        end = start

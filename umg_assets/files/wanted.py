@@ -1,0 +1,49 @@
+"""Which records of a file are to be left out, and which were."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+_WINDOW_BYTES = 1 << 20
+
+
+class CannotEraseError(RuntimeError):
+    """The file cannot be rewritten; the message says why."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The records that are to be left out: by their numbers, or because a text of theirs holds an id.
+
+    names: whether a text, in UTF-8, holds an id.
+    """
+
+    numbers: Collection[int]
+    names: Callable[[bytes], bool]
+
+    def takes(self, number: int, texts: Iterable[bytes]) -> bool:
+        """Whether the record is to be left out."""
+        return number in self.numbers or any(map(self.names, texts))
+
+    def after(self, records: int) -> "Wanted":
+        """The same for a file that is read after so many records of others, and numbered from 1."""
+        return Wanted({number - records for number in self.numbers}, self.names)
+
+    def is_in(self, pieces: Iterator[bytes]) -> bool:
+        """Whether a long text holds an id; it is looked at in windows that end with a line, or else at a comma."""
+        held = b""
+        for piece in pieces:
+            held += piece
+            if len(held) >= _WINDOW_BYTES:
+                cut = held.rfind(b"\n") + 1 or held.rfind(b",") + 1 or len(held)
+                if self.names(held[:cut]):
+                    return True
+                held = held[cut:]
+        return bool(held) and self.names(held)
+
+
+@dataclass
+class Erased:
+    """How many records a file had, and the numbers of those left out; it is written anew only if there are any."""
+
+    records: int
+    removed: list[int]
