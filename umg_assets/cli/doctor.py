@@ -16,6 +16,7 @@ from umg_assets.cli.connections import connections
 from umg_assets.cli.console import err, out
 from umg_assets.cli.volume import is_encrypted
 from umg_assets.settings.differences import differences
+from umg_assets.settings.home import odd_characters
 from umg_assets.settings.model import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -118,6 +119,9 @@ def _home(home: Path) -> Finding:
             pass
     except OSError as error:
         return Finding("bad", "UMG_HOME", f"{home}: cannot write ({error.strerror}): set UMG_HOME, or chown {existing}")
+    if odd := odd_characters(home):
+        text = f"{home}: below a path with {odd!r} the embedded engine finds no tables: move it, or link to it"
+        return Finding("bad", "UMG_HOME", text)
     if not home.exists():
         return Finding("note", "UMG_HOME", f"{home}: not made yet (`umg init` makes it)")
     if home.stat().st_mode & 0o077:

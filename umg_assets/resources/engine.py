@@ -25,6 +25,7 @@ from pydantic import Field
 from pyspark.sql import SparkSession
 
 from umg_assets.resources.staging import staging_folder
+from umg_assets.settings.home import odd_characters
 from umg_assets.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -64,7 +65,12 @@ class Engine(LazyPySparkResource):
 
     @classmethod
     def of(cls, settings: Settings) -> "Engine":
-        """The engine that the settings name."""
+        """The engine that the settings name. Raises EngineError for a home below which Sail finds no tables."""
+        if settings.engine == "sail" and (odd := odd_characters(settings.home)):
+            raise EngineError(
+                f"UMG_HOME is {settings.home}: expected a path of letters A to Z, digits and /._~+'=,@-, got {odd!r}, and "
+                "below such a path the engine finds no tables: move it, or set UMG_HOME to a link to it"
+            )
         return cls(
             engine=settings.engine,
             master=settings.spark_master,

@@ -4,15 +4,22 @@ Imports nothing of this package, so commands that only read start fast.
 """
 
 import os
+import re
 import stat
 from pathlib import Path
 
 FILE_NAME = "umg.toml"
+_PLAIN = re.compile(r"[A-Za-z0-9/._~+'=,@-]")
 
 
 def home_of(home: Path | None = None) -> Path:
     """UMG_HOME: `home` if not None, else from the environment, else ./umg_home; absolute."""
     return (home or Path(os.environ.get("UMG_HOME") or "umg_home")).absolute()
+
+
+def odd_characters(home: Path) -> str:
+    """The characters of a home's path below which Sail and delta-rs find no tables, because they are read as a URL."""
+    return "".join(dict.fromkeys(character for character in str(home) if not _PLAIN.fullmatch(character)))
 
 
 def keep_private(home: Path) -> str | None:

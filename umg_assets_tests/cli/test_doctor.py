@@ -185,3 +185,16 @@ def test_play_ids_that_several_users_have_are_warned_of_with_the_id_to_compose(l
     lake.drop_plays("2026-03-02", plays[:4])
     lake.drop_plays("2026-03-03", [(f"{user}-{n}", user, *rest) for n, user, *rest in plays])
     assert not any("several users" in finding.text for finding in findings_about(lake.home, "sources.plays[0]"))
+
+
+def test_a_home_below_which_the_engine_finds_no_tables_is_named_and_a_link_to_it_is_good(tmp_path: Path):
+    home = tmp_path / "my lake"
+    (home / "landing").mkdir(parents=True)
+    (link := tmp_path / "lake").symlink_to(home)
+    assert "below a path with ' ' the embedded engine finds no tables" in _texts(home)["UMG_HOME"]
+    with pytest.raises(EngineError, match=r"got ' ', and below such a path the engine finds no tables"):
+        Engine.of(read_settings(home))
+    lake = Lake.opened(link)
+    lake.configure()
+    lake.drop_tracks("2026-03-01", [("t1", "A", "a", "A", "rock", 1000)])
+    assert lake.run().runs

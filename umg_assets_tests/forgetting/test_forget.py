@@ -73,7 +73,7 @@ def built(new_lake) -> Lake:
 @pytest.fixture(scope="module")
 def never_came(new_lake, built: Lake) -> Lake:
     """The lake of the same files without the person's records."""
-    lake = new_lake("never came")
+    lake = new_lake("never")
     shutil.copytree(built.home / "keys", lake.home / "keys")
     shutil.copy(built.home / "umg.toml", lake.home / "umg.toml")
     _drop(lake, without=GONE)
