@@ -25,7 +25,7 @@ class Finding:
     path: from the folder searched, with what is inside: `landing/a.zip!users.csv`, `tables/x/part.parquet!column
     user_id (dictionary)`; a name that itself names a person is shown as `<entry 3>`, by its position in its folder.
     how: plain, base64, hex, utf-16, escaped, name, link, number, ... ; what is derived from the id begins with its
-    name (`user_key plain`, `sealed base64`). person: the position in the list given.
+    name (`user_key`, `sealed base64`). person: the position in the list given.
     """
 
     path: str
@@ -46,16 +46,16 @@ class Searched:
 def search_bytes(root: Path, people: Sequence[Sequence[bytes]], skip: Collection[Path] = ()) -> Searched:
     """Searches everything under root for people; the time hardly depends on how many they are.
 
-    people: for each the byte strings that identify them: the user id in UTF-8, its user_key as 64 hexadecimal digits, the
-    same as 32 bytes, the sealed user id. Each is looked for in many encodings (see `forms`). A longer word that holds an
-    id is none of it. skip: files and folders that are left out. What cannot be opened or unpacked is in `unreadable`, its
-    raw bytes searched all the same. Raises NotADirectoryError if root is no folder.
+    people: for each the byte strings that identify them: the user id in UTF-8, its user_key as 64 hexadecimal digits,
+    the same as 32 bytes, the sealed user id. Each is looked for in many encodings (see `forms`). A longer word that
+    holds an id is none of it. skip: files and folders that are left out. What cannot be opened or unpacked is in
+    `unreadable`, its raw bytes searched all the same. Raises NotADirectoryError if root is no folder.
     """
     if not root.is_dir():
         raise NotADirectoryError(f"{root} is no folder: nothing was searched.")
     matcher = Matcher(people)
-    walk = _Walk(root, Reading(matcher, root), {Path(os.path.abspath(path)) for path in skip})
-    walk.folder(Path(os.path.abspath(root)), "", b"")
+    walk = _Walk(root, Reading(matcher, root), {path.absolute() for path in skip})
+    walk.folder(root.absolute(), "", b"")
     findings = [Finding(path, how, person) for path, hits in walk.reading.places.items() for how, person in hits]
     return Searched(walk.files, walk.bytes, walk.reading.unreadable, findings)
 
@@ -68,8 +68,10 @@ class _Walk:
         self.files = self.bytes = 0
 
     def folder(self, folder: Path, place: str, name: bytes) -> None:
-        """Searches a folder's entries, hidden ones too, in the order of their names. place, name: the folder's path from
-        the root, as it is shown and as it is."""
+        """Searches a folder's entries, hidden ones too, in the order of their names.
+
+        place, name: the folder's path from the root, as it is shown and as it is.
+        """
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:

@@ -61,7 +61,7 @@ def _forms(identity: bytes, label: str, person: int, is_random: bool) -> Iterato
             else (_is_word(pattern[0]), _is_word(pattern[-1]))
         )
         lengths = _lengths(len(pattern)) if plain else ()
-        name = f"{label} {how}".strip()
+        name = label if label and how == "plain" else f"{label} {how}".strip()
         return Form(pattern, name, person, unit, begins and not unbound, ends and not unbound, lengths)
 
     if not identity:

@@ -25,10 +25,10 @@ SURE_BYTES = 6
 _BESIDE = 8
 _ESCAPED_TIMES, _ESCAPES_WITHIN = 12, 3
 _ESCAPE = re.compile(
-    rb"(?P<json>(?:\\+u[0-9a-fA-F]{4})+)|\\+x(?P<x>[0-9a-fA-F]{2})|\\+(?P<one>[nrtbf\"'/\\])"
-    rb"|&#(?P<decimal>[0-9]{1,8});|&#[xX](?P<hex>[0-9a-fA-F]{1,8});|&(?P<named>amp|lt|gt|quot|apos);"
-    rb"|%(?P<percent>[0-9a-fA-F]{2})"
-)
+    rb"[\\&%](?:(?<=\\)\\*(?:(?P<json>u[0-9a-fA-F]{4}(?:\\+u[0-9a-fA-F]{4})*)|x(?P<x>[0-9a-fA-F]{2})"
+    rb"|(?P<one>[nrtbf\"'/\\]))|(?<=&)(?:#(?P<decimal>[0-9]{1,8});|#[xX](?P<hex>[0-9a-fA-F]{1,8});"
+    rb"|(?P<named>amp|lt|gt|quot|apos);)|(?<=%)(?P<percent>[0-9a-fA-F]{2}))"
+)  # it begins with one set of characters, so that re scans for those
 _ONE = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 _NAMED = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"', b"apos": b"'"}
 
@@ -37,8 +37,8 @@ class Content(Enum):
     """What bytes are, and so which matches in them count.
 
     ANY: text, or binary where it holds a NUL: there a value counts that follows its own length, too. BINARY: binary for
-    certain. PAGES: of a database, where values adjoin without a separator. PACKED: compressed, and searched unpacked, so
-    that what is short stands in it by chance only.
+    certain. PAGES: of a database, where values adjoin without a separator. PACKED: compressed, and searched unpacked,
+    so that what is short stands in it by chance only.
     """
 
     ANY = "any"

@@ -1,4 +1,4 @@
-"""What a file holds, by its first bytes: packed content is unpacked, tables are read, and all bytes are searched raw."""
+"""What a file holds, by its first bytes: packed content is unpacked, tables are read, all bytes are searched raw."""
 
 import bz2
 import gzip

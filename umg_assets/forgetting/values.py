@@ -25,6 +25,9 @@ VALUES = 1 << 16
 """Values that are searched at once."""
 ROWS = 1000
 
+_TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+_TEXTS += (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
+
 UNREADABLE_VALUES = (pa.ArrowException, sqlite3.Error, OSError, ValueError, EOFError, LookupError, TypeError)
 
 
@@ -102,21 +105,12 @@ def _hits_of(array: Any, matcher: Matcher) -> set[Hit]:
     kind = array.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return _numbers_of(pc.unique(array).drop_null(), matcher)
-    if (
-        pa.types.is_string(kind)
-        or pa.types.is_binary(kind)
-        or pa.types.is_fixed_size_binary(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_string_view(kind)
-        or pa.types.is_binary_view(kind)
-    ):
-        array = array.cast(pa.large_binary())
-    elif not pa.types.is_large_binary(kind):
+    if not any(is_kind(kind) for is_kind in _TEXTS):
         return set()
     hits: set[Hit] = set()
     for start in range(0, len(array), VALUES):
-        values = array.slice(start, VALUES).drop_null()
-        whole = pa.LargeListArray.from_arrays(pa.array([0, len(values)], pa.int64()), values)
+        values = array.slice(start, VALUES).drop_null().cast(pa.binary())
+        whole = pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)
         hits |= matcher.hits(pc.binary_join(whole, SEPARATOR)[0].as_py())
     return hits
 
@@ -171,8 +165,8 @@ def search_sqlite(
 ) -> LongerWords:
     """Every live cell of a database, opened so that nothing is written; a database's path or its bytes.
 
-    blob: called with the place and the value of each cell that may be packed content. Gives the longer words that hold a
-    form, for a search of the raw pages.
+    blob: called with the place and the value of each cell, which may be packed content. Gives the longer words that
+    hold a form, for a search of the raw pages.
     """
     longer = LongerWords()
     name = f"file:{quote(str(database))}?mode=ro&immutable=1" if isinstance(database, Path) else ":memory:"
