@@ -29,6 +29,7 @@ ROOMS = (
     "checks",
     "experiments",
     "recount",
+    "forgetting",
     "landing",
     "privacy",
     "resources",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-import zstandard
+import pyarrow as pa
 
 from umg_assets.files.rejects import RefusedError
 from umg_assets.forgetting import values
@@ -23,23 +23,37 @@ DEPTH = 6
 SPOOLED_BYTES, DATABASE_BYTES = 16 << 20, 256 << 20
 """What is packed and itself needed whole: bytes kept in memory (more: in a nameless file), and those of a database."""
 
+
+class _Open:
+    """A file that stays open when Arrow closes it."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 _UNPACKED: dict[bytes, Callable[[Any], Any]] = {
-    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file, mode="rb"),
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\0": lzma.LZMAFile,
     b"]\0\0": lzma.LZMAFile,
-    b"\x28\xb5\x2f\xfd": lambda file: zstandard.ZstdDecompressor().stream_reader(
-        file, read_across_frames=True, closefd=False
-    ),
+    b"\x28\xb5\x2f\xfd": lambda file: pa.CompressedInputStream(_Open(file), "zstd"),
+    b"\x04\x22\x4d\x18": lambda file: pa.CompressedInputStream(_Open(file), "lz4"),
 }
 _CLOSED = {
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"Rar!\x1a\x07": "a RAR archive",
-    b"\x04\x22\x4d\x18": "LZ4",
     b"\xff\x06\0\0sNaPpY": "Snappy",
     b"PARE": "encrypted Parquet",
 }
 _ZIP, _PARQUET, _ORC, _AVRO, _SQLITE = (b"PK\x03\x04", b"PK\x05\x06"), b"PAR1", b"ORC", b"Obj\x01", b"SQLite format 3\0"
+_PAGES = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
+_PAGES_OF = ("-wal", "-journal")
+"""How SQLite's log of writes and its journal begin, and what their names add to the database's."""
 _HEAD_BYTES, _TAR_AT = 512, 257
 _ERRORS = (
     *values.UNREADABLE_VALUES,
@@ -47,7 +61,6 @@ _ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
-    zstandard.ZstdError,
     tarfile.TarError,
     struct.error,
     NotImplementedError,
@@ -73,10 +86,12 @@ class Reading:
         self.matcher, self.folder = matcher, folder
         self.places: dict[str, dict[Hit, None]] = {}
         self.unreadable: list[str] = []
+        self._longer: dict[str, LongerWords] = {}
+        """By database, for its log and journal: they come after it."""
 
     def note(self, place: str, hits: Iterable[Hit]) -> None:
         """Who stands at a place."""
-        for hit in hits:
+        for hit in sorted(hits):
             self.places.setdefault(place, {})[hit] = None
 
     def content(self, file: BinaryIO, place: str, depth: int = 0, path: Path | None = None) -> int:
@@ -89,6 +104,8 @@ class Reading:
         if is_packed(head):
             file.seek(0)
             content, longer = self._unpacked(file, head, place, depth, path)
+        elif head.startswith(_PAGES) or place.endswith(_PAGES_OF):
+            content, longer = Content.PAGES, self._longer.get(place.rpartition("-")[0])
         file.seek(0)
         search = StreamSearch(self.matcher, content, longer)
         while block := file.read(BLOCK_BYTES):
@@ -112,7 +129,8 @@ class Reading:
                 values.search_parquet(file, self.matcher, report)
                 self._footer(file, place)
             elif head.startswith(_SQLITE):
-                return Content.PAGES, self._database(file, place, depth, path)
+                self._longer[place] = self._database(file, place, depth, path)
+                return Content.PAGES, self._longer[place]
             elif head.startswith(_AVRO):
                 values.search_avro(file, self.matcher, report)
                 return Content.BINARY, None
