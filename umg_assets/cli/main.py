@@ -170,7 +170,9 @@ def reconcile(
 
 @app.command()
 def forget(
-    file: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="Of user ids, one a line; -: stdin.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Of user ids, one a line; -: stdin.")
+    ] = None,
     now: Annotated[bool, typer.Option("--now", help="At once; also what was collected or broken off.")] = False,
     replay: Annotated[bool, typer.Option("--replay", help="After a restore: who was forgotten, once more.")] = False,
     prove: Annotated[bool, typer.Option("--prove", help="Search every byte for the ids; change nothing.")] = False,

@@ -43,17 +43,22 @@ class Searched:
     findings: list[Finding] = field(default_factory=list)
 
 
-def search_bytes(root: Path, people: Sequence[Sequence[bytes]], skip: Collection[Path] = ()) -> Searched:
+def search_bytes(
+    root: Path,
+    people: Sequence[Sequence[bytes]],
+    skip: Collection[Path] = (),
+    others: Collection[bytes] = frozenset(),
+) -> Searched:
     """Searches everything under root for people; the time hardly depends on how many they are.
 
     people: for each the byte strings that identify them: the user id in UTF-8, its user_key as 64 hexadecimal digits,
     the same as 32 bytes, the sealed user id. Each is looked for in many encodings (see `forms`). A longer word that
-    holds an id is none of it. skip: files and folders that are left out. What cannot be opened or unpacked is in
+    holds an id is none of it, nor is the id of others that joins words by -, @, + or a dot. skip: files and folders that are left out. What cannot be opened or unpacked is in
     `unreadable`, its raw bytes searched all the same. Raises NotADirectoryError if root is no folder.
     """
     if not root.is_dir():
         raise NotADirectoryError(f"{root} is no folder: nothing was searched.")
-    matcher = Matcher(people)
+    matcher = Matcher(people, others)
     walk = _Walk(root, Reading(matcher, root), {path.absolute() for path in skip})
     walk.folder(root.absolute(), "", b"")
     findings = [Finding(path, how, person) for path, hits in walk.reading.places.items() for how, person in hits]

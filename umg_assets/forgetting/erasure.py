@@ -131,9 +131,7 @@ class Erasure:
                 yield self._lowered(history, standing[place], Held(theirs.rows), None)
             yield entry, {*theirs.quarantined} & {0}
 
-    def _lowered(
-        self, history: History, entry: Entry, theirs: Held, file: Rewritten | None
-    ) -> tuple[Entry, set[int]]:
+    def _lowered(self, history: History, entry: Entry, theirs: Held, file: Rewritten | None) -> tuple[Entry, set[int]]:
         """The entry of a delivery without their records, and the numbers of these."""
         erased = {*theirs.numbers, *(file.erased[entry.source] if file else ())}
         unlanded = len(erased) - len(theirs.numbers)

@@ -130,9 +130,7 @@ def prove(home: Path, user_ids: Sequence[str]) -> Searched:
 def forms_of(home: Path, user_ids: Sequence[str]) -> list[list[bytes]]:
     """For each person, the byte strings that identify them: id and user_key, as text and raw."""
     keys = UserKeys(home).of(user_ids)
-    return [
-        [user_id.encode(), key.encode(), bytes.fromhex(key)] for user_id, key in zip(user_ids, keys, strict=True)
-    ]
+    return [[user_id.encode(), key.encode(), bytes.fromhex(key)] for user_id, key in zip(user_ids, keys, strict=True)]
 
 
 def naming_files(settings: Settings, people: People) -> set[str]:

@@ -1,7 +1,7 @@
 """The forms of all people, searched at once in bytes: whole texts, and streams block by block."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
 
 import ahocorasick_rs
@@ -14,6 +14,7 @@ from umg_assets.forgetting.forms import (
     is_part_of_number,
     stands_alone,
 )
+from umg_assets.privacy.names import joined_word
 
 Hit = tuple[str, int]
 """(how it is written, the person's position)."""
@@ -95,9 +96,13 @@ class LongerWords:
 
 
 class Matcher:
-    """The forms of some people, in one automaton: the time of a search hardly depends on how many they are."""
+    """The forms of some people, in one automaton: the time of a search hardly depends on how many they are.
 
-    def __init__(self, people: Sequence[Sequence[bytes]]) -> None:
+    others: ids of other people, which may hold one of theirs: ann@x.org is not named by mary-ann@x.org.
+    """
+
+    def __init__(self, people: Sequence[Sequence[bytes]], others: Collection[bytes] = frozenset()) -> None:
+        self._others = others
         by_pattern: dict[bytes, list[Form]] = {}
         for form in forms_of(people):
             by_pattern.setdefault(form.pattern, []).append(form)
@@ -151,6 +156,8 @@ class Matcher:
                 continue
             for form in self._forms[index]:
                 if content is Content.PACKED and end - start < SURE_BYTES:
+                    continue
+                if form.is_plain and self._others and joined_word(data, start, end) in self._others:
                     continue
                 if (
                     stands_alone(form, data, start, end)

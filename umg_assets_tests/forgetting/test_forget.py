@@ -57,7 +57,10 @@ def _drop(lake: Lake, *, without: str = "") -> None:
             _play(21, "ann-00", 2),
         ]
         lake.drop_plays(f"2026-03-{day:02d}", kept(plays))
-    loads = [("e1", "load", GONE, "s1", "t1", "2026-03-02T11:00:00Z"), ("e2", "load", "ann-00", "s2", "t1", "2026-03-02T11:01:00Z")]
+    loads = [
+        ("e1", "load", GONE, "s1", "t1", "2026-03-02T11:00:00Z"),
+        ("e2", "load", "ann-00", "s2", "t1", "2026-03-02T11:01:00Z"),
+    ]
     lake.drop_events("2026-03-02", kept(loads, 2))
 
 
@@ -130,7 +133,9 @@ def test_a_later_delivery_of_the_old_files_brings_nothing_back(built: Lake, neve
     shutil.copytree(built.home / "landing", lake.home / "landing", dirs_exist_ok=True)
     lake.run()
     assert lake.content() == never_came.content()
-    assert {row["user_key"] for row in lake.rows("raw_plays")} == {row["user_key"] for row in never_came.rows("raw_plays")}
+    assert {row["user_key"] for row in lake.rows("raw_plays")} == {
+        row["user_key"] for row in never_came.rows("raw_plays")
+    }
     assert reconcile(lake.settings)
 
 
@@ -240,11 +245,15 @@ def _crashing(step: Callable, count: list[int], at: int) -> Callable:
 def test_requests_are_collected_done_at_once_and_proved_by_typed_commands(
     built: Lake, umg: Umg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    home = built.copied(tmp_path / "lake", ).home
+    home = built.copied(
+        tmp_path / "lake",
+    ).home
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{GONE}\n"))
     collected = umg("forget", "-", home=home)
     assert "1 person will be forgotten with the next weekly run" in collected.out.replace("\n", " ")
-    assert GONE.encode() not in b"".join(file.read_bytes() for file in (home / "forgotten").rglob("*") if file.is_file())
+    assert GONE.encode() not in b"".join(
+        file.read_bytes() for file in (home / "forgotten").rglob("*") if file.is_file()
+    )
     assert "wait, due by" in umg("forget", home=home).out.replace("\n", " ")
     done = umg("forget", "--now", home=home)
     assert done.code == 0, done.out + done.err
@@ -258,4 +267,8 @@ def test_requests_are_collected_done_at_once_and_proved_by_typed_commands(
     proof = umg("forget", "--prove", "-", home=home)
     assert (proof.code, "found: notes.txt (plain), person 1" in proof.out) == (1, True)
     refused = umg("forget", GONE, home=home)
-    assert (refused.code, GONE in refused.err, "ids are no arguments" in refused.err.replace("\n", " ")) == (2, False, True)
+    assert (refused.code, GONE in refused.err, "ids are no arguments" in refused.err.replace("\n", " ")) == (
+        2,
+        False,
+        True,
+    )
