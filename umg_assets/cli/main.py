@@ -126,7 +126,9 @@ def quarantine(
     """Show the records that could not land: counts by reason, and the records with their text."""
     from umg_assets.cli.reports import quarantine as read_quarantine
 
-    counts, rows = read_quarantine(home_of(), source, reason, parsed(parse_range, days) if days else None)
+    counts, rows, sealed = read_quarantine(home_of(), source, reason, parsed(parse_range, days) if days else None)
+    if sealed:
+        err.print(sealed, markup=False, soft_wrap=True)
     columns = ("delivery_date", "source", "source_file", "record", "reason", "text")
     if form is not Format.TABLE:
         show(rows, columns, form)
