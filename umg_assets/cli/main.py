@@ -14,6 +14,7 @@ from umg_assets.calendar import parse_range
 from umg_assets.cli.chart import chart_app
 from umg_assets.cli.console import Format, err, show
 from umg_assets.cli.experiment import experiment_app
+from umg_assets.cli.keys import keys_app
 from umg_assets.cli.options import FormatOption, RangeOption, day_of, parsed
 from umg_assets.settings.home import home_of, keep_private
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(chart_app, name="chart")
 app.add_typer(experiment_app, name="experiment")
+app.add_typer(keys_app, name="keys")
 
 _state = {"debug": False}
 

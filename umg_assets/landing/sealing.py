@@ -23,6 +23,9 @@ from umg_assets.resources.reading import datafusion_literal, query, read_table
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import Table
 
+# texts are held in memory, each of them; of ids only the distinct ones
+_TEXTS = 100_000
+
 
 def sealing_alone(home: Path) -> AbstractContextManager[None]:
     """While files land or tables are sealed: one of both at a time, in one process of this machine."""
@@ -51,7 +54,7 @@ def seal_tables(lakehouse: Lakehouse, rows_at_a_time: int, say: Callable[[str], 
             Mark("begun", seals.newest).set(path)
         if rows:
             say(f"{table.name}: sealing {sum(rows.values()):,} rows under key {seals.newest}")
-        for days in _ranges(rows, rows_at_a_time):
+        for days in _ranges(rows, min(rows_at_a_time, _TEXTS) if table.sealed == "text" else rows_at_a_time):
             _seal(lakehouse, seals, table, days)
         if lakehouse.version(table):  # else it is new: there is no older file
             lakehouse.vacuum(table, timedelta(0))
@@ -127,3 +130,14 @@ def _with_texts(lakehouse: Lakehouse, seals: Seals, table: Table, days: Sequence
     position = rows.column_names.index("text")
     pq.write_table(rows.set_column(position, "text", pa.array(sealed, pa.string())), file)
     return lakehouse.spark.read.parquet(str(file))
+
+
+def rotate_key(lakehouse: Lakehouse, rows_at_a_time: int, say: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Seals every sealed table under a new key and removes the older one; user_key stays. As seal_tables otherwise.
+
+    Where an earlier call was killed, its new key is kept, and what it began is done: no key is made for nothing.
+    """
+    seals = Seals(lakehouse.home)
+    if any(Mark.of(lakehouse.path(table)) for table in tables.SEALED) and len(seals.names) == 1:
+        seals.add()
+    return seal_tables(lakehouse, rows_at_a_time, say)
