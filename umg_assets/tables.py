@@ -36,7 +36,8 @@ class Table:
     key: the columns that identify a row. unknown: columns of the key in which NULL is a value (unknown, or overall).
     filled: other columns that hold no NULL. A write that breaks this is refused. pruned_by: columns by which reads and
     writes skip files: the log keeps each file's least and greatest value of them. personal: whether the table holds
-    user_id or another direct identifier; only the owner can read its directory.
+    user_id or another direct identifier; only the owner can read its directory. sealed: the column whose values are
+    encrypted at rest (privacy/seals.py).
     """
 
     name: str
@@ -48,6 +49,7 @@ class Table:
     filled: tuple[str, ...] = ()
     pruned_by: tuple[str, ...] = ()
     personal: bool = False
+    sealed: Literal["user_id", "text"] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -125,7 +127,7 @@ RAW_PLAYS = Table(
     "Plays as delivered, typed: every copy of every play.",
     _columns(
         "play_id | string | identifier of the play, given by the exporter",
-        "user_id | string | identifier of the user, as delivered (personal)",
+        "user_id | string | identifier of the user, as delivered; sealed: `siv1:KEY:...` (personal)",
         "user_key | string | HMAC-SHA256 of user_id under the lakehouse's key",
         "session_id | string | identifier of the session, unique with the user only",
         "track_id | string | identifier of the track",
@@ -140,13 +142,14 @@ RAW_PLAYS = Table(
     partitioned_by=("delivery_date",),
     pruned_by=("play_date", "source_file"),
     personal=True,
+    sealed="user_id",
     filled=("play_id", "user_id", "user_key", "track_id", "started_at", "play_date", "source_file", "record"),
 )
 RAW_USERS = Table(
     "raw_users",
     "Users as delivered, typed.",
     _columns(
-        "user_id | string | identifier of the user, as delivered (personal)",
+        "user_id | string | identifier of the user, as delivered; sealed: `siv1:KEY:...` (personal)",
         "user_key | string | HMAC-SHA256 of user_id under the lakehouse's key",
         "country | string | market of the user",
         "age_group | string | age group, where it is delivered instead of a birth date",
@@ -158,6 +161,7 @@ RAW_USERS = Table(
     partitioned_by=("delivery_date",),
     pruned_by=("source_file",),
     personal=True,
+    sealed="user_id",
     filled=("user_id", "user_key", "source_file", "record"),
 )
 RAW_TRACKS = Table(
@@ -183,7 +187,7 @@ RAW_APP_EVENTS = Table(
     _columns(
         "event_id | string | identifier of the event, given by the app",
         "event_name | string | what happened: home_loaded, play_start, play_end, ...",
-        "user_id | string | identifier of the user, as delivered (personal)",
+        "user_id | string | identifier of the user, as delivered; sealed: `siv1:KEY:...` (personal)",
         "user_key | string | HMAC-SHA256 of user_id under the lakehouse's key",
         "session_id | string | identifier of the session, unique with the user only",
         "track_id | string | identifier of the track that the event is about",
@@ -198,6 +202,7 @@ RAW_APP_EVENTS = Table(
     partitioned_by=("delivery_date",),
     pruned_by=("event_date", "source_file"),
     personal=True,
+    sealed="user_id",
     filled=("event_id", "event_name", "user_id", "user_key", "occurred_at", "event_date", "source_file", "record"),
 )
 QUARANTINE = Table(
@@ -209,11 +214,12 @@ QUARANTINE = Table(
         "source_file | string | path of the file; relative to landing/ for files in it",
         "record | bigint | number of the record in its file, from 1; 0 for a file refused whole",
         "reason | string | why it could not land",
-        "text | string | the record as delivered (personal)",
+        "text | string | the record as delivered; sealed: `gcm1:KEY:...` (personal)",
     ),
     partitioned_by=("delivery_date",),
     pruned_by=("source_file",),
     personal=True,
+    sealed="text",
     filled=("source", "source_file", "record", "reason"),
 )
 USERS = Table(
@@ -518,6 +524,8 @@ OF_EXPERIMENTS = (VISITS, USER_DAYS, EXPOSURE_DAYS, EXPERIMENT_DAYS, READOUTS, D
 """Tables that stay empty in a lakehouse without experiments."""
 BY_NAME: dict[str, Table] = {table.name: table for table in ALL}
 RAW: dict[Kind, Table] = {"plays": RAW_PLAYS, "users": RAW_USERS, "tracks": RAW_TRACKS, "events": RAW_APP_EVENTS}
+SEALED = tuple(table for table in ALL if table.sealed)
+"""Tables with a column that is encrypted at rest."""
 
 
 @dataclass(frozen=True)

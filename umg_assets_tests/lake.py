@@ -15,9 +15,11 @@ import deltalake
 
 from umg_assets.cli.run import runner_of
 from umg_assets.planning.history import History
+from umg_assets.privacy.seals import Seals
 from umg_assets.resources.ledger import Ledger
 from umg_assets.runner import Report
 from umg_assets.settings.model import Settings, read_settings
+from umg_assets.tables import BY_NAME
 from umg_assets_tests.instance import copy_history, instance_in_memory
 
 PLAY_COLUMNS = ("play_id", "user_id", "session_id", "track_id", "started_at", "played_ms", "country")
@@ -174,7 +176,7 @@ class Lake:
         return runner_of(self.settings, instance=None if self.on_disk else self.instance).bring_up_to_date(rebuild)
 
     def built_afresh(self, home: Path) -> "Lake":
-        """Another lakehouse with the same user key, built from this one's landing/ in one run."""
+        """Another lakehouse with the same keys, built from this one's landing/ in one run."""
         fresh = Lake(home)
         for name in ("landing", "keys"):
             shutil.copytree(self.home / name, home / name, dirs_exist_ok=True)
@@ -198,9 +200,20 @@ class Lake:
         return {table: self.rows(table) for table in BUILT}
 
     def rows(self, table: str, *columns: str) -> list[dict[str, Any]]:
-        """A table's rows in a fixed order, read by delta-rs; only the columns named, if any are."""
-        table_rows = deltalake.DeltaTable(self.home / "tables" / table).to_pyarrow_table(columns=list(columns) or None)
-        return sorted(table_rows.to_pylist(), key=lambda row: json.dumps(row, default=str, sort_keys=True))
+        """A table's rows in a fixed order, read by delta-rs; only the columns named, if any are.
+
+        What is sealed at rest is opened; `stored` gives it as it is.
+        """
+        rows, sealed = self.stored(table, *columns), BY_NAME[table].sealed
+        if sealed and rows and sealed in rows[0]:
+            values = Seals(self.home).opened(BY_NAME[table], [row[sealed] for row in rows])
+            rows = [{**row, sealed: value} for row, value in zip(rows, values, strict=True)]
+        return sorted(rows, key=lambda row: json.dumps(row, default=str, sort_keys=True))
+
+    def stored(self, table: str, *columns: str) -> list[dict[str, Any]]:
+        """A table's rows as they are stored; only the columns named, if any are."""
+        path = self.home / "tables" / table
+        return deltalake.DeltaTable(path).to_pyarrow_table(columns=list(columns) or None).to_pylist()
 
     def values(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """As `rows`, each as a tuple of the columns named, sorted."""

@@ -62,6 +62,7 @@ def test_names_end_as_their_types_say(table: Table):
 def test_a_table_with_a_direct_identifier_is_personal_and_none_from_plays_on_is(table: Table):
     direct = {"user_id", "birth_date", "text"} & set(table.names)
     assert not direct or table.personal
+    assert {table.sealed} - {None} == direct - {"birth_date"}
     if table not in (tables.DELIVERIES, *tables.RAW.values(), tables.QUARANTINE):
         assert not table.personal
         assert "user_id" not in table.names

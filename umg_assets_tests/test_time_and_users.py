@@ -13,7 +13,7 @@ from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.lake import Lake
 
 SECRET = "user-id-that-must-not-leave-raw"
-MAY_HOLD_IDS = {"landing", "raw_plays", "raw_users", "quarantine"}
+MAY_HOLD_IDS = {"landing"}
 
 
 INSTANTS = {
@@ -91,7 +91,7 @@ def test_a_play_belongs_to_its_local_day_also_on_the_days_of_23_and_of_25_hours(
     assert {f"{instant:%Y-%m-%dT%H:%M:%SZ}" for instant in started.values()} == set(INSTANTS)
 
 
-def test_from_plays_on_no_table_export_event_or_log_holds_a_user_id(
+def test_no_table_export_event_or_log_holds_a_clear_user_id(
     lake: Lake, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.DEBUG)

@@ -13,6 +13,7 @@ from umg_assets.assets.partitions import Partitions
 from umg_assets.catalogue import LAND_FILES, Catalogue
 from umg_assets.landing.land import Ingest
 from umg_assets.landing.scan import scan
+from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.planning.history import Entry
 from umg_assets.resources.instance import QUIET
 from umg_assets.resources.lakehouse import Commit, Lakehouse
@@ -48,10 +49,12 @@ def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefi
     ) -> Iterator[dg.MaterializeResult]:
         lakehouse.create_tables()
         days = set(context.partition_keys)
-        seen = scan(settings, ledger.read(), int(context.run.tags.get(QUIET, "0"))).of(days)
-        entries, commits = Ingest(settings, lakehouse, ledger).land(
-            seen.changed, lambda done, of: context.log.info(f"{done} of {of} files landed"), seen.withdrawn
-        )
+        with sealing_alone(settings.home):
+            seal_tables(lakehouse, settings.chunk_plays, context.log.info)
+            seen = scan(settings, ledger.read(), int(context.run.tags.get(QUIET, "0"))).of(days)
+            entries, commits = Ingest(settings, lakehouse, ledger).land(
+                seen.changed, lambda done, of: context.log.info(f"{done} of {of} files landed"), seen.withdrawn
+            )
         for table in (asset.table for asset in assets if asset.table):
             for values, rows in lakehouse.rows(table).items():
                 if values and values[0] in days:

@@ -83,10 +83,11 @@ def show_pending(home: Path) -> None:
 
 def prove(home: Path, file: Path) -> int:
     """Searches every byte under the home for the ids in a file. Prints what it finds. Returns the exit code."""
+    from umg_assets.forgetting.forget import people_of
     from umg_assets.forgetting.forget import prove as search
 
     user_ids = read_ids(file)
-    searched = search(home, user_ids)
+    searched = search(people_of(home, user_ids), home)
     for finding in searched.findings:
         out.print(f"found: {finding.path} ({finding.how}), person {finding.person + 1}", soft_wrap=True, markup=False)
     for place in searched.unreadable:

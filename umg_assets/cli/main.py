@@ -14,6 +14,7 @@ from umg_assets.calendar import parse_range
 from umg_assets.cli.chart import chart_app
 from umg_assets.cli.console import Format, err, show
 from umg_assets.cli.experiment import experiment_app
+from umg_assets.cli.keys import keys_app
 from umg_assets.cli.options import FormatOption, RangeOption, day_of, parsed
 from umg_assets.settings.home import home_of, keep_private
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(chart_app, name="chart")
 app.add_typer(experiment_app, name="experiment")
+app.add_typer(keys_app, name="keys")
 
 _state = {"debug": False}
 
@@ -126,7 +128,9 @@ def quarantine(
     """Show the records that could not land: counts by reason, and the records with their text."""
     from umg_assets.cli.reports import quarantine as read_quarantine
 
-    counts, rows = read_quarantine(home_of(), source, reason, parsed(parse_range, days) if days else None)
+    counts, rows, sealed = read_quarantine(home_of(), source, reason, parsed(parse_range, days) if days else None)
+    if sealed:
+        err.print(sealed, markup=False, soft_wrap=True)
     columns = ("delivery_date", "source", "source_file", "record", "reason", "text")
     if form is not Format.TABLE:
         show(rows, columns, form)

@@ -3,12 +3,14 @@
 import re
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from umg_assets import tables
 from umg_assets.privacy.keys import UserKeys
-from umg_assets.resources.reading import TableMissingError, datafusion_literal, query
+from umg_assets.privacy.seals import Seals
+from umg_assets.resources.reading import TableMissingError, datafusion_literal, partition_values, query, read_table
 
 STANDARD_INPUT = Path("-")
 
@@ -27,26 +29,38 @@ def read_ids(file: Path) -> list[str]:
 
 
 def held_of(home: Path, user_id: str) -> Iterator[dict[str, Any]]:
-    """Each row of a person, table by table: `table`, then the row's columns.
+    """Each row of a person, table by table: `table`, then the row's columns, those that are sealed opened.
 
     By user_key in every table that has one. In the quarantine, whose records nobody could read, by a text that holds
-    the id as a word: such a record may be another person's. Raises KeyFileError without the lakehouse's key.
+    the id as a word: such a record may be another person's; every text is opened for it. Raises KeyFileError without
+    the lakehouse's keys, SealError for a value that they do not open.
     """
-    (key,) = UserKeys(home).of([user_id])
+    (key,), seals = UserKeys(home).of([user_id]), Seals(home)
     for table in tables.ALL:
-        if "user_key" in table.names:
-            condition = f"user_key = {datafusion_literal(key)}"
-        elif table is tables.QUARANTINE:
-            condition = f"strpos(text, {datafusion_literal(user_id)}) > 0"
-        else:
-            continue
         try:
-            rows = query(home, f"select * from {table.name} where {condition}", table).to_pylist()
+            if "user_key" in table.names:
+                condition = f"user_key = {datafusion_literal(key)}"
+                rows = query(home, f"select * from {table.name} where {condition}", table).to_pylist()
+                if table.sealed and rows:
+                    for row, value in zip(rows, seals.opened(table, [row[table.sealed] for row in rows]), strict=True):
+                        row[table.sealed] = value
+            elif table is tables.QUARANTINE:
+                rows = list(_quarantined(home, seals, user_id))
+            else:
+                continue
         except TableMissingError:
             continue
-        if table is tables.QUARANTINE:
-            rows = [row for row in rows if _names(row["text"], user_id)]
         yield from ({"table": table.name, **row} for row in rows)
+
+
+def _quarantined(home: Path, seals: Seals, user_id: str) -> Iterator[dict[str, Any]]:
+    """The quarantined records that name a user, a delivery day after the other."""
+    for day in partition_values(home, tables.QUARANTINE, "delivery_date"):
+        rows = read_table(home, tables.QUARANTINE, [("delivery_date", "=", date.fromisoformat(day))]).to_pylist()
+        texts = seals.opened(tables.QUARANTINE, [row["text"] for row in rows])
+        yield from (
+            {**row, "text": text} for row, text in zip(rows, texts, strict=True) if text and _names(text, user_id)
+        )
 
 
 def _names(text: str, user_id: str) -> bool:

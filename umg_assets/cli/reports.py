@@ -8,10 +8,12 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from umg_assets import tables
 from umg_assets.planning.history import Entry, History
+from umg_assets.privacy.keys import KeyFileError
+from umg_assets.privacy.seals import Seals
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.reading import add_actions, day_shown, newest_day, partition_values, read_table
 from umg_assets.tables import ARTIST_CRITERIA, CRITERIA, Criterion
@@ -246,12 +248,21 @@ def rows_of(home: Path, table: tables.Table) -> int:
     return sum(add_actions(home, table).column("num_records").to_pylist())
 
 
-def quarantine(
-    home: Path, source: str | None, reason: str | None, days: tuple[date, date] | None
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The quarantine: counts by source and reason (largest first), and its rows, of the deliveries that match.
+class Quarantine(NamedTuple):
+    """Records that could not land: counts by source and reason, the largest first, and the rows.
 
-    days: the first and last delivery date. None matches everything.
+    sealed: why the rows' text stays sealed, and what opens it; None where it is open.
+    """
+
+    counts: list[dict[str, Any]]
+    rows: list[dict[str, Any]]
+    sealed: str | None = None
+
+
+def quarantine(home: Path, source: str | None, reason: str | None, days: tuple[date, date] | None) -> Quarantine:
+    """The quarantine of the deliveries that match, its text opened if this user can read the key.
+
+    days: the first and last delivery date. None matches everything. Raises SealError for a text that was changed.
     """
     where: list[tuple[str, str, str | date]] = []
     if source:
@@ -260,14 +271,18 @@ def quarantine(
         where.append(("reason", "=", reason))
     if days:
         where += [("delivery_date", ">=", days[0]), ("delivery_date", "<=", days[1])]
-    rows = read_table(home, tables.QUARANTINE, where)
-    rows = rows.sort_by([(name, "ascending") for name in ("delivery_date", "source_file", "record")]).to_pylist()
+    table = read_table(home, tables.QUARANTINE, where)
+    rows = table.sort_by([(name, "ascending") for name in ("delivery_date", "source_file", "record")]).to_pylist()
     records = Counter((row["source"], row["reason"]) for row in rows)
     counts = [
         {"source": source, "reason": reason, "records": count}
         for (source, reason), count in sorted(records.items(), key=lambda item: (-item[1], item[0]))
     ]
-    return counts, rows
+    try:
+        texts = Seals(home).opened(tables.QUARANTINE, [row["text"] for row in rows])
+    except (KeyFileError, PermissionError) as error:
+        return Quarantine(counts, [{**row, "text": None} for row in rows], f"the records' text is sealed: {error}")
+    return Quarantine(counts, [{**row, "text": text} for row, text in zip(rows, texts, strict=True)])
 
 
 def criterion_of(name: str) -> Criterion:

@@ -6,14 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from umg_assets import tables
 from umg_assets.calendar import days_between, end_of
 from umg_assets.planning.history import History, delivery_days_of
+from umg_assets.privacy.seals import Seals
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.slices import Slice
 from umg_assets.settings.experiment import Experiment
@@ -79,7 +83,7 @@ class EvidenceReader:
         cap = played.agg(F.expr(f"percentile(listening_ms, {CAP_QUANTILE})").alias("cap")).collect()[0]["cap"]
         return None if cap is None else round(cap)
 
-    def _assigned(self, name: str, experiment: Experiment, last: date) -> DataFrame:
+    def _assigned(self, name: str, experiment: Experiment, last: date, folder: Path) -> DataFrame:
         """user_key and assigned variant of users with events of the experiment; by assignment, of all active ones."""
         days = days_between(experiment.first_day, last)
         ids = [self._user_ids("events", days)]
@@ -88,7 +92,22 @@ class EvidenceReader:
             users = ids[0].unionByName(ids[1])
         else:
             users = ids[0].where(F.col("experiment") == name)
-        return exposures.assigned_variants(users.select("user_id", "user_key").distinct(), experiment)
+        users = self._opened(users.select("user_id", "user_key").distinct(), folder)
+        return exposures.assigned_variants(users, experiment)
+
+    def _opened(self, users: DataFrame, folder: Path) -> DataFrame:
+        """Users with their ids opened, each once, in Parquet in a staging folder: what hashing is done over."""
+        seals, sealed, opened = Seals(self._lakehouse.home), folder / "sealed", folder / "opened.parquet"
+        clear = any(seals.may_be_clear(table) for table in (tables.RAW_PLAYS, tables.RAW_APP_EVENTS))
+        self._lakehouse.once(users, sealed)
+        schema = pa.schema([("user_id", pa.string()), ("user_key", pa.string())])
+        with pq.ParquetWriter(opened, schema) as file:
+            for part in sorted(sealed.rglob("*.parquet")):
+                for batch in pq.ParquetFile(part).iter_batches(columns=schema.names):
+                    ids, keys = (batch.column(name).to_pylist() for name in schema.names)
+                    file.write_table(pa.table([seals.open_ids(ids, clear), keys], schema=schema))
+        # while a rotation of keys is not done, an id may be sealed under both
+        return self._lakehouse.spark.read.parquet(str(opened)).distinct()
 
     def _user_ids(self, kind: tables.Kind, days: list[date]) -> DataFrame:
         table, occurrence = tables.RAW[kind], tables.OCCURRENCES[kind]
@@ -121,7 +140,7 @@ class EvidenceReader:
             ends = spark.createDataFrame(
                 [(day, end_of(day, zone)) for day in throughs], "through date, cutoff timestamp"
             )
-            assigned = once("assigned", self._assigned(name, experiment, max(throughs)))
+            assigned = once("assigned", self._assigned(name, experiment, max(throughs), folder))
             if not experiment.exposure_event:
                 exposed = exposures.exposures_by_assignment(visits, assigned, experiment.first_day)
             else:

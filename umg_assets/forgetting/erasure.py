@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 
 from umg_assets import tables
 from umg_assets.forgetting.landing_files import LandingFiles, hash_of
-from umg_assets.forgetting.places import FORGOTTEN_TEXT, Held, Place, held_of
+from umg_assets.forgetting.places import FORGOTTEN_TEXT, Held, Place, held_of, records_of
 from umg_assets.forgetting.work import Batch, Rewritten, Work
 from umg_assets.landing.scan import scan, signature_of
 from umg_assets.planning.history import Entry, History, with_repeats
 from umg_assets.privacy.names import Names
+from umg_assets.privacy.seals import Seals
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice
@@ -39,10 +40,11 @@ _Change = tuple[Entry, Sequence[int]]
 
 @dataclass(frozen=True)
 class People:
-    """Those who are forgotten: their ids as delivered, and their keys."""
+    """Those who are forgotten: their ids as delivered, and their keys. others: ids of everybody else."""
 
     user_ids: tuple[str, ...]
     user_keys: tuple[str, ...]
+    others: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -60,10 +62,9 @@ class Erasure:
 
     def erase(self, people: People, naming: Iterable[str]) -> Erased:
         """Does all of it; after a crash, the rest. naming: paths of landing files whose bytes name one of them."""
-        self._lakehouse.create_tables()
         if batch := self._work.read().unfinished:
             self._write(batch)
-        names = Names(people.user_ids)
+        names = Names(people.user_ids, people.others)
         held = held_of(self._settings.home, people.user_keys, names)
         folder = self._lakehouse.staging()
         try:
@@ -125,7 +126,11 @@ class Erasure:
             if entry is None:
                 continue
             if not entry.refused:
-                yield self._lowered(history, entry, theirs, rewritten.get(place))
+                file = rewritten.get(place)
+                if file:  # records of others that name them have gone with the file's
+                    also = records_of(self._settings.home, place, {*file.erased[place[0]]} - theirs.numbers)
+                    theirs = Held({**also.rows, **theirs.rows}, {**also.quarantined, **theirs.quarantined})
+                yield self._lowered(history, entry, theirs, file)
                 continue
             if theirs.rows and place in standing:  # of a content that came before the one that was refused
                 yield self._lowered(history, standing[place], Held(theirs.rows), None)
@@ -180,7 +185,7 @@ class Erasure:
             place = ["delivery_date", "source_file"]
             if table is tables.QUARANTINE:
                 place.append("source")
-                rows = with_text_of_refused(rows, gone, FORGOTTEN_TEXT)
+                rows = with_text_of_refused(rows, gone, Seals(self._settings.home).seal_texts([FORGOTTEN_TEXT])[0] or "")
             self._lakehouse.write_slice(table, without_records(rows, gone, place), replaced)
         finally:
             self._lakehouse.discard(folder)

@@ -4,7 +4,7 @@ In this order, each step repeatable, the tombstones first: alone; tombstones; fi
 quarantine; everything derived; old versions; the search; the receipt.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,9 @@ from umg_assets.forgetting.receipt import Receipt
 from umg_assets.forgetting.requests import Requests
 from umg_assets.forgetting.work import Progress, Work
 from umg_assets.landing.scan import files_of, name_of
+from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.privacy.keys import UserKeys
+from umg_assets.privacy.seals import Seals
 from umg_assets.privacy.tombstones import Tombstones
 from umg_assets.resources.delta_log import forget_versions
 from umg_assets.resources.forgetting_lock import ForgettingError, alone
@@ -95,8 +97,11 @@ class Forgetting:
         begun = self._work.read().begun
         assert begun is not None
         user_ids = self._requests.opened(begun["users"])
-        people = People(tuple(user_ids), tuple(UserKeys(self._home).of(user_ids)))
         say = self._steps.say
+        self._lakehouse.create_tables()
+        with sealing_alone(self._home):
+            seal_tables(self._lakehouse, self._settings.chunk_plays, say)
+        people = people_of(self._home, user_ids)
         say("looking for their records in landing/")
         naming = naming_files(self._settings, people)
         say("taking out their records")
@@ -106,7 +111,7 @@ class Forgetting:
         say("removing old versions")
         self._clear()
         say("searching all bytes")
-        searched = prove(self._home, user_ids)
+        searched = prove(people, self._home)
         receipt = _receipt(begun, self._work.read(), erased.kept, searched)
         receipt.write(self._home)
         if receipt.good:
@@ -122,23 +127,33 @@ class Forgetting:
             forget_versions(self._lakehouse.path(table))
 
 
-def prove(home: Path, user_ids: Sequence[str]) -> Searched:
-    """Searches every byte under a home for people. Raises KeyFileError without the key."""
-    return search_bytes(home, forms_of(home, user_ids))
+def people_of(home: Path, user_ids: Sequence[str]) -> People:
+    """Some people among all of a lakehouse. Raises KeyFileError without its keys."""
+    others = frozenset(users_of(home).values()) - frozenset(user_ids)
+    return People(tuple(user_ids), tuple(UserKeys(home).of(user_ids)), others)
 
 
-def forms_of(home: Path, user_ids: Sequence[str]) -> list[list[bytes]]:
-    """For each person, the byte strings that identify them: id and user_key, as text and raw."""
-    keys = UserKeys(home).of(user_ids)
-    return [[user_id.encode(), key.encode(), bytes.fromhex(key)] for user_id, key in zip(user_ids, keys, strict=True)]
+def prove(people: People, home: Path) -> Searched:
+    """Searches every byte under a home for people: their ids, sealed ones too, and their keys, as text and raw."""
+    sealed = Seals(home).seal_ids(people.user_ids)
+    forms = [
+        [user_id.encode(), key.encode(), bytes.fromhex(key), seal.encode()]
+        for user_id, key, seal in zip(people.user_ids, people.user_keys, sealed, strict=True)
+    ]
+    return search_bytes(home, forms, others=_encoded(people.others))
 
 
 def naming_files(settings: Settings, people: People) -> set[str]:
     """The paths of files in landing/ whose bytes name one of them, as the ledger names paths."""
     landing = settings.landing
     forms = [[user_id.encode()] for user_id in people.user_ids]
-    places = {finding.path.partition("!")[0] for finding in search_bytes(landing, forms).findings}
+    searched = search_bytes(landing, forms, others=_encoded(people.others))
+    places = {finding.path.partition("!")[0] for finding in searched.findings}
     return {name for file in files_of(landing, "**/*") if (name := name_of(landing, file)) in places}
+
+
+def _encoded(user_ids: Iterable[str]) -> frozenset[bytes]:
+    return frozenset(user_id.encode() for user_id in user_ids)
 
 
 def _receipt(begun: dict, progress: Progress, kept: dict[str, str], searched: Searched) -> Receipt:

@@ -1,4 +1,4 @@
-"""Where a lakehouse holds people's records: deliveries with rows of theirs, and records in quarantine that name them."""
+"""Where a lakehouse holds people's records: deliveries with rows of theirs, records in quarantine that name them."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from umg_assets import tables
 from umg_assets.privacy.names import Names
+from umg_assets.privacy.seals import Seals
 from umg_assets.resources.reading import TableMissingError, datafusion_literal, query
 from umg_assets.tables import Kind
 
@@ -43,28 +44,52 @@ def held_of(home: Path, user_keys: Collection[str], names: Names) -> dict[Place,
     return held
 
 
+def records_of(home: Path, place: Place, numbers: Collection[int]) -> Held:
+    """Whatever a delivery brought under these record numbers, of anybody."""
+    kind, path, day = place
+    held = Held()
+    if numbers:
+        where = (
+            f"source_file = {datafusion_literal(path)} and delivery_date = {datafusion_literal(day)} "
+            f"and record in {datafusion_literal(sorted(numbers))}"
+        )
+        columns = f"record, {_day_of(kind)} as day"
+        held.rows = {row["record"]: row["day"] for row in _query(home, tables.RAW[kind], columns, where)}
+        where += f" and source = {datafusion_literal(kind)}"
+        held.quarantined = {
+            row["record"]: row["reason"] for row in _query(home, tables.QUARANTINE, "record, reason", where)
+        }
+    return held
+
+
 def users_of(home: Path) -> Mapping[str, str]:
-    """By user_key, the user_id (as it is stored) of everybody in the raw tables."""
+    """By user_key, the user_id of everybody in the raw tables. Raises KeyFileError without the keys that open them."""
     users: dict[str, str] = {}
     for kind in tables.KINDS:
         if kind != "tracks" and (rows := _query(home, tables.RAW[kind], "distinct user_key, user_id", "true")):
-            users.update((row["user_key"], row["user_id"]) for row in rows)
+            ids = Seals(home).opened(tables.RAW[kind], [row["user_id"] for row in rows])
+            users.update((row["user_key"], user_id) for row, user_id in zip(rows, ids, strict=True) if user_id)
     return users
 
 
 def _rows(home: Path, kind: Kind, keys: list[str]) -> list[tuple[str, date, int, date | None]]:
-    day = tables.OCCURRENCES[kind].date if kind in tables.OCCURRENCES else "null"
-    columns = f"source_file, delivery_date, record, {day} as day"
+    columns = f"source_file, delivery_date, record, {_day_of(kind)} as day"
     rows = _query(home, tables.RAW[kind], columns, f"user_key in {datafusion_literal(keys)}")
     return [(row["source_file"], row["delivery_date"], row["record"], row["day"]) for row in rows]
 
 
+def _day_of(kind: Kind) -> str:
+    return tables.OCCURRENCES[kind].date if kind in tables.OCCURRENCES else "cast(null as date)"
+
+
 def _quarantined(home: Path, names: Names) -> list[tuple[Kind, str, date, int, str]]:
-    rows = _query(home, tables.QUARANTINE, "source, source_file, delivery_date, record, reason, text", "true")
+    columns = "source, source_file, delivery_date, record, reason, text"
+    rows = _query(home, tables.QUARANTINE, columns, "source <> 'tracks'")
+    texts = Seals(home).opened(tables.QUARANTINE, [row["text"] for row in rows])
     return [
         (row["source"], row["source_file"], row["delivery_date"], row["record"], row["reason"])
-        for row in rows
-        if row["source"] != "tracks" and names((row["text"] or "").encode())
+        for row, text in zip(rows, texts, strict=True)
+        if names((text or "").encode())
     ]
 
 

@@ -20,6 +20,7 @@ from umg_assets.landing.scan import LandingFile
 from umg_assets.landing.staging import FILTERED, SUPPRESSED, stage
 from umg_assets.planning.history import Entry, History, with_repeats
 from umg_assets.privacy.keys import UserKeys
+from umg_assets.privacy.seals import Seals
 from umg_assets.resources.lakehouse import Commit, Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice
@@ -42,7 +43,7 @@ class Ingest:
 
     def __init__(self, settings: Settings, lakehouse: Lakehouse, ledger: Ledger) -> None:
         self._settings, self._lakehouse, self._ledger = settings, lakehouse, ledger
-        self._keys = UserKeys(settings.home)
+        self._keys, self._seals = UserKeys(settings.home), Seals(settings.home)
 
     def land(
         self,
@@ -55,13 +56,14 @@ class Ingest:
         Files with new content get the number of this landing. withdrawn: the last entries of files whose rows are to
         go; they go first, so that no folder seems to have shrunk after a run that died in between. progress: called
         with the number of files landed so far and the number of all. Raises KeyFileError when the lakehouse holds users
-        and its key file is missing, SettingsError when a source's expressions do not fit its files, RecordsLostError
+        and a key file is missing, SettingsError when a source's expressions do not fit its files, RecordsLostError
         when a file's counts do not add up.
         """
         entries: list[Entry] = []
         commits: dict[str, Commit] = {}
         if not self._ledger.read().entries:
             self._keys.create()
+            self._seals.create()
         for first in range(0, len(withdrawn), _FILES):
             self._take_out(withdrawn[first : first + _FILES], self._ledger.withdrawal, commits)
         moved = [
@@ -156,15 +158,15 @@ class Ingest:
         commits[table.name] = commits[table.name] + commit if table.name in commits else commit
 
     def _user_keys(self, chunk: Chunk, folder: Path) -> DataFrame:
-        """user_id and user_key of the chunk's users; each key is computed once."""
+        """user_id, user_key and sealed_id of the chunk's users; each is computed once."""
         user_ids = chunk.user_ids()
+        columns = {
+            "user_id": user_ids,
+            "user_key": self._keys.of(user_ids),
+            "sealed_id": self._seals.seal_ids(user_ids),
+        }
         file = folder / "user_keys.parquet"
-        pq.write_table(
-            pa.table(
-                {"user_id": pa.array(user_ids, pa.string()), "user_key": pa.array(self._keys.of(user_ids), pa.string())}
-            ),
-            file,
-        )
+        pq.write_table(pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}), file)
         return self._lakehouse.spark.read.parquet(str(file))
 
     def _raw_rows(self, kind: Kind, typed: Path, staged: Sequence[StagedFile], keys: DataFrame) -> DataFrame:
@@ -176,7 +178,7 @@ class Ingest:
         # left joins lose no record: what they do not match is NULL, which the write refuses
         good = spark.read.parquet(*parts(typed)).where("reason is null").join(F.broadcast(files), "_file", "left")
         if kind != "tracks":
-            good = good.join(F.broadcast(keys), "user_id", "left")
+            good = good.join(F.broadcast(keys), "user_id", "left").withColumn("user_id", F.col("sealed_id"))
         return good.select(*tables.RAW[kind].names)
 
     def _quarantine(
@@ -204,7 +206,8 @@ class Ingest:
                 "source": pa.array([files[number].kind for number in numbers], pa.string()),
                 "delivery_date": pa.array([files[number].delivery_date for number in numbers], pa.date32()),
                 "source_file": pa.array([files[number].path for number in numbers], pa.string()),
-                **{name: chunk.rejects.column(name) for name in ("record", "reason", "text")},
+                **{name: chunk.rejects.column(name) for name in ("record", "reason")},
+                "text": pa.array(self._seals.seal_texts(chunk.rejects.column("text").to_pylist()), pa.string()),
             }
         )
         file = folder / "rejects.parquet"

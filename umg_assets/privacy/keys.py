@@ -17,6 +17,40 @@ class KeyFileError(RuntimeError):
     """The key file is missing or holds no key; the message says what to do."""
 
 
+def derived(key: bytes, label: str, length: int = KEY_BYTES) -> bytes:
+    """A key for one purpose: HKDF-SHA256 (RFC 5869) of a key, the label as info."""
+    return HKDF(SHA256(), length, salt=None, info=label.encode()).derive(key)
+
+
+def create_key_file(path: Path) -> None:
+    """Writes a new key to a file of mode 0600, unless the file is there."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.exists():
+        return
+    draft = _draft(path, secrets.token_hex(KEY_BYTES))
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def replace_key_file(path: Path, text: str) -> None:
+    """Puts another text into a key file, at once."""
+    _draft(path, text).replace(path)
+
+
+def _draft(path: Path, text: str) -> Path:
+    """A complete file beside `path`, to be linked or renamed: nobody reads half a key, not even after a crash."""
+    draft = path.with_name(f".{uuid.uuid4().hex}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
+
+
 class UserKeys:
     """The key file UMG_HOME/keys/user_key (hexadecimal, mode 0600)."""
 
@@ -25,21 +59,7 @@ class UserKeys:
 
     def create(self) -> None:
         """Creates the key, unless there is one. Only for a lakehouse that holds no users yet."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self.path.exists():
-            return
-        # Linked when complete: nobody reads half a key, not even after a crash.
-        draft = self.path.with_name(f".{uuid.uuid4().hex}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            self.path.hardlink_to(draft)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+        create_key_file(self.path)
 
     def of(self, user_ids: Iterable[str]) -> list[str]:
         """The keys of user ids, in their order, as 64 hexadecimal digits each.
@@ -54,7 +74,7 @@ class UserKeys:
 
         Raises KeyFileError when the key file is missing or holds no key.
         """
-        return HKDF(SHA256(), length, salt=None, info=label.encode()).derive(self._key())
+        return derived(self._key(), label, length)
 
     def _key(self) -> bytes:
         try:

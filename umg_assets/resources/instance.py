@@ -89,6 +89,11 @@ def under_way(instance: dg.DagsterInstance, but: str = "") -> list[str]:
     return [*runs, *(f"backfill {backfill.backfill_id}" for backfill in backfills)]
 
 
+def unfinished_jobs(instance: dg.DagsterInstance) -> list[str]:
+    """The jobs that have a queued or running run."""
+    return sorted({run.job_name for run in _unfinished_runs(instance)})
+
+
 def refused_assets(instance: dg.DagsterInstance, blocking: Iterable[dg.AssetCheckKey]) -> set[str]:
     """The assets with a blocking check that failed when it was last executed."""
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(blocking))

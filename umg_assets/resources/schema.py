@@ -1,4 +1,7 @@
-"""A contract as a Delta table, and its two automatic migrations: columns added at the end, bounds for pruning."""
+"""A contract as a Delta table, and its two automatic migrations: columns added at the end, bounds for pruning.
+
+Properties of a table, too.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +74,18 @@ def migrate_table(path: Path, table: Table) -> None:
     properties, configured = statistics_properties(table), stored.metadata().configuration
     if table.pruned_by and any(configured.get(name) != value for name, value in properties.items()):
         stored.alter.set_table_properties(properties)
+
+
+def table_property(path: Path, name: str) -> str | None:
+    """A property of the Delta table at `path`, from its log; None where there is no such property, or no table."""
+    if not (path / "_delta_log").exists():
+        return None
+    return deltalake.DeltaTable(path).metadata().configuration.get(name)
+
+
+def set_table_property(path: Path, name: str, value: str) -> None:
+    """Sets a property of our own, which both engines keep and take no notice of. Reads and writes no data."""
+    deltalake.DeltaTable(path).alter.set_table_properties({name: value}, raise_if_not_exists=False)
 
 
 def _faults(table: Table, fields: list[Field], wanted: list[Field]) -> Iterator[str]:
