@@ -173,7 +173,7 @@ class Reading:
             finally:
                 self.note(place, search.end())
             return
-        with tempfile.SpooledTemporaryFile(SPOOLED_BYTES, dir=self.folder) as kept:
+        with tempfile.SpooledTemporaryFile(SPOOLED_BYTES, dir=str(self.folder)) as kept:
             kept.write(head)
             try:
                 while block := stream.read(BLOCK_BYTES):
@@ -201,7 +201,7 @@ class Reading:
 
         def blob(inner: str, value: bytes) -> None:
             if len(value) > 16 and value.startswith(_MAGICS):
-                with tempfile.SpooledTemporaryFile(dir=self.folder) as kept:
+                with tempfile.SpooledTemporaryFile(dir=str(self.folder)) as kept:
                     kept.write(value)
                     kept.seek(0)
                     self.content(cast(BinaryIO, kept), f"{place}!{inner}", depth + 1)

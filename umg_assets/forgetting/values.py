@@ -104,14 +104,14 @@ def _hits_of(array: Any, matcher: Matcher) -> set[Hit]:
     """Who stands in an array's values: text and bytes as such, numbers by value."""
     kind = array.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return _numbers_of(pc.unique(array).drop_null(), matcher)
+        return _numbers_of(array.unique().drop_null(), matcher)
     if not any(is_kind(kind) for is_kind in _TEXTS):
         return set()
     hits: set[Hit] = set()
     for start in range(0, len(array), VALUES):
         values = array.slice(start, VALUES).drop_null().cast(pa.binary())
         whole = pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)
-        hits |= matcher.hits(pc.binary_join(whole, SEPARATOR)[0].as_py())
+        hits |= matcher.hits(pc.call_function("binary_join", [whole, pa.scalar(SEPARATOR, pa.binary())])[0].as_py())
     return hits
 
 
@@ -128,7 +128,7 @@ def _numbers_of(values: Any, matcher: Matcher) -> set[Hit]:
 
 def search_avro(file: BinaryIO, matcher: Matcher, report: Report) -> None:
     """Every value of every record, by the file's fields."""
-    records = iter(fastavro.reader(file))
+    records: Iterator[Any] = iter(fastavro.reader(file))
     while rows := list(islice(records, ROWS)):
         names = dict.fromkeys(name for row in rows for name in (row if isinstance(row, dict) else ()))
         for name in names:
@@ -154,7 +154,7 @@ def _hits_in_cells(cells: Iterable[Any], matcher: Matcher, longer: LongerWords |
                 left.extend(value.values())
             case list() | tuple() as value:
                 left.extend(value)
-            case int() | float() | Decimal() as value:
+            case int() | float() | Decimal() as value if not isinstance(value, bool):
                 numbers.add(value)
     hits = matcher.hits(SEPARATOR.join(texts), longer=longer)
     return hits | {("number", person) for number in numbers for person in matcher.numbers.get(number, ())}

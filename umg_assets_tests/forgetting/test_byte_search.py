@@ -24,7 +24,7 @@ import pytest
 import zstandard
 
 from umg_assets.forgetting.byte_search import Finding, Searched, search_bytes
-from umg_assets.forgetting.matching import BLOCK_BYTES
+from umg_assets.forgetting.matching import BLOCK_BYTES, Matcher
 
 
 def person(user_id: str) -> list[bytes]:
@@ -43,6 +43,7 @@ ANN, ZOE, NUMBER, SHORT, UUID = (
 PEOPLE = [person(user_id) for user_id in (ANN, ZOE, NUMBER, SHORT, UUID)]
 A, Z = ANN.encode(), ZOE.encode()
 _, KEY, RAW_KEY, SEALED = PEOPLE[0]
+ALL = [*PEOPLE, person("żaneta-7"), person("q7z9")]
 
 
 class Leak(NamedTuple):
@@ -61,10 +62,10 @@ def parquet(table: pa.Table, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def ghost(**options: Any) -> bytes:
-    """A Parquet file with a dictionary entry that no row names."""
+def ghost() -> bytes:
+    """A Parquet file with a dictionary entry that no row names; nothing in it says that the column is a dictionary."""
     column = pa.DictionaryArray.from_arrays(pa.array([0, 0, None]), pa.array(["bob", ANN]))
-    return parquet(pa.table({"user_id": column}), **options)
+    return parquet(pa.table({"user_id": column}), compression="zstd", store_schema=False)
 
 
 def orc_file(table: pa.Table) -> bytes:
@@ -118,17 +119,11 @@ def database(*statements: str | tuple[str, tuple]) -> Callable[[Path], None]:
     def write(path: Path) -> None:
         connection = sqlite3.connect(path, isolation_level=None)
         for statement in statements:
-            connection.execute(*((statement,) if isinstance(statement, str) else statement))
+            text, given = (statement, ()) if isinstance(statement, str) else statement
+            connection.execute(text, given)
         connection.close()
 
     return write
-
-
-def database_bytes(path: Path, *statements: Any) -> bytes:
-    database(*statements)(path)
-    content = path.read_bytes()
-    path.unlink()
-    return content
 
 
 def deleted(value: bytes | str) -> Callable[[Path], None]:
@@ -222,6 +217,9 @@ LEAKS = {
     "after its length in four bytes": Leak(b"abc\x09\0\0\0" + A + b"zz"),
     "across two blocks": Leak(b"." * (BLOCK_BYTES - 4) + A + b"."),
     "at a block's end": Leak(b"." * (BLOCK_BYTES - len(A)) + A + b"." * 30),
+    "XML entities, across two blocks": Leak(
+        b"." * (BLOCK_BYTES - 900) + b"".join(b"&#x%06x;" % byte for byte in SEALED) + b"." * 900, "sealed, escaped"
+    ),
     "escaped, across two blocks": Leak(b"." * (BLOCK_BYTES - 20) + json_escapes(ANN) + b"." * 50, "escaped"),
     "gzip": Leak(gzip.compress(LINE), inside="!"),
     "gzip of two members": Leak(gzip.compress(b"x") + gzip.compress(LINE), inside="!"),
@@ -243,7 +241,7 @@ LEAKS = {
     "a workbook": Leak(workbook, "escaped", "!xl/worksheets/sheet1.xml", 1),
     "Parquet": Leak(values([*MANY, ANN]), inside=COLUMN),
     "Parquet without dictionary": Leak(values([*MANY, ANN], use_dictionary=False), inside=COLUMN),
-    "a dictionary entry that no row names": Leak(ghost(compression="zstd"), inside=f"{COLUMN} (dictionary)"),
+    "a dictionary entry that no row names": Leak(ghost(), inside=f"{COLUMN} (dictionary)"),
     "a list in Parquet": Leak(values([["bob", ANN]]), inside=COLUMN),
     "a struct in Parquet": Leak(values([{"a": {"b": ANN}}]), inside=COLUMN),
     "a map in Parquet": Leak(values([[(ANN, 1)]], pa.map_(pa.string(), pa.int8())), inside=COLUMN),
@@ -287,6 +285,8 @@ OTHERS = {
     "a longer id after an escape": b'{"u": "\\u0061ann-4711a"}',
     "a longer id in Parquet": values([f"{ANN}2", f"2{ANN}"]),
     "a longer id in Avro": avro_file(f"{ANN}2", "string"),
+    "a longer id at a block's end": b"." * (BLOCK_BYTES - len(A)) + A + b"2",
+    "a longer id where the next block begins": b"." * (BLOCK_BYTES - Matcher(ALL).overlap - 9) + b"x" + A + b"." * 9999,
     "a longer number": b"147110000421 1.4711000042e5x",
     "another number in Parquet": values([47110000421]),
     "another hash": hashlib.sha256(b"bob").hexdigest().encode() + hashlib.sha256(b"eve").digest(),
@@ -294,7 +294,6 @@ OTHERS = {
     "a longer id in text after a line feed": b"x\nann-4711a2",
     "a short id by chance, in a packed file": gzip.compress(b"", mtime=int.from_bytes(b".q7z", "little")),
 }
-ALL = [*PEOPLE, person("żaneta-7"), person("q7z9")]
 
 
 def path_of(kind: str, leak: Leak) -> str:
@@ -318,6 +317,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Searched]:
     for at, content in enumerate(OTHERS.values()):
         (root / "others" / str(at)).write_bytes(content)
     database("create table t (a, b)", ("insert into t values (?, ?)", (f"{ANN}2", f"1{NUMBER}")))(root / "others/db")
+    deleted(f"1{NUMBER}2")(root / "others/db with a deleted row")
     return root, search_bytes(root, ALL)
 
 
@@ -337,7 +337,9 @@ def test_what_names_someone_else_is_no_leak(planted: tuple[Path, Searched], at: 
     assert [finding for finding in planted[1].findings if finding.path.split("!")[0] == f"others/{at}"] == []
 
 
-def test_a_longer_id_in_a_live_cell_is_no_leak_in_the_raw_pages(planted: tuple[Path, Searched]):
+def test_a_longer_id_in_a_live_cell_and_a_longer_deleted_number_are_no_leak_in_raw_pages(
+    planted: tuple[Path, Searched],
+):
     assert [finding for finding in planted[1].findings if finding.path.startswith("others/db")] == []
 
 
