@@ -64,7 +64,7 @@ class Erasure:
         """Does all of it; after a crash, the rest. naming: paths of landing files whose bytes name one of them."""
         if batch := self._work.read().unfinished:
             self._write(batch)
-        names = Names(people.user_ids, people.others)
+        names = Names(people.user_ids)
         held = held_of(self._settings.home, people.user_keys, names)
         folder = self._lakehouse.staging()
         try:
@@ -185,7 +185,9 @@ class Erasure:
             place = ["delivery_date", "source_file"]
             if table is tables.QUARANTINE:
                 place.append("source")
-                rows = with_text_of_refused(rows, gone, Seals(self._settings.home).seal_texts([FORGOTTEN_TEXT])[0] or "")
+                rows = with_text_of_refused(
+                    rows, gone, Seals(self._settings.home).seal_texts([FORGOTTEN_TEXT])[0] or ""
+                )
             self._lakehouse.write_slice(table, without_records(rows, gone, place), replaced)
         finally:
             self._lakehouse.discard(folder)

@@ -14,7 +14,7 @@ from umg_assets.forgetting.forms import (
     is_part_of_number,
     stands_alone,
 )
-from umg_assets.privacy.names import joined_word
+from umg_assets.privacy.names import is_part_of_other
 
 Hit = tuple[str, int]
 """(how it is written, the person's position)."""
@@ -157,7 +157,7 @@ class Matcher:
             for form in self._forms[index]:
                 if content is Content.PACKED and end - start < SURE_BYTES:
                     continue
-                if form.is_plain and self._others and joined_word(data, start, end) in self._others:
+                if form.is_plain and self._others and is_part_of_other(data, start, end, self._others):
                     continue
                 if (
                     stands_alone(form, data, start, end)

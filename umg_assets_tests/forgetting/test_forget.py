@@ -3,8 +3,8 @@
 import io
 import json
 import shutil
+import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,17 +12,15 @@ import pytest
 from umg_assets.cli.forget import forgetting_of
 from umg_assets.cli.reconcile import reconcile
 from umg_assets.forgetting import forget as forgetting_module
-from umg_assets.forgetting import landing_files
 from umg_assets.forgetting.receipt import Receipt
 from umg_assets.forgetting.requests import Requests
 from umg_assets.forgetting.work import Work
 from umg_assets.privacy.keys import UserKeys
 from umg_assets.resources.forgetting_lock import ForgettingError, alone
-from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.resources.ledger import Ledger
 from umg_assets.runner import RunFailedError
 from umg_assets_tests.cli.conftest import Umg
 from umg_assets_tests.lake import EVENT_SOURCE, SOURCES, Lake
+from umg_assets_tests.processes import run_python
 
 GONE = "ann-007"
 """Who is forgotten. ann-00 and mary-ann-007 are others."""
@@ -97,14 +95,15 @@ def assert_as_if_never(lake: Lake, never_came: Lake) -> None:
     for table in ("raw_plays", "raw_users", "raw_app_events", "quarantine"):
         columns = [name for name in lake.rows(table)[0] if name not in ("generation", "user_id", "text")]
         assert lake.values(table, *columns) == never_came.values(table, *columns), table
-    counts = ("source", "path", "delivery_date", "records", "landed", "filtered", "quarantined", "rows_by_play_date")
-    assert [
-        sorted(str([getattr(entry, name) for name in counts]) for entry in one.history().delivered())
-        for one in (lake, never_came)
-    ][0] == sorted(str([getattr(entry, name) for name in counts]) for entry in never_came.history().delivered())
+    assert _counts(lake) == _counts(never_came)
     for file in sorted((never_came.home / "landing").rglob("*.csv")):
         assert (lake.home / file.relative_to(never_came.home)).read_text() == file.read_text(), file.name
     assert reconcile(lake.settings)
+
+
+def _counts(lake: Lake) -> list[str]:
+    names = ("source", "path", "delivery_date", "records", "landed", "filtered", "quarantined", "rows_by_play_date")
+    return sorted(str([getattr(entry, name) for name in names]) for entry in lake.history().delivered())
 
 
 def test_the_lake_is_as_if_the_person_had_never_come_and_a_second_run_finds_nothing_new(
@@ -190,56 +189,67 @@ def _a_job(lake: Lake):
     return build_definitions(lake.settings).resolve_job_def("compact_tables")
 
 
-STEPS: list[tuple[object, str]] = [
-    (Work, "note"),
-    (landing_files, "put_in_place"),
-    (Ledger, "append"),
-    (Lakehouse, "write_slice"),
-    (Lakehouse, "vacuum"),
-    (Receipt, "write"),
-    (Requests, "done"),
-    (Work, "finish"),
-]
-"""What changes something, in any order."""
+STEPS = {
+    "tombstones": ("Tombstones", "add", 1),
+    "the log's first line": ("Work", "note", 1),
+    "a file's note": ("Work", "note", 2),
+    "the first file": ("landing_files", "put_in_place", 1),
+    "another file": ("landing_files", "put_in_place", 3),
+    "a batch's note": ("Work", "note", 8),
+    "the ledger, staged": ("Ledger", "append", 1),
+    "raw plays": ("Lakehouse", "write_slice", 1),
+    "raw users": ("Lakehouse", "write_slice", 2),
+    "quarantine": ("Lakehouse", "write_slice", 4),
+    "the ledger, landed": ("Ledger", "append", 2),
+    "a batch's end": ("Work", "note", 9),
+    "plays": ("Lakehouse", "write_slice", 5),
+    "old versions": ("Forgetting", "_clear", 1),
+    "the receipt": ("Receipt", "write", 1),
+    "the request": ("Requests", "done", 1),
+    "the log": ("Work", "finish", 1),
+}
+"""By what is written next, in order: an owner, its method, and which call of it."""
+_CRASHING = """
+import os, signal, sys
+from pathlib import Path
+from umg_assets.cli.forget import forgetting_of
+from umg_assets.forgetting.forget import Forgetting
+from umg_assets.forgetting.receipt import Receipt
+from umg_assets.forgetting.requests import Requests
+from umg_assets.forgetting.work import Work
+from umg_assets.privacy.tombstones import Tombstones
+from umg_assets.resources.instance import open_instance
+from umg_assets.settings.model import read_settings
+
+home, name, method, call = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+owner = globals()[name]
+step, left = getattr(owner, method), [call]
+def dying(*arguments, **options):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(*arguments, **options)
+setattr(owner, method, dying)
+with open_instance(home) as instance:
+    forgetting_of(read_settings(home), instance, print).forget()
+"""
 
 
 @pytest.mark.exhaustive
-def test_a_crash_before_or_after_any_step_changes_nothing_of_the_result(built: Lake, never_came: Lake, tmp_path: Path):
-    crashed = 0
-    while True:
-        lake = built.copied(tmp_path / f"lake{crashed}")
-        Requests(lake.home).add([GONE])
-        with pytest.MonkeyPatch.context() as patch:
-            count = [0]
-            for owner, name in STEPS:
-                patch.setattr(owner, name, _crashing(getattr(owner, name), count, crashed))
-            try:
-                forget(lake)
-                break
-            except (RuntimeError, RunFailedError):
-                pass
-        forget(lake)
-        newest = sorted((lake.home / "forgotten" / "receipts").glob("*.json"))[-1]
-        assert json.loads(newest.read_text())["good"], newest.read_text()
-        assert_as_if_never(lake, never_came)
-        assert Requests(lake.home).read() == []
-        shutil.rmtree(lake.home)
-        crashed += 1
-    assert crashed > 20
-
-
-def _crashing(step: Callable, count: list[int], at: int) -> Callable:
-    def crash(*arguments, **options):
-        for after in (False, True):
-            count[0] += 1
-            if count[0] > at:
-                count[0] = -1_000_000
-                raise RuntimeError("the power went")
-            if not after:
-                result = step(*arguments, **options)
-        return result
-
-    return crash
+@pytest.mark.parametrize("step", STEPS)
+def test_a_process_killed_before_any_step_changes_nothing_of_the_result(
+    step: str, built: Lake, never_came: Lake, tmp_path: Path
+):
+    lake = built.copied(tmp_path / "lake")
+    Requests(lake.home).add([GONE])
+    killed = run_python(_CRASHING, lake.home, *STEPS[step], env={"UMG_HOME": str(lake.home), "UMG_PLOTS": "false"})
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    forget(lake)
+    newest = sorted((lake.home / "forgotten" / "receipts").glob("*.json"))[-1]
+    assert json.loads(newest.read_text())["good"], newest.read_text()
+    assert_as_if_never(lake, never_came)
+    assert Requests(lake.home).read() == []
+    assert not [file for file in (lake.home / "landing").rglob(".*") if file.is_file()]
 
 
 def test_requests_are_collected_done_at_once_and_proved_by_typed_commands(
