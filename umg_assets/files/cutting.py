@@ -57,16 +57,18 @@ def _lines(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[_Place]:
     long: tuple[bytes, int] | None = None
     at = 0
     for at, text, too_large in lines_of(blocks):
-        if long is not None:
+        if long is not None and text:
             yield _Place(*long, at, None, at)
-        long = (text, at) if too_large else None
+            long = None
+        if too_large:
+            long = (text, at)
         for line in () if too_large else text.splitlines(keepends=True):
             end = at + len(line)
             if line.strip(BLANK_BYTES):
                 yield _Place(line.rstrip(b"\r\n"), at, end, None, end)
             at = end
     if long is not None:
-        yield _Place(*long, long[1] + len(long[0]), None, None)
+        yield _Place(*long, at, None, at)
 
 
 def _unsplit(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[tuple[bytes, bool]]:

@@ -5,6 +5,8 @@ import codecs
 import gzip
 import io
 import json
+import re
+import tempfile
 import zipfile
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
@@ -25,7 +27,6 @@ from umg_assets.files import cutting, json_lines, json_stream
 from umg_assets.files.dialect import Dialect
 from umg_assets.files.erasing import CannotEraseError, erase_records
 from umg_assets.files.layout import Layout
-from umg_assets.files.parse import BROKEN_QUOTE, FIELD_COUNT
 from umg_assets_tests.files.parsed_files import Outcome, for_drawn, parse
 
 HERS, HIS = "ewa-77-q", "jan-31-q"
@@ -401,3 +402,165 @@ def test_binary_formats_keep_their_other_rows(tmp_path: Path, kind: str, suffix:
     everything, _ = erase(tmp_path, name + suffix, COMPRESSIONS[suffix](content), layout, set(range(1, total + 1)))
     assert len(everything) == total
     assert erase(tmp_path, name + suffix, COMPRESSIONS[suffix](content), layout, who="nobody")[0] == []
+
+
+def test_parquet_keeps_schema_metadata_compression_and_row_groups(tmp_path: Path):
+    for compression in ({"id": "zstd", "n": "snappy"}, "gzip"):
+        name, content = "x.parquet", parquet(compression=compression)
+        _, left = erase(tmp_path, name, content, Layout("parquet", ("id",)), set(range(8, 15)))
+        before, after = pq.ParquetFile(io.BytesIO(content)), pq.ParquetFile(io.BytesIO(left))
+        assert after.schema_arrow.equals(before.schema_arrow, check_metadata=True)
+        assert [after.metadata.row_group(i).num_rows for i in range(3)] == [4, 4, 5]
+        kinds = [[f.metadata.row_group(0).column(i).compression for i in range(11)] for f in (before, after)]
+        assert kinds[0] == kinds[1]
+
+
+def test_avro_keeps_its_header_and_the_bytes_of_other_records(tmp_path: Path):
+    content = avro("null")
+    _, left = erase(tmp_path, "x.avro", content, Layout("avro", ("id",)), {2, 3})
+    before, after = (fastavro.block_reader(io.BytesIO(file)) for file in (content, left))
+    assert (after.metadata, after.codec) == (before.metadata, "null")
+    rows = [row for block in before for row in block]
+    assert [row for block in after for row in block] == [
+        row for number, row in enumerate(rows, 1) if number not in (2, 3) and row["id"] != HERS
+    ]
+
+
+def test_other_members_of_an_archive_stay(tmp_path: Path):
+    _, content, layout = BINARY["archive"]
+    erase(tmp_path, "x.zip", content, layout)
+    erase_records(tmp_path / "x.zip", layout, tmp_path / "draft", (), lambda text: HERS.encode() in text, tmp_path)
+    with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(tmp_path / "draft") as after:
+        assert after.comment == b"monthly"
+        kept = [(m.filename, m.date_time, m.compress_type, m.external_attr) for m in before.infolist()]
+        assert [(m.filename, m.date_time, m.compress_type, m.external_attr) for m in after.infolist()] == kept
+        for name in ("readme.txt", "data/none.csv"):
+            assert after.read(name) == before.read(name)
+
+
+def test_a_workbook_with_macros_keeps_them(tmp_path: Path):
+    _, content, layout = BINARY["workbook"]
+    file = io.BytesIO(content)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("xl/vbaProject.bin", b"macros")
+    erase(tmp_path, "x.xlsm", file.getvalue(), layout)
+    erase_records(tmp_path / "x.xlsm", layout, tmp_path / "draft", {1}, lambda _: False, tmp_path)
+    with zipfile.ZipFile(tmp_path / "draft") as book:
+        assert book.read("xl/vbaProject.bin") == b"macros"
+
+
+def refused(folder: Path, name: str, content: bytes, layout: Layout, numbers: Collection[int] = ()) -> str:
+    """The message of the error; no draft and no other file is left."""
+    path, draft = folder / name, folder / "draft"
+    path.write_bytes(content)
+    with pytest.raises(CannotEraseError) as error:
+        erase_records(path, layout, draft, numbers, lambda text: HERS.encode() in text, folder)
+    assert {other.name for other in folder.iterdir()} == {name}
+    assert path.read_bytes() == content
+    return str(error.value).removeprefix(f"{path}: ")
+
+
+def test_what_cannot_be_rewritten_says_why_and_leaves_no_draft(tmp_path: Path):
+    csv, json_layout = Layout("csv", ("id",)), Layout("json", ("id",))
+    message = refused(tmp_path, "x.csv", b"\x1f\x8b", csv)
+    assert "this is gzip data" in message
+    message = refused(tmp_path, "x.csv", b"id\na\nb\n", csv, {1, 3})
+    assert message == "expected numbers of its 2 records, got 3."
+    for numbers in (set(), {1}):
+        message = refused(tmp_path, "x.csv", f"id,{HERS}\na,\n".encode(), csv, numbers)
+        assert message.startswith("an id stands between or above its records")
+    (tmp_path / "x.csv").unlink()
+    message = refused(tmp_path, "x.json", b'{"id": "a"}\nbad\n', json_layout, {1})
+    assert message.startswith("the draft cannot be read.")
+    message = refused(tmp_path, "x.json", b'[{"id": "a"},', json_layout, {2})
+    assert message == "the draft has 2 records; expected 2 without 1."
+    (tmp_path / "x.json").unlink()
+    file = io.BytesIO()
+    pq.write_table(pa.table({"id": ["a"]}).replace_schema_metadata({"owner": HERS}), file)
+    assert "in its metadata" in refused(tmp_path, "x.parquet", file.getvalue(), Layout("parquet", ("id",)), {1})
+
+
+def test_an_archive_or_a_workbook_that_names_her_elsewhere_is_refused(tmp_path: Path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("one.csv", f"id\n{HERS}\n")
+        archive.writestr("readme.txt", f"from {HERS}")
+    message = refused(tmp_path, "x.zip", file.getvalue(), Layout("zip", ("id",), members="*.csv"))
+    assert message == "an id stands in readme.txt, which is not read: remove it by hand."
+    (tmp_path / "x.zip").unlink()
+    book = openpyxl.load_workbook(io.BytesIO(BINARY["workbook"][1]))
+    book["Notes"].append([None, HERS])
+    file = io.BytesIO()
+    book.save(file)
+    assert "in its sheet Notes" in refused(tmp_path, "x.xlsx", file.getvalue(), Layout("xlsx", ("id",)))
+
+
+def test_formulas_of_other_rows_become_their_last_values(tmp_path: Path):
+    book = openpyxl.Workbook()
+    sheet: Any = book.active
+    for row in (["id", "n"], [HERS, 1], ["a", "=B2+41"]):
+        sheet.append(row)
+    file, calculated = io.BytesIO(), io.BytesIO()
+    book.save(file)
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(calculated, "w") as target:
+        for member in source.infolist():
+            target.writestr(
+                member, source.read(member).replace(b"<v></v>", b"<v>42</v>").replace(b"<v />", b"<v>42</v>")
+            )
+    layout = Layout("xlsx", ("id", "n"))
+    assert parse(tmp_path, "x.xlsx", calculated.getvalue(), layout).values == [(HERS, "1", 1), ("a", "42", 2)]
+    erase(tmp_path, "x.xlsx", calculated.getvalue(), layout)
+
+
+FIELD = st.one_of(
+    st.sampled_from(
+        [HERS, f'"{HERS}"', f'"a\n{HERS}"', "", '""', '"a,b"', '"\r\n"', '"x""y"', '"open', 'mid"dle', " "]
+    ),
+    st.text('ab",\r\n é', max_size=5),
+)
+
+
+@for_drawn(
+    st.lists(st.tuples(st.lists(FIELD, min_size=1, max_size=3), st.sampled_from(["\n", "\r\n", "\n\n"])), max_size=12),
+    st.sets(st.integers(1, 12)),
+    st.sampled_from([16, 64, 4 << 20]),
+)
+def test_drawn_delimited_text_loses_exactly_the_wanted_records(
+    drawn: list[tuple[list[str], str]], numbers: set[int], size: int
+):
+    content = ("id,x\n" + "".join(",".join(fields) + end for fields, end in drawn)).encode()
+    check_drawn(content, numbers, size, Layout("csv", ("id", "x")))
+
+
+def check_drawn(content: bytes, numbers: set[int], size: int, layout: Layout) -> None:
+    """Erases; a draft that reads otherwise, because a broken quote now ends elsewhere, may only be refused."""
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("umg_assets.files.blocks.BLOCK_BYTES", size)
+        folder = Path(name)
+        suffix = f"x.{layout.format}"
+        total = parse(folder, suffix, content, layout).parsed.records
+        (folder / suffix).unlink()
+        try:
+            _, left = erase(folder, suffix, content, layout, {number for number in numbers if number <= total})
+        except CannotEraseError as error:
+            assert b'"' in content and re.search("the draft|records were found", str(error))
+        else:
+            assert HERS.encode() not in left
+
+
+OBJECT = st.sampled_from([f'{{"id":"{HERS}"}}', '{"id":"a"}', '{"id":{"x":[1]}}', f'["{HERS}"]', "7", '"]"', "null"])
+BETWEEN = st.sampled_from([",", ", ", ",\n", "\n,", " ,\r\n  "])
+
+
+@for_drawn(st.lists(st.tuples(OBJECT, BETWEEN), max_size=9), st.sets(st.integers(1, 9)), st.sampled_from([5, 40, 4096]))
+def test_a_drawn_array_without_any_of_its_elements_stays_json(
+    drawn: list[tuple[str, str]], numbers: set[int], size: int
+):
+    text = "".join(element + between for element, between in drawn[:-1]) + "".join(one for one, _ in drawn[-1:])
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("umg_assets.files.blocks.BLOCK_BYTES", size)
+        numbers = {number for number in numbers if number <= len(drawn)}
+        content = f'[\n {{"id":"p"}}, {text}]' if drawn else "[ ]"
+        removed, left = erase(Path(name), "x.json", content.encode(), Layout("json", ("id",)), numbers)
+    elements = json.loads(content)
+    assert json.loads(left) == [one for number, one in enumerate(elements, 1) if number not in removed]
