@@ -12,7 +12,16 @@ from umg_assets.files import cutting, json_lines, json_stream
 from umg_assets.files.dialect import Dialect
 from umg_assets.files.erasing import CannotEraseError, erase_records
 from umg_assets.files.layout import Layout
-from umg_assets_tests.files.erased_files import COMPRESSIONS, ENCODINGS, HERS, OBJECTS, delimited, encoded, erase
+from umg_assets_tests.files.erased_files import (
+    COMPRESSIONS,
+    ENCODINGS,
+    HERS,
+    JSON_OBJECTS,
+    OBJECTS,
+    delimited,
+    encoded,
+    erase,
+)
 from umg_assets_tests.files.parsed_files import for_drawn, parse
 
 DELIMITED = {
