@@ -37,10 +37,13 @@ DELIMITED = {
 }
 
 
-@pytest.mark.parametrize("kind", DELIMITED)
 @pytest.mark.parametrize(
-    ("encoding", "suffix"),
-    [*((encoding, "") for encoding in ENCODINGS), *(("utf-8", suffix) for suffix in COMPRESSIONS if suffix)],
+    ("kind", "encoding", "suffix"),
+    [
+        *((kind, "utf-8", "") for kind in DELIMITED),
+        *((kind, encoding, "") for kind in ("csv with CRLF", "several") for encoding in ENCODINGS),
+        *(("csv", "utf-8", suffix) for suffix in COMPRESSIONS),
+    ],
 )
 def test_delimited_text_keeps_every_other_byte(tmp_path: Path, kind: str, encoding: str, suffix: str):
     form, dialect, delimiter, end = DELIMITED[kind]
@@ -110,9 +113,14 @@ STRICT = {name for name, (text, _) in FRAMINGS.items() if text[0] in "[{" and na
 STRICT -= {"lines with CRLF and bad ones", "pretty array with bad elements", "pretty objects", "objects on a line"}
 
 
-@pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize(
-    ("encoding", "suffix"), [("utf-8", ""), ("utf-8", ".gz"), ("utf-8-sig", ".zst"), ("utf-16", ""), ("cp1250", ".bz2")]
+    ("framing", "encoding", "suffix"),
+    [
+        *((framing, "utf-8", "") for framing in FRAMINGS),
+        *((framing, "utf-16", ".gz") for framing in FRAMINGS),
+        *(("pretty array", encoding, ".zst") for encoding in ENCODINGS),
+        ("lines", "cp1250", ".bz2"),
+    ],
 )
 def test_json_keeps_its_other_records_and_stays_json(tmp_path: Path, framing: str, encoding: str, suffix: str):
     text, records = FRAMINGS[framing]
