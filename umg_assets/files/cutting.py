@@ -27,6 +27,7 @@ class _Place(NamedTuple):
     """Where a record lies: `raw` are its bytes (perhaps not all), `following` is the start of the next one.
 
     following: None for the last element of an array. before: the end of the element before; None for the first.
+    closing: what has to end the file without this record.
     """
 
     raw: bytes
@@ -34,6 +35,7 @@ class _Place(NamedTuple):
     end: int
     before: int | None
     following: int | None
+    closing: bytes = b""
 
 
 class _Places(DelimitedRecords):
@@ -57,16 +59,18 @@ def _lines(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[_Place]:
     long: tuple[bytes, int] | None = None
     at = 0
     for at, text, too_large in lines_of(blocks):
-        if long is not None:
+        if long is not None and text:
             yield _Place(*long, at, None, at)
-        long = (text, at) if too_large else None
+            long = None
+        if too_large:
+            long = (text, at)
         for line in () if too_large else text.splitlines(keepends=True):
             end = at + len(line)
             if line.strip(BLANK_BYTES):
                 yield _Place(line.rstrip(b"\r\n"), at, end, None, end)
             at = end
     if long is not None:
-        yield _Place(*long, long[1] + len(long[0]), None, None)
+        yield _Place(*long, at, None, at)
 
 
 def _unsplit(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[tuple[bytes, bool]]:
@@ -85,8 +89,8 @@ def _places(blocks: Iterator[tuple[bytes, bool]], layout: Layout) -> Iterator[_P
         first, last = next(blocks)
         blocks = itertools.chain([(first, last)], blocks)
         if layout.records is not None or not is_lines(first[:HEAD_BYTES]):
-            for raw, _, start, end, before, following in documents_of(blocks, layout.records):
-                yield _Place(raw, start, end, before, following)
+            for raw, _, *places in documents_of(blocks, layout.records):
+                yield _Place(raw, *places)
             return
     if layout.format in ("json", "jsonl"):
         yield from _lines(_unsplit(blocks))
@@ -103,6 +107,7 @@ class _Cuts:
     removed: list[int] = field(default_factory=list)
     spans: list[_Span] = field(default_factory=list)
     long: list[tuple[int, _Span]] = field(default_factory=list)
+    closing: bytes = b""
     _end: int = -1
     _before: int | None = None
 
@@ -114,7 +119,7 @@ class _Cuts:
             span = (place.start, place.following)
         else:
             span = (place.start if self._before is None else self._before, place.end)
-        self._end = place.end
+        self._end, self.closing = place.end, place.closing
         self.removed.append(self.records)
         while self.spans and self.spans[-1][1] >= span[0]:
             start, end = self.spans.pop()
@@ -157,10 +162,21 @@ class _TextFile:
                 break
         return len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
 
+    def encoding(self) -> str:
+        with self.path.open("rb") as file:
+            return marked_encoding(file.read(4)) or self.layout.dialect.encoding
+
+    def encoded(self, text: bytes) -> bytes:
+        """ASCII in the file's encoding, without a byte order mark."""
+        encoding = self.encoding()
+        with self.path.open("rb") as file:
+            if file.read(4).startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
+                encoding += "-be"
+        return text.decode().encode(encoding)[len("".encode(encoding)) :]
+
     def in_file(self, spans: Sequence[_Span]) -> list[_Span]:
         """Spans of the text in UTF-8 as spans of the file's bytes."""
-        with self.path.open("rb") as file:
-            encoding = marked_encoding(file.read(4)) or self.layout.dialect.encoding
+        encoding = self.encoding()
         if not as_utf8(iter([b""]), encoding)[1]:
             return list(spans)
         places = iter(places_in_file(self.bytes(), encoding, [place for span in spans for place in span]))
@@ -206,4 +222,5 @@ def cut_text(path: Path, layout: Layout, draft: Path, wanted: Wanted) -> Erased:
     if cuts.removed:
         with draft.open("wb") as file:
             file.writelines(_kept(text.bytes(), text.in_file(spans)))
+            file.write(text.encoded(cuts.closing))
     return Erased(cuts.records, cuts.removed)

@@ -29,7 +29,17 @@ from umg_assets.files.wanted import CannotEraseError, Erased, Wanted
 __all__ = ["CannotEraseError", "erase_records"]
 
 _BATCH_ROWS = 64 << 10
-_ERRORS = (pa.ArrowException, zipfile.BadZipFile, ArithmeticError, LookupError, TypeError, ValueError, RecursionError)
+_ERRORS = (
+    CannotEraseError,
+    RefusedError,
+    pa.ArrowException,
+    zipfile.BadZipFile,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+)
 
 
 def erase_records(
@@ -67,7 +77,7 @@ def erase_records(
                 _check(before, after, erased.removed, own)
         except BaseException as error:
             draft.unlink(missing_ok=True)
-            if isinstance(error, CannotEraseError | RefusedError | _ERRORS):
+            if isinstance(error, _ERRORS):
                 raise CannotEraseError(f"{path}: {error}") from error
             raise
     return erased.removed

@@ -35,7 +35,8 @@ class FoundRecord(NamedTuple):
     """A record, and the positions in the file of itself and its neighbours.
 
     raw, reason: as of Value. before: the end of the element before it; None for the first of an array. following:
-    the start of the one after it; None for the last.
+    the start of the one after it; None for the last. closing: of the unreadable rest of a file, the brackets that end
+    it in its place.
     """
 
     raw: bytes
@@ -44,6 +45,7 @@ class FoundRecord(NamedTuple):
     end: int
     before: int | None
     following: int | None
+    closing: bytes
 
 
 def is_lines(head: bytes) -> bool:
@@ -118,6 +120,7 @@ class _Documents:
     def __init__(self, text: JsonStream, path: str | None, head: bytes) -> None:
         self._text, self._path, self._head = text, path, head
         self._cut = self._envelope_has = self._any_has = False
+        self._closing = b""
 
     def records(self) -> Iterator[FoundRecord]:
         """Raises RefusedError if a path is given and no object has an array there. Such objects may lie in an array."""
@@ -133,6 +136,7 @@ class _Documents:
             elif self._path is not None and (mark == b"[" or (mark == b"]" and open_arrays)):
                 text.at, pages = text.at + 1, True
                 open_arrays += 1 if mark == b"[" else -1
+                self._closing = b"]" * open_arrays
             elif mark == b"{":
                 record = self._noted(text.value(_AT_TOP))
             elif mark == b"[":
@@ -152,7 +156,8 @@ class _Documents:
         """The record that has just been read; what follows it is skipped up to the next."""
         end, mark = self._text.place, self._text.skip()
         following = None if mark in (b"]", b"") else self._text.place
-        return FoundRecord(record[0], record[1], start, end, before, following)
+        closing = self._closing if record[1] == UNREADABLE_REST else b""
+        return FoundRecord(record[0], record[1], start, end, before, following, closing)
 
     def _refused(self, what: str) -> RefusedError:
         sentence = f"Expected an array of objects at records = {self._path!r}; this is {what}."
@@ -165,10 +170,12 @@ class _Documents:
     def _array(self) -> Iterator[FoundRecord]:
         text, next_record, before = self._text, None, None
         text.at += 1
+        self._closing = b"]" + self._closing
         while not self._cut:
             mark = text.skip()
             if mark == b"]":
                 text.at += 1
+                self._closing = self._closing[1:]
                 return
             if not mark:
                 ends = self._noted((b"(the file ends before its array does)", UNREADABLE_REST))
@@ -187,10 +194,12 @@ class _Documents:
     def _envelope(self, path: Sequence[str]) -> Iterator[FoundRecord]:
         text = self._text
         text.at += 1
+        self._closing = b"}" + self._closing
         while not self._cut:
             mark, start = text.skip(), text.place
             if mark == b"}":
                 text.at += 1
+                self._closing = self._closing[1:]
                 return
             key = self._noted(text.value(None)) if mark == b'"' else self._noted(text.rest())
             mark = text.skip()

@@ -71,8 +71,18 @@ def _left(batches: Iterable[pa.RecordBatch], wanted: Wanted, erased: Erased) -> 
             out |= _named(column, wanted)
         erased.removed.extend((np.flatnonzero(out) + 1 + erased.records).tolist())
         erased.records += batch.num_rows
-        # with the mask, not as a slice: a slice keeps the values of the rows beside it
-        yield batch.filter(pa.array(~out)) if out.any() else batch
+        yield _compact(batch.filter(pa.array(~out))) if out.any() else batch
+
+
+def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with dictionaries of the values that it has."""
+    columns = [
+        column.dictionary_decode().dictionary_encode().cast(column.type)
+        if pa.types.is_dictionary(column.type)
+        else column
+        for column in batch.columns
+    ]
+    return pa.record_batch(columns, batch.schema)
 
 
 def _refuse_named(texts: Iterable[bytes], wanted: Wanted, where: str) -> None:
@@ -163,7 +173,8 @@ def rewrite_workbook(path: Path, draft: Path, wanted: Wanted, macros: bool) -> E
                 rows.append(row)
                 erased.removed.append(number)
             erased.records = number
-    workbook = openpyxl.load_workbook(path, data_only=True, keep_vba=macros)
+        file.seek(0)
+        workbook = openpyxl.load_workbook(file, data_only=True, keep_vba=macros)
     for sheet in workbook.worksheets[1:]:
         texts = (text_of(cell) for cells in sheet.iter_rows() for cell in cells)
         _refuse_named((text.encode() for text in texts if text), wanted, f"sheet {sheet.title}")
