@@ -153,7 +153,7 @@ RAW_USERS = Table(
         "user_key | string | HMAC-SHA256 of user_id under the lakehouse's key",
         "country | string | market of the user",
         "age_group | string | age group, where it is delivered instead of a birth date",
-        "birth_date | date | date of birth (personal; never leaves raw)",
+        "birth_date | date | date of birth (personal; never leaves raw); its month where age_group is delivered",
         "signed_up_on | date | day on which the user signed up",
         *_DELIVERED,
         _GENERATION,

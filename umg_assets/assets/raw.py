@@ -47,7 +47,6 @@ def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefi
         lakehouse: dg.ResourceParam[Lakehouse],
         ledger: dg.ResourceParam[Ledger],
     ) -> Iterator[dg.MaterializeResult]:
-        lakehouse.create_tables()
         days = set(context.partition_keys)
         with sealing_alone(settings.home):
             seal_tables(lakehouse, settings.chunk_plays, context.log.info)

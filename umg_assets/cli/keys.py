@@ -36,7 +36,6 @@ def rotate() -> None:
     engine = Engine.of(settings)
     lakehouse = Lakehouse(settings.home, lambda: engine.spark_session)
     with sealing_alone(settings.home):
-        lakehouse.create_tables()
         rotate_key(lakehouse, settings.chunk_plays, lambda text: out.print(text, markup=False, soft_wrap=True))
     seals = Seals(settings.home)
     out.print(f"Everything is sealed under key {seals.newest}: back up {seals.path} now.", soft_wrap=True)

@@ -179,6 +179,10 @@ class Ingest:
         good = spark.read.parquet(*parts(typed)).where("reason is null").join(F.broadcast(files), "_file", "left")
         if kind != "tracks":
             good = good.join(F.broadcast(keys), "user_id", "left").withColumn("user_id", F.col("sealed_id"))
+        if kind == "users" and self._settings.privacy.birth_date == "month":
+            # the age group follows from the day of birth only where none is delivered
+            month = F.when(F.col("age_group").isNotNull(), F.trunc("birth_date", "month"))
+            good = good.withColumn("birth_date", F.coalesce(month, F.col("birth_date")))
         return good.select(*tables.RAW[kind].names)
 
     def _quarantine(

@@ -29,11 +29,14 @@ _TEXTS = 100_000
 
 def sealing_alone(home: Path) -> AbstractContextManager[None]:
     """While files land or tables are sealed: one of both at a time, in one process of this machine."""
+    (home / "tables").mkdir(parents=True, exist_ok=True)
     return exclusive(home / "tables" / ".sealing.lock")
 
 
 def seal_tables(lakehouse: Lakehouse, rows_at_a_time: int, say: Callable[[str], None] = lambda _: None) -> list[str]:
     """Brings every sealed table under the newest key, and removes older keys. Returns the tables that were rewritten.
+
+    Creates and migrates all tables first (Lakehouse.create_tables); new ones are sealed from the beginning.
 
     A table whose property says that it is, is not read. What a killed call has left goes on where it was; only once all
     of a table is sealed and its older files are deleted does its property say so. A lakehouse in which nothing is
@@ -41,12 +44,13 @@ def seal_tables(lakehouse: Lakehouse, rows_at_a_time: int, say: Callable[[str], 
     has no key of a table, SealError for a value that it does not open.
     """
     seals, rewritten = Seals(lakehouse.home), []
-    marks = {table: Mark.of(lakehouse.path(table)) for table in tables.SEALED}
+    marks = _marks(lakehouse)
     if not any(marks.values()):
         seals.create()
     _check_keys(seals, marks)
     done = Mark("done", seals.newest)
-    for table, mark in marks.items():
+    lakehouse.create_tables(done.properties)
+    for table, mark in _marks(lakehouse).items():
         if mark == done:
             continue
         path, rows = lakehouse.path(table), _rows_by_day(lakehouse, table)
@@ -62,6 +66,10 @@ def seal_tables(lakehouse: Lakehouse, rows_at_a_time: int, say: Callable[[str], 
         done.set(path)
     seals.keep_newest()
     return rewritten
+
+
+def _marks(lakehouse: Lakehouse) -> dict[Table, Mark | None]:
+    return {table: Mark.of(lakehouse.path(table)) for table in tables.SEALED}
 
 
 def _check_keys(seals: Seals, marks: Mapping[Table, Mark | None]) -> None:
@@ -138,6 +146,6 @@ def rotate_key(lakehouse: Lakehouse, rows_at_a_time: int, say: Callable[[str], N
     Where an earlier call was killed, its new key is kept, and what it began is done: no key is made for nothing.
     """
     seals = Seals(lakehouse.home)
-    if any(Mark.of(lakehouse.path(table)) for table in tables.SEALED) and len(seals.names) == 1:
+    if any(_marks(lakehouse).values()) and len(seals.names) == 1:
         seals.add()
     return seal_tables(lakehouse, rows_at_a_time, say)

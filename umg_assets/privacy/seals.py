@@ -52,9 +52,14 @@ class Mark:
         state, _, key = (table_property(path, _PROPERTY) or "").partition(" ")
         return cls(state, key) if state in ("begun", "done") else None
 
+    @property
+    def properties(self) -> dict[str, str]:
+        """It as a property of a new table."""
+        return {_PROPERTY: f"{self.state} {self.key}"}
+
     def set(self, path: Path) -> None:
         """Puts it on the table at `path`."""
-        set_table_property(path, _PROPERTY, f"{self.state} {self.key}")
+        set_table_property(path, _PROPERTY, self.properties[_PROPERTY])
 
 
 class _Key:

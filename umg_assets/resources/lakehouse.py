@@ -112,11 +112,11 @@ class Lakehouse:
         """The table's directory."""
         return self.home / "tables" / table.name
 
-    def create_tables(self) -> None:
+    def create_tables(self, seal: Mapping[str, str] | None = None) -> None:
         """Creates missing tables by their contracts and migrates the others, each once (see migrate_table).
 
-        Raises ContractError when a table differs from its contract in another way than a migration mends,
-        ForgettingError while another process forgets people.
+        seal: the Delta properties of new tables with a sealed column. Raises ContractError when a table differs from its
+        contract in another way than a migration mends, ForgettingError while another process forgets people.
         """
         refuse_while_forgetting(self.home)
         for table in tables.ALL:
@@ -129,7 +129,7 @@ class Lakehouse:
             path.mkdir(parents=True, exist_ok=True)
             if table.personal:
                 path.chmod(0o700)
-            create_table(path, table)
+            create_table(path, table, (seal or {}) if table.sealed else {})
 
     def read(self, table: Table, where: Slice | str | None = None) -> DataFrame:
         """The table, lazily; of a slice (or a predicate in Spark SQL), reads only files that can hold its rows."""

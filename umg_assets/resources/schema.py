@@ -3,7 +3,7 @@
 Properties of a table, too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import deltalake
@@ -39,16 +39,17 @@ def statistics_properties(table: Table) -> dict[str, str]:
     return {"delta.dataSkippingNumIndexedCols": "0"}
 
 
-def create_table(path: Path, table: Table) -> None:
-    """Creates an empty table at `path` by its contract, unless one is there."""
+def create_table(path: Path, table: Table, properties: Mapping[str, str] | None = None) -> None:
+    """Creates an empty table at `path` by its contract, with these properties, too, unless one is there."""
     deltalake.DeltaTable.create(
         path,
         schema=delta_schema(table),
         partition_by=list(table.partitioned_by),
         name=table.name,
         description=table.comment,
-        configuration=statistics_properties(table),
+        configuration={**statistics_properties(table), **(properties or {})},
         mode="ignore",
+        raise_if_key_not_exists=False,
     )
 
 

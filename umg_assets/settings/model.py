@@ -129,6 +129,14 @@ class Freshness(_Section):
     charts_hours: PositiveInt = Field(default=36, description="charts and exports: since they were written only")
 
 
+class Privacy(_Section):
+    """How much of a person is kept."""
+
+    birth_date: Literal["month", "keep"] = Field(
+        default="month", description="month: where the age group is delivered, its year and month only; keep: the day"
+    )
+
+
 class PublishedList(_Section):
     """A list of plays per track that somebody else publishes; `umg reconcile` compares plays with it."""
 
@@ -170,6 +178,7 @@ class Settings(BaseSettings):
     thresholds: Thresholds = Thresholds()
     automation: Automation = Automation()
     freshness: Freshness = Freshness()
+    privacy: Privacy = Privacy()
     owners: tuple[Owner, ...] = Field(
         default=("team:analytics",),
         description="whom Dagster's UI names for every asset: team:NAME or an e-mail address",

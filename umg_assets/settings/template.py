@@ -53,6 +53,9 @@ first_day = {first_day}            # earlier plays are quarantined
 # plays_hours = 36              # plays and what is summed of them, by the newest play date
 # charts_hours = 36             # charts and exports, since they were written
 
+[privacy]
+# birth_date = "month"          # where age_group is delivered, keep year and month of birth_date only; "keep": the day
+
 # Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
 # strings). plays need play_id, user_id, track_id, started_at; session_id, played_ms, country, section are optional.

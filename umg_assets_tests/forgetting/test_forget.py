@@ -1,10 +1,11 @@
-"""People are forgotten: nothing names them afterwards, all else is as if they had never come, whatever dies meanwhile."""
+"""People are forgotten: nothing names them afterwards, and all else is as if they had never come."""
 
 import io
 import json
 import shutil
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from umg_assets.forgetting.work import Work
 from umg_assets.privacy.keys import UserKeys
 from umg_assets.resources.forgetting_lock import ForgettingError, alone
 from umg_assets.runner import RunFailedError
-from umg_assets_tests.cli.conftest import Umg
+from umg_assets_tests.cli.conftest import type_umg
 from umg_assets_tests.lake import EVENT_SOURCE, SOURCES, Lake
 from umg_assets_tests.processes import run_python
 
@@ -253,8 +254,9 @@ def test_a_process_killed_before_any_step_changes_nothing_of_the_result(
 
 
 def test_requests_are_collected_done_at_once_and_proved_by_typed_commands(
-    built: Lake, umg: Umg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    umg = partial(type_umg, tmp_path)
     home = built.copied(
         tmp_path / "lake",
     ).home

@@ -254,3 +254,18 @@ def test_a_lake_whose_key_is_missing_or_another_ones_lands_nothing_and_gets_no_n
     key.write_text(was)
     lake.run()
     assert len(lake.rows("raw_plays")) == 12
+
+
+def test_of_a_date_of_birth_the_day_is_kept_only_where_the_age_group_follows_from_it(lake: Lake):
+    users = [("grouped", "AT", "25-34", "1990-05-14"), ("dated", "AT", "", "1990-05-14"), ("neither", "AT", "", "")]
+    lake.drop_users("2026-03-01", users)
+    lake.run()
+    born = {row["user_id"]: row["birth_date"] for row in lake.rows("raw_users")}
+    assert born == {"grouped": date(1990, 5, 1), "dated": date(1990, 5, 14), "neither": None}
+    groups = lake.values("users", "user_key", "age_group", "valid_from")
+    lake.configure('[privacy]\nbirth_date = "keep"\n')
+    lake.drop_users("2026-03-01", users[::-1])
+    lake.run()
+    born = {row["user_id"]: row["birth_date"] for row in lake.rows("raw_users")}
+    assert born == {"grouped": date(1990, 5, 14), "dated": date(1990, 5, 14), "neither": None}
+    assert lake.values("users", "user_key", "age_group", "valid_from") == groups
