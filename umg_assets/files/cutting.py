@@ -48,11 +48,10 @@ class _Places(DelimitedRecords):
 
     def take(self, block: bytes, last: bool) -> bytes:
         block, rest = whole_lines(block, last)
-        found, end = self.records_of(block, last)
-        at = self._place
+        at, found = self._place, self.records_of(block, last)
         self.found = [_Place(raw, at + start, at + end, None, at + end) for start, end, raw, _, _ in found]
-        self._place += end
-        return block[end:] + rest
+        self._place += self.taken_to
+        return block[self.taken_to :] + rest
 
 
 def _lines(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[_Place]:
