@@ -48,11 +48,10 @@ class _Places(DelimitedRecords):
 
     def take(self, block: bytes, last: bool) -> bytes:
         block, rest = whole_lines(block, last)
-        found, end = self.records_of(block, last)
-        at = self._place
+        at, found = self._place, self.records_of(block, last)
         self.found = [_Place(raw, at + start, at + end, None, at + end) for start, end, raw, _, _ in found]
-        self._place += end
-        return block[end:] + rest
+        self._place += self.taken_to
+        return block[self.taken_to :] + rest
 
 
 def _lines(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[_Place]:
@@ -89,8 +88,8 @@ def _places(blocks: Iterator[tuple[bytes, bool]], layout: Layout) -> Iterator[_P
         first, last = next(blocks)
         blocks = itertools.chain([(first, last)], blocks)
         if layout.records is not None or not is_lines(first[:HEAD_BYTES]):
-            for raw, _, *places in documents_of(blocks, layout.records):
-                yield _Place(raw, *places)
+            for raw, _, start, end, before, following, closing in documents_of(blocks, layout.records):
+                yield _Place(raw, start, end, before, following, closing)
             return
     if layout.format in ("json", "jsonl"):
         yield from _lines(_unsplit(blocks))
@@ -133,14 +132,14 @@ class _TextFile:
     layout: Layout
     wanted: Wanted
 
-    def bytes(self) -> Iterator[bytes]:
+    def content(self) -> Iterator[bytes]:
         """The file, a piece at a time."""
         with self.path.open("rb") as file:
             yield from iter(lambda: file.read(BLOCK_BYTES), b"")
 
     def utf8(self) -> Iterator[bytes]:
         """Its text, a piece at a time; a byte order mark in UTF-8 is left."""
-        return as_utf8(self.bytes(), self.layout.dialect.encoding)[0]
+        return as_utf8(self.content(), self.layout.dialect.encoding)[0]
 
     def cuts(self, more: frozenset[int] = frozenset()) -> _Cuts:
         """more: records that are left out, too. Positions count from the text's beginning, without a mark."""
@@ -179,7 +178,7 @@ class _TextFile:
         encoding = self.encoding()
         if not as_utf8(iter([b""]), encoding)[1]:
             return list(spans)
-        places = iter(places_in_file(self.bytes(), encoding, [place for span in spans for place in span]))
+        places = iter(places_in_file(self.content(), encoding, [place for span in spans for place in span]))
         return list(zip(places, places, strict=True))
 
 
@@ -221,6 +220,6 @@ def cut_text(path: Path, layout: Layout, draft: Path, wanted: Wanted) -> Erased:
         raise CannotEraseError("an id stands between or above its records, in none of them: remove it by hand.")
     if cuts.removed:
         with draft.open("wb") as file:
-            file.writelines(_kept(text.bytes(), text.in_file(spans)))
+            file.writelines(_kept(text.content(), text.in_file(spans)))
             file.write(text.encoded(cuts.closing))
     return Erased(cuts.records, cuts.removed)

@@ -6,7 +6,7 @@ ending in LF.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -36,18 +36,12 @@ def whole_lines(block: bytes, last: bool) -> tuple[bytes, bytes]:
     return block[:cut], block[cut:]
 
 
-class DelimitedRecord(NamedTuple):
-    """A record of a block.
+DelimitedRecord = tuple[int, int, bytes, bytes, str | None]
+"""(start, end, raw, canonical, reason) of a record.
 
-    start, end: its positions in the block, with its line end. raw: its bytes, without. canonical: as the CSV reader
-    gets it. reason: why it is a reject; None: its fields are as many as the header's.
-    """
-
-    start: int
-    end: int
-    raw: bytes
-    canonical: bytes
-    reason: str | None
+start, end: its positions in the block, with its line end. raw: its bytes, without. canonical: as the CSV reader gets
+it. reason: why it is a reject; None: its fields are as many as the header's.
+"""
 
 
 class DelimitedRecords:
@@ -62,10 +56,10 @@ class DelimitedRecords:
         self.several = len(grammar.delimiter) > 1
         stand_in = b"\x1e" if grammar.quote == b"\x1f" else b"\x1f"
         self.read_by = stand_in if self.several else grammar.delimiter
+        self.taken_to = 0
 
-    def records_of(self, block: bytes, last: bool) -> tuple[list[DelimitedRecord], int]:
-        """The complete records of a block of whole lines, and the position up to which they and blank lines go."""
-        found: list[DelimitedRecord] = []
+    def records_of(self, block: bytes, last: bool) -> Iterator[DelimitedRecord]:
+        """The complete records of a block of whole lines; they and blank lines go up to its position `taken_to`."""
         lines = block.splitlines(keepends=True)
         at, i = 0, 0
         while i < len(lines):
@@ -93,9 +87,9 @@ class DelimitedRecords:
                 if fields is None or (taken > 1 and self._swallowed(lines[i : i + taken], reason is not None)):
                     reason, taken, raw = BROKEN_QUOTE, 1, line
             end = at + (len(lines[i]) if taken == 1 else sum(map(len, lines[i : i + taken])))
-            found.append(DelimitedRecord(at, end, raw, canonical, reason))
+            yield at, end, raw, canonical, reason
             at, i = end, i + taken
-        return found, at
+        self.taken_to = at
 
     def _requoted(self, fields: Sequence[bytes]) -> bytes:
         return self.read_by.join(_quote(fields, self.requoting))
@@ -163,17 +157,18 @@ class _Body(DelimitedRecords):
     def _take_carefully(self, block: bytes, last: bool, utf8: bool) -> bytes:
         good: list[bytes] = []
         numbers: list[int] = []
-        found, end = self.records_of(block, last)
-        for record, (_, _, raw, canonical, reason) in enumerate(found, self.staging.records + 1):
+        record = self.staging.records
+        for _, _, raw, canonical, reason in self.records_of(block, last):
+            record += 1
             if reason is not None or not (utf8 or is_utf8(raw)):
                 self.staging.reject_bytes(record, reason or BAD_ENCODING, raw)
             else:
                 good.append(canonical)
                 numbers.append(record)
-        self.staging.records += len(found)
+        self.staging.records = record
         if good:
             self._stage(self._read(b"\n".join(good) + b"\n", self.requoting), np.array(numbers))
-        return block[end:]
+        return block[self.taken_to :]
 
     def _read(self, text: bytes, quote: bytes | None) -> pa.Table:
         if not text:

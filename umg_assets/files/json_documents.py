@@ -10,7 +10,6 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from umg_assets.files.json_lines import BLANK_BYTES, HEAD_BYTES, is_object, objects_one_by_one, stage_json_lines
 from umg_assets.files.json_stream import BEHIND, SCALAR, JsonStream, Value
@@ -28,24 +27,17 @@ from umg_assets.files.staged import Staging
 _BATCH_RECORDS, _BATCH_BYTES = 20_000, 8 << 20
 _JUNK = re.compile(rb"[^\n\x1e{\[]++")
 _LINE_START = re.compile(rb"\n[ \t]*+\Z")
+_LAST = (b"]", b"")
 _AT_TOP = re.compile(rb"\x1e|\n(?=\{)")
 
 
-class FoundRecord(NamedTuple):
-    """A record, and the positions in the file of itself and its neighbours.
+FoundRecord = tuple[bytes, str | None, int, int, int | None, int | None, bytes]
+"""(raw, reason, start, end, before, following, closing) of a record.
 
-    raw, reason: as of Value. before: the end of the element before it; None for the first of an array. following:
-    the start of the one after it; None for the last. closing: of the unreadable rest of a file, the brackets that end
-    it in its place.
-    """
-
-    raw: bytes
-    reason: str | None
-    start: int
-    end: int
-    before: int | None
-    following: int | None
-    closing: bytes
+raw, reason: as of Value. start, end: its positions in the file. before: the end of the element before it; None for the
+first of an array. following: the start of the one after it; None for the last. closing: of the unreadable rest of a
+file, the brackets that end it in its place.
+"""
 
 
 def is_lines(head: bytes) -> bool:
@@ -84,7 +76,8 @@ def stage_json(
         return
     batch: list[tuple[int, bytes]] = []
     size = 0
-    for raw, reason, *_ in documents_of(blocks, records):
+    for found in documents_of(blocks, records):
+        raw, reason = found[0], found[1]
         staging.records += 1
         if reason is None:
             batch.append((staging.records, raw))
@@ -155,9 +148,9 @@ class _Documents:
     def _found(self, record: Value, start: int, before: int | None) -> FoundRecord:
         """The record that has just been read; what follows it is skipped up to the next."""
         end, mark = self._text.place, self._text.skip()
-        following = None if mark in (b"]", b"") else self._text.place
+        following = None if mark in _LAST else self._text.place
         closing = self._closing if record[1] == UNREADABLE_REST else b""
-        return FoundRecord(record[0], record[1], start, end, before, following, closing)
+        return record[0], record[1], start, end, before, following, closing
 
     def _refused(self, what: str) -> RefusedError:
         sentence = f"Expected an array of objects at records = {self._path!r}; this is {what}."
@@ -171,25 +164,26 @@ class _Documents:
         text, next_record, before = self._text, None, None
         text.at += 1
         self._closing = b"]" + self._closing
+        mark, start = text.skip(), text.place
         while not self._cut:
-            mark = text.skip()
             if mark == b"]":
                 text.at += 1
                 self._closing = self._closing[1:]
                 return
             if not mark:
                 ends = self._noted((b"(the file ends before its array does)", UNREADABLE_REST))
-                yield self._found(ends, text.place, before)
+                yield self._found(ends, start, before)
                 return
-            start = text.place
             indented = _LINE_START.search(text.data, max(0, text.at - BEHIND), text.at)
             if indented and mark == b"{":
                 next_record = re.compile(indented[0] + rb"(?=\{)")
             raw, reason = self._noted(text.value(next_record))
             reason = reason or (None if raw.startswith(b"{") else BROKEN_JSON)
-            found = self._found((raw, reason), start, before)
-            yield found
-            before = found.end
+            end, mark = text.before + text.at, text.skip()
+            next_start = text.before + text.at
+            closing = self._closing if self._cut else b""
+            yield raw, reason, start, end, before, None if mark in _LAST else next_start, closing
+            before, start = end, next_start
 
     def _envelope(self, path: Sequence[str]) -> Iterator[FoundRecord]:
         text = self._text

@@ -58,13 +58,13 @@ class JsonStream:
     def __init__(self, blocks: Iterator[tuple[bytes, bool]]) -> None:
         self._blocks = blocks
         self._ended = False
-        self._before = 0
+        self.before = 0
         self.data, self.at = b"", 0
 
     @property
     def place(self) -> int:
         """The position in the file."""
-        return self._before + self.at
+        return self.before + self.at
 
     def more(self) -> bool:
         """Read a block and forget what lies before the position; False at the end of the file."""
@@ -72,7 +72,7 @@ class JsonStream:
             return False
         block, self._ended = next(self._blocks)
         kept = min(self.at, BEHIND)
-        self._before += self.at - kept
+        self.before += self.at - kept
         self.data, self.at = self.data[self.at - kept :] + block, kept
         return True
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 import openpyxl
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as _compute
 import pyarrow.orc as pa_orc
 import pyarrow.parquet as pq
 
@@ -16,6 +16,7 @@ from umg_assets.files.parquet import open_parquet
 from umg_assets.files.wanted import CannotEraseError, Erased, Wanted
 from umg_assets.files.workbooks import numbered_rows, text_of
 
+pc: Any = _compute  # its functions are made when it is imported, unknown to type checkers
 _BATCH_ROWS = 64 << 10
 _GROUP_BYTES = 256 << 20
 """A longer row group is divided, so that memory is bounded."""
@@ -96,7 +97,7 @@ def _compressions(metadata: pq.FileMetaData) -> str | dict[str, str]:
         return "snappy"
     columns = [metadata.row_group(0).column(i) for i in range(metadata.num_columns)]
     names = {"UNCOMPRESSED": "none", "LZ4_RAW": "lz4", "LZO": "snappy"}
-    kinds = {column.path_in_schema: names.get(column.compression, column.compression.lower()) for column in columns}
+    kinds = {c.path_in_schema: names.get(str(c.compression), str(c.compression).lower()) for c in columns}
     return kinds if len(set(kinds.values())) > 1 else next(iter(kinds.values()))
 
 

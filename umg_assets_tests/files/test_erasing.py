@@ -180,7 +180,7 @@ def test_avro_keeps_its_header_and_the_bytes_of_other_records(tmp_path: Path):
     _, left = erase(tmp_path, "x.avro", content, Layout("avro", ("id",)), {2, 3})
     before, after = (fastavro.block_reader(io.BytesIO(file)) for file in (content, left))
     assert (after.metadata, after.codec) == (before.metadata, "null")
-    rows = [row for block in before for row in block]
+    rows: list[Any] = [row for block in before for row in block]
     assert [row for block in after for row in block] == [
         row for number, row in enumerate(rows, 1) if number not in (2, 3) and row["id"] != HERS
     ]
