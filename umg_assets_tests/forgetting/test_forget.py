@@ -214,12 +214,15 @@ _CRASHING = """
 import os, signal, sys
 from pathlib import Path
 from umg_assets.cli.forget import forgetting_of
+from umg_assets.forgetting import landing_files
 from umg_assets.forgetting.forget import Forgetting
 from umg_assets.forgetting.receipt import Receipt
 from umg_assets.forgetting.requests import Requests
 from umg_assets.forgetting.work import Work
 from umg_assets.privacy.tombstones import Tombstones
 from umg_assets.resources.instance import open_instance
+from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import read_settings
 
 home, name, method, call = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
