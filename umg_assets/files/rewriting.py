@@ -189,8 +189,6 @@ def _delete_rows(sheet: Any, rows: Sequence[int]) -> None:
     """Delete rows, given by their numbers in ascending order."""
     if any(merged.max_row >= rows[0] for merged in sheet.merged_cells.ranges):
         raise CannotEraseError("cells below its first row to be left out are merged: unmerge them.")
-    gone = set(rows)
-    sheet._hyperlinks = [link for link in sheet._hyperlinks if sheet[link.ref.split(":")[0]].row not in gone]
     end = len(rows)
     while end:
         start = end - 1
