@@ -95,7 +95,7 @@ def _compact_tables(
 
     @dg.job(name="compact_tables", tags=tags)
     def compact_tables() -> None:
-        """Forgets whom requests name, then compacts and vacuums every table, by delta-rs; other rows stay as they are."""
+        """Forgets whom requests name, then compacts and vacuums every table, by delta-rs; other rows stay."""
         compact_and_vacuum(forget_people())
 
     return compact_tables

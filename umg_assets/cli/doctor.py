@@ -65,7 +65,7 @@ def examine(home: Path) -> bool:
 
 
 def findings(home: Path) -> Iterator[Finding]:
-    """Findings about Python, home, volume and requests, settings, Java, connections, engine, sources, landing/ and logs of looks.
+    """Findings about Python, home, volume, requests, settings, Java, connections, engine, sources, landing/, look logs.
 
     If the settings are wrong, nothing that depends on them is examined.
     """

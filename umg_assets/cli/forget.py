@@ -24,8 +24,8 @@ def collect(home: Path, file: Path) -> None:
 
     request = Requests(home).add(read_ids(file))
     out.print(
-        f"{_people(len(request.user_ids))} will be forgotten with the next weekly run, by {request.due:%Y-%m-%d} at the "
-        "latest. `umg forget --now` does it at once.",
+        f"{_people(len(request.user_ids))} will be forgotten with the next weekly run, by {request.due:%Y-%m-%d} at "
+        "the latest. `umg forget --now` does it at once.",
         soft_wrap=True,
     )
 

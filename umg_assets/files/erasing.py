@@ -49,13 +49,16 @@ def erase_records(
     numbers: Collection[int],
     names: Callable[[bytes], bool],
     folder: Path,
+    common: Callable[[bytes], bool] | None = None,
+    landed: Collection[int] = (),
 ) -> list[int]:
     """Write to `draft` the file at `path` without some records; the numbers of those, ascending, as parse_file's.
 
     Left out are the records of these numbers, and those of which `names` says that a text holds an id: of text formats
     it is given the whole record in UTF-8, of others each text and number, as UTF-8. If none is left out, no draft is
-    written. The compression is that of the path's suffix, whatever the draft's is. folder: a private one, for temporary
-    files: the file decompressed, and what is written of it.
+    written. common: as names, of ids that may well be other values; it counts in no record of `landed`, the numbers of
+    records of which it is known whose they are. The compression is that of the path's suffix, whatever the draft's is.
+    folder: a private one, for temporary files: the file decompressed, and what is written of it.
 
     Raises CannotEraseError, and leaves no draft, if the parser refuses the file, if it lacks one of the numbers, if an
     id stands outside its records, if its format cannot be written again, or if the draft, parsed again, does not hold
@@ -69,7 +72,9 @@ def erase_records(
         if beyond := sorted(number for number in numbers if not 1 <= number <= before.records):
             raise CannotEraseError(f"{path}: expected numbers of its {before.records} records, got {beyond[0]}.")
         try:
-            erased = _erase(path, path.name, layout, draft, Wanted(frozenset(numbers), names), own)
+            erased = _erase(
+                path, path.name, layout, draft, Wanted(frozenset(numbers), names, common, frozenset(landed)), own
+            )
             if erased.records != before.records:
                 raise CannotEraseError(f"{erased.records} records were found, and {before.records} were parsed.")
             if erased.removed:

@@ -1,6 +1,6 @@
 """Parquet and ORC files and workbooks written anew from the rows that are left, so that nothing holds the others."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,30 +35,30 @@ def _texts(value: Any) -> list[bytes]:
     return texts
 
 
-def _named(column: pa.Array, wanted: Wanted) -> np.ndarray:
+def _named(column: pa.Array, names: Callable[[bytes], bool]) -> np.ndarray:
     """For each row, whether a text or a number in it holds an id, also within lists, maps and structs."""
     kind, types = column.type, pa.types
     rows = np.zeros(len(column), bool)
     if isinstance(column, pa.ExtensionArray):
         if kind.extension_name == "arrow.uuid":
-            rows |= np.array([any(map(wanted.names, _texts(value))) for value in column.to_pylist()], bool)
-        return rows | _named(column.storage, wanted)
+            rows |= np.array([any(map(names, _texts(value))) for value in column.to_pylist()], bool)
+        return rows | _named(column.storage, names)
     if types.is_dictionary(kind):
-        return _named(column.dictionary_decode(), wanted)
+        return _named(column.dictionary_decode(), names)
     if types.is_map(kind):
         parents = pc.list_parent_indices(pa.ListArray.from_arrays(column.offsets, column.keys))
         for inner in (column.keys, column.items):
-            rows[parents.to_numpy()[_named(inner, wanted)]] = True
+            rows[parents.to_numpy()[_named(inner, names)]] = True
     elif types.is_struct(kind):
         for inner in column.flatten():
-            rows |= _named(inner, wanted)
+            rows |= _named(inner, names)
     elif types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        rows[pc.list_parent_indices(column).to_numpy()[_named(pc.list_flatten(column), wanted)]] = True
+        rows[pc.list_parent_indices(column).to_numpy()[_named(pc.list_flatten(column), names)]] = True
     elif not (types.is_null(kind) or types.is_boolean(kind) or types.is_temporal(kind)):
         if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
             column = column.cast(pa.large_binary())
         values = column.unique()
-        hits = [any(map(wanted.names, _texts(value))) for value in values.to_pylist()]
+        hits = [any(map(names, _texts(value))) for value in values.to_pylist()]
         if any(hits):
             rows = pc.is_in(column, values.filter(pa.array(hits))).to_numpy(zero_copy_only=False)
     return rows
@@ -67,9 +67,13 @@ def _named(column: pa.Array, wanted: Wanted) -> np.ndarray:
 def _left(batches: Iterable[pa.RecordBatch], wanted: Wanted, erased: Erased) -> Iterator[pa.RecordBatch]:
     """The batches without the wanted rows, which are noted in `erased` with the number of rows read."""
     for batch in batches:
-        out = np.isin(np.arange(1, batch.num_rows + 1) + erased.records, list(wanted.numbers))
+        numbers = np.arange(1, batch.num_rows + 1) + erased.records
+        out = np.isin(numbers, list(wanted.numbers))
+        unknown = ~np.isin(numbers, list(wanted.landed))
         for column in batch.columns:
-            out |= _named(column, wanted)
+            out |= _named(column, wanted.names)
+            if wanted.common:
+                out |= _named(column, wanted.common) & unknown
         erased.removed.extend((np.flatnonzero(out) + 1 + erased.records).tolist())
         erased.records += batch.num_rows
         yield _compact(batch.filter(pa.array(~out))) if out.any() else batch

@@ -1,7 +1,7 @@
 """Which records of a file are to be left out, and which were."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _WINDOW_BYTES = 1 << 20
 
@@ -14,19 +14,26 @@ class CannotEraseError(RuntimeError):
 class Wanted:
     """The records that are to be left out: by their numbers, or because a text of theirs holds an id.
 
-    names: whether a text, in UTF-8, holds an id.
+    names: whether a text, in UTF-8, holds an id. common: whether it holds one that may well be another value, such as
+    757; this counts in no record of `landed`, the numbers of records of which it is known whose they are.
     """
 
     numbers: Collection[int]
     names: Callable[[bytes], bool]
+    common: Callable[[bytes], bool] | None = None
+    landed: Collection[int] = frozenset()
 
     def takes(self, number: int, texts: Iterable[bytes]) -> bool:
         """Whether the record is to be left out."""
-        return number in self.numbers or any(map(self.names, texts))
+        held = list(texts)
+        if number in self.numbers or any(map(self.names, held)):
+            return True
+        return self.common is not None and number not in self.landed and any(map(self.common, held))
 
     def after(self, records: int) -> "Wanted":
         """The same for a file that is read after so many records of others, and numbered from 1."""
-        return Wanted({number - records for number in self.numbers}, self.names)
+        numbers, landed = ({number - records for number in those} for those in (self.numbers, self.landed))
+        return replace(self, numbers=numbers, landed=landed)
 
     def is_in(self, pieces: Iterator[bytes]) -> bool:
         """Whether a long text holds an id; it is looked at in windows that end with a line, or else at a comma."""

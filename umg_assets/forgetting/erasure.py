@@ -6,7 +6,7 @@ are written, in this order: after a crash it is written to its end from the note
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 
 from umg_assets import tables
 from umg_assets.forgetting.landing_files import LandingFiles, hash_of
-from umg_assets.forgetting.places import FORGOTTEN_TEXT, Held, Place, held_of, records_of
+from umg_assets.forgetting.places import FORGOTTEN_TEXT, Held, Place, held_of, landed_numbers, records_of
 from umg_assets.forgetting.work import Batch, Rewritten, Work
 from umg_assets.landing.scan import scan, signature_of
 from umg_assets.planning.history import Entry, History, with_repeats
-from umg_assets.privacy.names import Names
+from umg_assets.privacy.names import Names, is_distinct
 from umg_assets.privacy.seals import Seals
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
@@ -64,11 +64,14 @@ class Erasure:
         """Does all of it; after a crash, the rest. naming: paths of landing files whose bytes name one of them."""
         if batch := self._work.read().unfinished:
             self._write(batch)
-        names = Names(people.user_ids)
-        held = held_of(self._settings.home, people.user_keys, names)
+        names = Names([user_id for user_id in people.user_ids if is_distinct(user_id)])
+        common = [user_id for user_id in people.user_ids if not is_distinct(user_id)]
+        held = held_of(self._settings.home, people.user_keys, Names(people.user_ids))
         folder = self._lakehouse.staging()
         try:
-            files = LandingFiles(self._settings.landing, self._work, names, set(naming), folder)
+            files = LandingFiles(
+                self._settings.landing, self._work, names, Names(common) if common else None, set(naming), folder
+            )
             files.clear_drafts()
             self._rewrite(files, held, set(naming))
         finally:
@@ -102,7 +105,12 @@ class Erasure:
                 for kind, entry in landed.items()
                 if (kind, path, entry.delivery_date) in held
             }
-            files.rewrite(path, claims[path], landed, numbers)
+
+            def others(kind: Kind, path: str = path, landed: dict[Kind, Entry] = landed) -> Collection[int]:
+                place = (kind, path, landed[kind].delivery_date) if kind in landed else None
+                return landed_numbers(self._settings.home, place) - held.get(place, Held()).numbers if place else ()
+
+            files.rewrite(path, claims[path], landed, numbers, others)
 
     def _changes(self, held: Mapping[Place, Held]) -> Iterator[tuple[Entry, set[int]]]:
         """The new ledger entry of each delivery that changes, and the numbers of its records that are gone."""

@@ -5,7 +5,7 @@ quarantine; everything derived; old versions; the search; the receipt.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from umg_assets.forgetting.work import Progress, Work
 from umg_assets.landing.scan import files_of, name_of
 from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.privacy.keys import UserKeys
+from umg_assets.privacy.names import is_distinct
 from umg_assets.privacy.seals import Seals
 from umg_assets.privacy.tombstones import Tombstones
 from umg_assets.resources.delta_log import forget_versions
@@ -112,7 +113,7 @@ class Forgetting:
         self._clear()
         say("searching all bytes")
         searched = prove(people, self._home)
-        receipt = _receipt(begun, self._work.read(), erased.kept, searched)
+        receipt = _receipt(begun, user_ids, self._work.read(), erased.kept, searched)
         receipt.write(self._home)
         if receipt.good:
             self._requests.done(begun["requests"])
@@ -134,13 +135,19 @@ def people_of(home: Path, user_ids: Sequence[str]) -> People:
 
 
 def prove(people: People, home: Path) -> Searched:
-    """Searches every byte under a home for people: their ids, sealed ones too, and their keys, as text and raw."""
+    """Searches every byte under a home for people: their ids, sealed ones too, and their keys, as text and raw.
+
+    An id that may well be another value (757, AT) is not looked for as it is, nor is any id as a number outside landing/,
+    where numbers are sums.
+    """
     sealed = Seals(home).seal_ids(people.user_ids)
     forms = [
-        [user_id.encode(), key.encode(), bytes.fromhex(key), seal.encode()]
+        [user_id.encode() if is_distinct(user_id) else b"", key.encode(), bytes.fromhex(key), seal.encode()]
         for user_id, key, seal in zip(people.user_ids, people.user_keys, sealed, strict=True)
     ]
-    return search_bytes(home, forms, others=_encoded(people.others))
+    searched = search_bytes(home, forms, others=_encoded(people.others))
+    meant = [found for found in searched.findings if found.how != "number" or found.path.startswith("landing/")]
+    return replace(searched, findings=meant)
 
 
 def naming_files(settings: Settings, people: People) -> set[str]:
@@ -156,7 +163,9 @@ def _encoded(user_ids: Iterable[str]) -> frozenset[bytes]:
     return frozenset(user_id.encode() for user_id in user_ids)
 
 
-def _receipt(begun: dict, progress: Progress, kept: dict[str, str], searched: Searched) -> Receipt:
+def _receipt(
+    begun: dict, user_ids: Sequence[str], progress: Progress, kept: dict[str, str], searched: Searched
+) -> Receipt:
     removed = sorted(file.path for file in progress.rewritten if not file.after)
     return Receipt(
         name=f"{clock.now():%Y%m%dT%H%M%S}",
@@ -173,4 +182,5 @@ def _receipt(begun: dict, progress: Progress, kept: dict[str, str], searched: Se
         found=sorted({f"{finding.path} ({finding.how})" for finding in searched.findings}),
         unreadable=searched.unreadable,
         kept=kept,
+        common=sum(not is_distinct(user_id) for user_id in user_ids),
     )

@@ -20,15 +20,21 @@ _DRAFT = ".umg-forgets-"
 class LandingFiles:
     """The landing files that hold records of people.
 
-    names: whether a text names one of them. naming: the paths of files whose bytes name one. folder: for temporary
+    names: whether a text names one of them; common: by an id that may well be another value. naming: the paths of files whose bytes name one. folder: for temporary
     files; private.
     """
 
     def __init__(
-        self, landing: Path, work: Work, names: Callable[[bytes], bool], naming: Collection[str], folder: Path
+        self,
+        landing: Path,
+        work: Work,
+        names: Callable[[bytes], bool],
+        common: Callable[[bytes], bool] | None,
+        naming: Collection[str],
+        folder: Path,
     ) -> None:
         self._landing, self._work, self._folder = landing, work, folder
-        self._names, self._naming = names, naming
+        self._names, self._common, self._naming = names, common, naming
         self.kept: dict[str, str] = {}
         """By path, why a file that may name them was neither rewritten nor removed."""
 
@@ -43,11 +49,12 @@ class LandingFiles:
         claims: Mapping[Kind, Source],
         landed: Mapping[Kind, Entry],
         numbers: Mapping[Kind, Collection[int]],
+        others: Callable[[Kind], Collection[int]],
     ) -> None:
         """Rewrites a file, if it holds such records, and notes it before it takes effect.
 
         claims: the sources that take the file, by kind. landed: by kind, the ledger's entry of its present content;
-        numbers: the records of it that are known to be theirs. A file that cannot be rewritten is removed (its other
+        numbers: the records of it that are known to be theirs; others: those known to be other people's. A file that cannot be rewritten is removed (its other
         rows stay in the tables), unless the files that lie in its folder decide what is withdrawn.
         """
         absolute = self._landing / path
@@ -61,7 +68,8 @@ class LandingFiles:
                 wanted = {number for kind in kinds for number in numbers.get(kind, ())}
                 source = draft if draft.exists() else absolute
                 target = draft.with_name(f"{draft.name}.next{''.join(absolute.suffixes)}")
-                gone = erase_records(source, layout, target, wanted, self._names, self._folder)
+                known = {number for kind in kinds for number in others(kind)} if self._common else ()
+                gone = erase_records(source, layout, target, wanted, self._names, self._folder, self._common, known)
                 if gone:
                     target.replace(draft)
                 erased.update({kind: gone for kind in kinds if kind in landed})

@@ -62,6 +62,13 @@ def records_of(home: Path, place: Place, numbers: Collection[int]) -> Held:
     return held
 
 
+def landed_numbers(home: Path, place: Place) -> set[int]:
+    """The record numbers of all rows that a delivery brought."""
+    kind, path, day = place
+    where = f"source_file = {datafusion_literal(path)} and delivery_date = {datafusion_literal(day)}"
+    return {row["record"] for row in _query(home, tables.RAW[kind], "record", where)}
+
+
 def users_of(home: Path) -> Mapping[str, str]:
     """By user_key, the user_id of everybody in the raw tables. Raises KeyFileError without the keys that open them."""
     users: dict[str, str] = {}

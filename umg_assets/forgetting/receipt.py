@@ -15,7 +15,8 @@ class Receipt:
     asked_at: when the first request came; forgotten_at: when the search ended (both ISO 8601, UTC). records: rows of
     raw tables and records in quarantine or left out by a source that were taken out. days_built: local days from which
     something was taken out, and that were built again. searched, bytes: files and bytes searched. found: places that
-    name somebody still; unreadable: files whose content could not be read.
+    name somebody still; unreadable: files whose content could not be read. kept: by path, why a file was not rewritten.
+    common: ids that may well be other values (757, AT), and were searched for as keys and sealed values alone.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Receipt:
     found: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
+    common: int = 0
 
     @property
     def good(self) -> bool:
@@ -49,6 +51,11 @@ class Receipt:
             f"{len(self.files_removed):,} files removed that could not be rewritten; {self.days_built:,} days built again",
             f"{self.bytes:,} bytes in {self.searched:,} files searched: found {len(self.found)}, "
             f"unreadable {len(self.unreadable)}",
+            *(
+                [f"{self.common:,} ids may well be other values: searched for as keys and sealed"]
+                if self.common
+                else []
+            ),
             *(f"removed: {path}" for path in self.files_removed),
             *(f"not rewritten: {path}: {why}" for path, why in self.kept.items()),
             *(f"found: {place}" for place in self.found),

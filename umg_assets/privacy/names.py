@@ -9,6 +9,15 @@ from ahocorasick_rs import BytesAhoCorasick
 _JOINED = re.compile(rb"[\w\x80-\xff@+.-]*+")
 _WORDS = re.compile(rb"[\w\x80-\xff]++|[@+.-]++")
 _LONGEST = 256
+_DISTINCT = 8
+
+
+def is_distinct(user_id: str) -> bool:
+    """Whether an id is not likely to be some other value, too, such as 757, AT or rock.
+
+    It is if it has letters and digits, or 8 characters.
+    """
+    return len(user_id) >= _DISTINCT or not (user_id.isalpha() or user_id.isdigit())
 
 
 class Names:

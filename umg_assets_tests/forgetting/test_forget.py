@@ -162,6 +162,42 @@ def test_rows_whose_files_have_left_landing_go_too(built: Lake, never_came: Lake
     assert reconcile(lake.settings)
 
 
+def test_an_id_that_may_be_another_value_takes_no_record_of_others_along(new_lake):
+    lake = new_lake("numbers")
+    lake.configure(sources=WITH_A_FILTER)
+    lake.drop_users("2026-03-01", [("757", "AT", "25-34", ""), ("758", "AT", "25-34", "")])
+    others = [
+        ("p1", "758", "s1", "757", "2026-03-02T10:00:00Z", 757, "AT"),
+        ("757", "758", "s1", "t1", "2026-03-02T11:00:00Z", 9, "AT"),
+    ]
+    hers = [("p3", "757", "s2", "t1", "2026-03-02T12:00:00Z", 9, "AT"), ("p4", "757", "s2", "t1", "soon", 9, "AT")]
+    filtered = [("p5", "757", "s2", "t1", "2026-03-02T13:00:00Z", 9, "XX")]
+    file = lake.drop_plays("2026-03-02", [*others, *hers, *filtered])
+    lake.run()
+    receipt = forget(lake, "757")
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert (receipt.records, receipt.common) == (4, 1)
+    assert [line.split(",")[0] for line in file.read_text().splitlines()] == ["play_id", "p1", "757"]
+    assert lake.values("raw_plays", "play_id", "record") == [("757", 2), ("p1", 1)]
+    assert reconcile(lake.settings)
+
+
+def test_a_record_of_others_that_names_the_person_goes_too(new_lake):
+    lake = new_lake("named")
+    lake.drop_plays(
+        "2026-03-02",
+        [_play(21, GONE, 2), (*_play(22, "ann-00", 2)[:2], GONE, *_play(22, "ann-00", 2)[3:]), _play(23, "ann-00", 2)],
+    )
+    lake.run()
+    receipt = forget(lake, GONE)
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert lake.values("raw_plays", "play_id", "record") == [("p23", 1)]
+    assert lake.values("plays", "play_id") == [("p23",)]
+    assert reconcile(lake.settings)
+
+
 def test_nothing_else_may_run_meanwhile_and_the_other_way_round(built: Lake, tmp_path: Path, monkeypatch):
     lake = built.copied(tmp_path / "lake")
     work = forgetting_of(lake.settings, lake.instance, lambda _: None)
