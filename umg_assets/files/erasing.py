@@ -72,9 +72,8 @@ def erase_records(
         if beyond := sorted(number for number in numbers if not 1 <= number <= before.records):
             raise CannotEraseError(f"{path}: expected numbers of its {before.records} records, got {beyond[0]}.")
         try:
-            erased = _erase(
-                path, path.name, layout, draft, Wanted(frozenset(numbers), names, common, frozenset(landed)), own
-            )
+            wanted = Wanted(frozenset(numbers), names, common, frozenset(landed))
+            erased = _erase(path, path.name, layout, draft, wanted, own)
             if erased.records != before.records:
                 raise CannotEraseError(f"{erased.records} records were found, and {before.records} were parsed.")
             if erased.removed:

@@ -137,7 +137,7 @@ def people_of(home: Path, user_ids: Sequence[str]) -> People:
 def prove(people: People, home: Path) -> Searched:
     """Searches every byte under a home for people: their ids, sealed ones too, and their keys, as text and raw.
 
-    An id that may well be another value (757, AT) is not looked for as it is, nor is any id as a number outside landing/,
+    An id that may well be another value (757, AT) is not looked for as it is, nor is any as a number outside landing/,
     where numbers are sums.
     """
     sealed = Seals(home).seal_ids(people.user_ids)

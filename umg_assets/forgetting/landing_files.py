@@ -20,8 +20,8 @@ _DRAFT = ".umg-forgets-"
 class LandingFiles:
     """The landing files that hold records of people.
 
-    names: whether a text names one of them; common: by an id that may well be another value. naming: the paths of files whose bytes name one. folder: for temporary
-    files; private.
+    names: whether a text names one of them; common: by an id that may well be another value. naming: the paths of files
+    whose bytes name one. folder: for temporary files; private.
     """
 
     def __init__(
@@ -54,8 +54,9 @@ class LandingFiles:
         """Rewrites a file, if it holds such records, and notes it before it takes effect.
 
         claims: the sources that take the file, by kind. landed: by kind, the ledger's entry of its present content;
-        numbers: the records of it that are known to be theirs; others: those known to be other people's. A file that cannot be rewritten is removed (its other
-        rows stay in the tables), unless the files that lie in its folder decide what is withdrawn.
+        numbers: the records of it that are known to be theirs; others: those known to be other people's. A file that
+        cannot be rewritten is removed (its other rows stay in the tables), unless the files that lie in its folder
+        decide what is withdrawn.
         """
         absolute = self._landing / path
         if landed and all(entry.refused for entry in landed.values()):
@@ -82,7 +83,7 @@ class LandingFiles:
 
     def _replace(self, path: str, absolute: Path, draft: Path, erased: dict[str, list[int]]) -> None:
         status = absolute.stat()
-        os.chmod(draft, status.st_mode & 0o7777)
+        draft.chmod(status.st_mode & 0o7777)
         os.utime(draft, ns=(status.st_atime_ns, status.st_mtime_ns))
         with draft.open("rb") as file:
             os.fsync(file.fileno())

@@ -44,18 +44,15 @@ class Receipt:
     def text(self) -> str:
         """The receipt in words."""
         users = "1 person" if self.users == 1 else f"{self.users:,} people"
+        common = [f"{self.common:,} ids may well be other values: searched for as keys and sealed"]
         lines = [
             f"{'Forgotten' if self.good else 'NOT PROVED FORGOTTEN'}: {users}, asked on {self.asked_at}",
             f"done on {self.forgotten_at}; receipt {self.name} of {', '.join(self.requests) or 'a replay'}",
-            f"{self.records:,} records taken out; {self.files_rewritten:,} files rewritten; "
-            f"{len(self.files_removed):,} files removed that could not be rewritten; {self.days_built:,} days built again",
+            f"{self.records:,} records taken out, of {self.days_built:,} days, built again; {self.files_rewritten:,} files "
+            f"rewritten; {len(self.files_removed):,} files removed that could not be rewritten",
             f"{self.bytes:,} bytes in {self.searched:,} files searched: found {len(self.found)}, "
             f"unreadable {len(self.unreadable)}",
-            *(
-                [f"{self.common:,} ids may well be other values: searched for as keys and sealed"]
-                if self.common
-                else []
-            ),
+            *(common if self.common else []),
             *(f"removed: {path}" for path in self.files_removed),
             *(f"not rewritten: {path}: {why}" for path, why in self.kept.items()),
             *(f"found: {place}" for place in self.found),

@@ -101,8 +101,8 @@ class Work:
         text = self._path.read_text()
         if torn := len(text) - text.rfind("\n") - 1:
             os.truncate(self._path, len(text.encode()) - len(text[-torn:].encode()))
-        for text in text.split("\n")[:-1]:
-            ((step, content),) = json.loads(text).items()
+        for line in text.split("\n")[:-1]:
+            ((step, content),) = json.loads(line).items()
             match step:
                 case "begun":
                     progress.begun = content

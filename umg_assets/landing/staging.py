@@ -278,7 +278,8 @@ class _Typing:
             return REJECTS.empty_table()
         rows = query(
             self._folder,
-            "select _file, record, reason from read_parquet(?) where reason not in (?, ?) and _file = any(?) order by all",
+            "select _file, record, reason from read_parquet(?) "
+            "where reason not in (?, ?) and _file = any(?) order by all",
             [f"{self._folder}/**/*.parquet", FILTERED, SUPPRESSED, list(self._staged)],
         )
         by_file: dict[int, dict[int, str]] = {}

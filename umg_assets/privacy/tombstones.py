@@ -1,7 +1,6 @@
 """Who has been forgotten: tombstones, which tell nobody who it was, and by which later deliveries of them are known."""
 
 import hmac
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -55,7 +54,7 @@ class Tombstones:
 
     def _stones(self) -> frozenset[str]:
         try:
-            stat = os.stat(self.path)
+            stat = self.path.stat()
         except FileNotFoundError:
             return frozenset()
         if self._read[0] != (stat.st_mtime_ns, stat.st_ino):

@@ -68,8 +68,8 @@ class Engine(LazyPySparkResource):
         """The engine that the settings name. Raises EngineError for a home below which Sail finds no tables."""
         if settings.engine == "sail" and (odd := odd_characters(settings.home)):
             raise EngineError(
-                f"UMG_HOME is {settings.home}: expected a path of letters A to Z, digits and /._~+'=,@-, got {odd!r}, and "
-                "below such a path the engine finds no tables: move it, or set UMG_HOME to a link to it"
+                f"UMG_HOME is {settings.home}: expected a path of letters A to Z, digits and /._~+'=,@-, got {odd!r}, "
+                "and below such a path the engine finds no tables: move it, or set UMG_HOME to a link to it"
             )
         return cls(
             engine=settings.engine,

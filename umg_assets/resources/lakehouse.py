@@ -115,8 +115,8 @@ class Lakehouse:
     def create_tables(self, seal: Mapping[str, str] | None = None) -> None:
         """Creates missing tables by their contracts and migrates the others, each once (see migrate_table).
 
-        seal: the Delta properties of new tables with a sealed column. Raises ContractError when a table differs from its
-        contract in another way than a migration mends, ForgettingError while another process forgets people.
+        seal: the Delta properties of new tables with a sealed column. Raises ContractError when a table differs from
+        its contract in another way than a migration mends, ForgettingError while another process forgets people.
         """
         refuse_while_forgetting(self.home)
         for table in tables.ALL:

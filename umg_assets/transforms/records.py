@@ -154,8 +154,8 @@ def other_copies(delivered: DataFrame, copies: DataFrame, spread: DataFrame, cor
 def without_records(rows: DataFrame, gone: DataFrame, place: Sequence[str]) -> DataFrame:
     """Rows with a `record` (number in its file) -> the rows without some records; those after them move up.
 
-    gone: the columns `place`, which tell files apart, and `record`: of records that are rows and of others. Number 0, of
-    a file refused whole, stays.
+    gone: the columns `place`, which tell files apart, and `record`: of records that are rows and of others. Number 0,
+    of a file refused whole, stays.
     """
     key = [*place, "record"]
     marks = gone.where("record > 0").select(*key)
