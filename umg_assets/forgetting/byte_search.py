@@ -54,7 +54,8 @@ def search_bytes(
     people: for each the byte strings that identify them: the user id in UTF-8, its user_key as 64 hexadecimal digits,
     the same as 32 bytes, the sealed user id. Each is looked for in many encodings (see `forms`). A longer word that
     holds an id is none of it, nor is one of `others`, ids that join words by -, @, + or a dot. skip: files and folders
-    that are left out. What cannot be opened or unpacked is in `unreadable`, its raw bytes searched all the same. Raises NotADirectoryError if root is no folder.
+    that are left out. What cannot be opened or unpacked is in `unreadable`, its raw bytes searched all the same.
+    Raises NotADirectoryError if root is no folder.
     """
     if not root.is_dir():
         raise NotADirectoryError(f"{root} is no folder: nothing was searched.")

@@ -48,8 +48,8 @@ class Receipt:
         lines = [
             f"{'Forgotten' if self.good else 'NOT PROVED FORGOTTEN'}: {users}, asked on {self.asked_at}",
             f"done on {self.forgotten_at}; receipt {self.name} of {', '.join(self.requests) or 'a replay'}",
-            f"{self.records:,} records taken out, of {self.days_built:,} days, built again; {self.files_rewritten:,} files "
-            f"rewritten; {len(self.files_removed):,} files removed that could not be rewritten",
+            f"{self.records:,} records taken out, of {self.days_built:,} days, built again; {self.files_rewritten:,} "
+            f"files rewritten; {len(self.files_removed):,} files removed that could not be rewritten",
             f"{self.bytes:,} bytes in {self.searched:,} files searched: found {len(self.found)}, "
             f"unreadable {len(self.unreadable)}",
             *(common if self.common else []),

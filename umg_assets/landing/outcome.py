@@ -16,9 +16,9 @@ class SourceOutcome:
     """What became of the files of a source, over all its deliveries.
 
     label: the source, as `plays[0] export/*.csv`, or its kind where umg.toml has it no longer. files: known to the
-    ledger, of which `refused` were refused whole; held and waiting: files that have not landed;
-    stuck: those of the latter that somebody has to mend. records: read, which are landed, filtered, suppressed (of people
-    who have been forgotten) and in quarantine; a file refused whole has none. reasons: records in quarantine, by reason.
+    ledger, of which `refused` were refused whole; held and waiting: files that have not landed; stuck: those of the
+    latter that somebody has to mend. records: read, which are landed, filtered, suppressed (of people who have been
+    forgotten) and in quarantine; a file refused whole has none. reasons: records in quarantine, by reason.
     over: what was set aside beyond umg.toml's limits, such as `3 of 3 files`; empty if nothing was.
     """
 

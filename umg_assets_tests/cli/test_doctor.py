@@ -13,7 +13,9 @@ import pytest
 from umg_assets import tables
 from umg_assets.cli.doctor import Finding, examine, findings
 from umg_assets.experiments.look_log import LookLog
+from umg_assets.resources.engine import Engine, EngineError
 from umg_assets.resources.schema import delta_schema
+from umg_assets.settings.model import read_settings
 from umg_assets.statistics.looks import Look
 from umg_assets_tests.lake import Lake
 
@@ -191,7 +193,8 @@ def test_a_home_below_which_the_engine_finds_no_tables_is_named_and_a_link_to_it
     home = tmp_path / "my lake"
     (home / "landing").mkdir(parents=True)
     (link := tmp_path / "lake").symlink_to(home)
-    assert "below a path with ' ' the embedded engine finds no tables" in _texts(home)["UMG_HOME"]
+    (bad,) = findings_about(home, "UMG_HOME")
+    assert (bad.state, "below a path with ' ' the embedded engine finds no tables" in bad.text) == ("bad", True)
     with pytest.raises(EngineError, match=r"got ' ', and below such a path the engine finds no tables"):
         Engine.of(read_settings(home))
     lake = Lake.opened(link)
