@@ -8,7 +8,7 @@ import shutil
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 
 import pyarrow as pa
@@ -95,22 +95,22 @@ class Erasure:
             if not (self._settings.landing / path).is_file():
                 continue
             content = hash_of(self._settings.landing / path)
-            landed = {
+            landed: dict[Kind, Entry] = {
                 kind: entry
                 for kind in claims[path]
                 if (entry := last.get((kind, path))) and entry.content_hash == content
             }
-            numbers = {
+            numbers: dict[Kind, Collection[int]] = {
                 kind: held[kind, path, entry.delivery_date].numbers
                 for kind, entry in landed.items()
                 if (kind, path, entry.delivery_date) in held
             }
+            files.rewrite(path, claims[path], landed, numbers, partial(self._others, held))
 
-            def others(kind: Kind, path: str = path, landed: dict[Kind, Entry] = landed) -> Collection[int]:
-                place = (kind, path, landed[kind].delivery_date) if kind in landed else None
-                return landed_numbers(self._settings.home, place) - held.get(place, Held()).numbers if place else ()
-
-            files.rewrite(path, claims[path], landed, numbers, others)
+    def _others(self, held: Mapping[Place, Held], kind: Kind, entry: Entry) -> Collection[int]:
+        """The numbers of a delivery's records that are known to be other people's."""
+        place = kind, *entry.place
+        return landed_numbers(self._settings.home, place) - held.get(place, Held()).numbers
 
     def _changes(self, held: Mapping[Place, Held]) -> Iterator[tuple[Entry, set[int]]]:
         """The new ledger entry of each delivery that changes, and the numbers of its records that are gone."""
@@ -138,15 +138,17 @@ class Erasure:
                 if file:  # records of others that name them have gone with the file's
                     also = records_of(self._settings.home, place, {*file.erased[place[0]]} - theirs.numbers)
                     theirs = Held({**also.rows, **theirs.rows}, {**also.quarantined, **theirs.quarantined})
-                yield self._lowered(history, entry, theirs, file)
+                yield self._lowered(history, entry, theirs, file.erased[place[0]] if file else (), file)
                 continue
             if theirs.rows and place in standing:  # of a content that came before the one that was refused
-                yield self._lowered(history, standing[place], Held(theirs.rows), None)
+                yield self._lowered(history, standing[place], Held(theirs.rows))
             yield entry, {*theirs.quarantined} & {0}
 
-    def _lowered(self, history: History, entry: Entry, theirs: Held, file: Rewritten | None) -> tuple[Entry, set[int]]:
-        """The entry of a delivery without their records, and the numbers of these."""
-        erased = {*theirs.numbers, *(file.erased[entry.source] if file else ())}
+    def _lowered(
+        self, history: History, entry: Entry, theirs: Held, gone: Iterable[int] = (), file: Rewritten | None = None
+    ) -> tuple[Entry, set[int]]:
+        """The entry of a delivery without their records, and the numbers of these. gone: those that left its file."""
+        erased = {*theirs.numbers, *gone}
         unlanded = len(erased) - len(theirs.numbers)
         suppressed = min(unlanded, entry.suppressed)
         reasons = Counter(entry.quarantined) - Counter(theirs.quarantined.values())
@@ -175,7 +177,9 @@ class Erasure:
         """Writes a batch, or the rest of it: the ledger, each table that has not been written since, the ledger."""
         with self._ledger.change(batch.entries):
             erased = list(zip(batch.entries, batch.erased, strict=True))
-            by_kind = {kind: [change for change in erased if change[0].source == kind] for kind in tables.KINDS}
+            by_kind: dict[Kind, list[_Change]] = {
+                kind: [change for change in erased if change[0].source == kind] for kind in tables.KINDS
+            }
             for kind, of_kind in by_kind.items():
                 self._without(batch, tables.RAW[kind], of_kind, [_slice(of_kind)] if of_kind else [])
             slices = [_slice(of_kind, kind) for kind, of_kind in by_kind.items() if of_kind]

@@ -49,13 +49,13 @@ class LandingFiles:
         claims: Mapping[Kind, Source],
         landed: Mapping[Kind, Entry],
         numbers: Mapping[Kind, Collection[int]],
-        others: Callable[[Kind], Collection[int]],
+        others: Callable[[Kind, Entry], Collection[int]],
     ) -> None:
         """Rewrites a file, if it holds such records, and notes it before it takes effect.
 
         claims: the sources that take the file, by kind. landed: by kind, the ledger's entry of its present content;
-        numbers: the records of it that are known to be theirs; others: those known to be other people's. A file that
-        cannot be rewritten is removed (its other rows stay in the tables), unless the files that lie in its folder
+        numbers: the records of it that are known to be theirs; others: gives those known to be other people's. A file
+        that cannot be rewritten is removed (its other rows stay in the tables), unless the files that lie in its folder
         decide what is withdrawn.
         """
         absolute = self._landing / path
@@ -63,14 +63,16 @@ class LandingFiles:
             self._remove(path, absolute, claims, "no source could read it")
             return
         draft = absolute.with_name(f"{_DRAFT}{uuid.uuid4().hex}{''.join(absolute.suffixes)}")
-        erased: dict[str, list[int]] = {}
+        erased: dict[Kind, list[int]] = {}
         try:
             for layout, kinds in _by_framing(path, claims):
                 wanted = {number for kind in kinds for number in numbers.get(kind, ())}
                 source = draft if draft.exists() else absolute
                 target = draft.with_name(f"{draft.name}.next{''.join(absolute.suffixes)}")
-                known = {number for kind in kinds for number in others(kind)} if self._common else ()
-                gone = erase_records(source, layout, target, wanted, self._names, self._folder, self._common, known)
+                # whose records a content is that has not landed, nobody knows: an id that may be another value is none
+                common = self._common if landed.keys() >= {*kinds} else None
+                known = {number for kind in kinds for number in others(kind, landed[kind])} if common else ()
+                gone = erase_records(source, layout, target, wanted, self._names, self._folder, common, known)
                 if gone:
                     target.replace(draft)
                 erased.update({kind: gone for kind in kinds if kind in landed})
@@ -81,7 +83,7 @@ class LandingFiles:
         finally:
             draft.unlink(missing_ok=True)
 
-    def _replace(self, path: str, absolute: Path, draft: Path, erased: dict[str, list[int]]) -> None:
+    def _replace(self, path: str, absolute: Path, draft: Path, erased: dict[Kind, list[int]]) -> None:
         status = absolute.stat()
         draft.chmod(status.st_mode & 0o7777)
         os.utime(draft, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -13,6 +13,7 @@ from typing import Any
 
 from umg_assets.planning.history import Entry
 from umg_assets.resources.forgetting_lock import work_file
+from umg_assets.tables import Kind
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Rewritten:
     path: str
     before: str
     after: str
-    erased: dict[str, list[int]] = field(default_factory=dict)
+    erased: dict[Kind, list[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Progress:
         """The batch that may not be written whole."""
         return self.batches[-1] if len(self.batches) > self.landed else None
 
-    def to_account(self) -> Iterator[tuple[str, Rewritten]]:
+    def to_account(self) -> Iterator[tuple[Kind, Rewritten]]:
         """The kinds and files whose records are gone, and that no batch accounts for yet."""
         accounted = {
             (entry.source, entry.path, entry.content_hash) for batch in self.batches for entry in batch.entries
@@ -127,7 +128,7 @@ def _plain(value: Any) -> str:
 
 
 def _entry(content: dict[str, Any]) -> Entry:
-    types = {column.name: column.type for column in fields(Entry)}
+    types: dict[str, Any] = {column.name: column.type for column in fields(Entry)}
     values = dict(content)
     for name, value in content.items():
         if types[name] in (date, datetime):

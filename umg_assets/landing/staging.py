@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as _compute
 import pyarrow.parquet as pq
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
@@ -34,6 +34,7 @@ _FORGOTTEN = "(it names somebody who has been forgotten)"
 _MAX_FAILURES = 200
 _ARROW = {"string": pa.string(), "bigint": pa.int64(), "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC")}
 _log = logging.getLogger(__name__)
+pc: Any = _compute  # its functions are made when it is imported: type checkers see none
 REJECTS = pa.schema([("file", pa.int64()), ("record", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
 
 

@@ -42,7 +42,7 @@ def count_files(settings: Settings, history: History) -> RecordCount:
     """Compares the ledger with every landed file, counted by the second reader, and every delivery's rows in tables.
 
     Files: their records must equal the records read, and those landed, quarantined, filtered and suppressed. Tables:
-    the rows per file and delivery in the raw tables and in quarantine, read by delta-rs, must equal landed and quarantined.
+    the rows per file and delivery in raw tables and in quarantine, read by delta-rs, must equal landed and quarantined.
     """
     layouts = {
         (kind, path): source.layout(path.name)
