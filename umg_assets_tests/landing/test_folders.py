@@ -280,7 +280,8 @@ def take_out_generations(lake: Lake) -> None:
     """Takes the landings' numbers out of ledger and raw tables, as they were before landings were numbered."""
     for name in ("deliveries", "raw_plays", "raw_users", "raw_tracks", "raw_app_events"):
         table = deltalake.DeltaTable(lake.home / "tables" / name)
-        rows, partitions = table.to_pyarrow_table().drop_columns(["generation"]), table.metadata().partition_columns
+        stored, partitions = table.to_pyarrow_table(), table.metadata().partition_columns
+        rows = stored.drop_columns([name for name in ("generation", "suppressed") if name in stored.column_names])
         deltalake.write_deltalake(
             table.table_uri, rows, mode="overwrite", schema_mode="overwrite", partition_by=partitions
         )
