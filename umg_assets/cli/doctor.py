@@ -100,8 +100,8 @@ def _python() -> Finding:
 def _forgetting(home: Path) -> Iterator[Finding]:
     """Whether requests to be forgotten wait, are overdue, or were broken off; nothing where there are none."""
     from umg_assets import clock
-    from umg_assets.forgetting.requests import DUE, Requests
     from umg_assets.forgetting.work import Work
+    from umg_assets.privacy.requests import DUE, Requests
 
     oldest = Requests(home).oldest()
     if Work(home).exists:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def collect(home: Path, file: Path) -> None:
     """Collects a request of the ids in a file (`-`: standard input). Prints when it is done at the latest."""
-    from umg_assets.forgetting.requests import Requests
+    from umg_assets.privacy.requests import Requests
 
     request = Requests(home).add(read_ids(file))
     out.print(
@@ -69,8 +69,8 @@ def forgetting_of(
 
 def show_pending(home: Path) -> None:
     """Prints whether forgetting was broken off, and how many requests wait."""
-    from umg_assets.forgetting.requests import DUE, Requests
     from umg_assets.forgetting.work import Work
+    from umg_assets.privacy.requests import DUE, Requests
 
     oldest = Requests(home).oldest()
     if Work(home).exists:

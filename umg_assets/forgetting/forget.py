@@ -4,6 +4,7 @@ In this order, each step repeatable, the tombstones first: alone; tombstones; fi
 quarantine; everything derived; old versions; the search; the receipt.
 """
 
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -14,12 +15,12 @@ from umg_assets.forgetting.byte_search import Searched, search_bytes
 from umg_assets.forgetting.erasure import Erasure, People
 from umg_assets.forgetting.places import users_of
 from umg_assets.forgetting.receipt import Receipt
-from umg_assets.forgetting.requests import Requests
 from umg_assets.forgetting.work import Progress, Work
 from umg_assets.landing.scan import files_of, name_of
 from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.privacy.keys import UserKeys
 from umg_assets.privacy.names import is_distinct
+from umg_assets.privacy.requests import Requests
 from umg_assets.privacy.seals import Seals
 from umg_assets.privacy.tombstones import Tombstones
 from umg_assets.resources.delta_log import forget_versions
@@ -168,7 +169,7 @@ def _receipt(
 ) -> Receipt:
     removed = sorted(file.path for file in progress.rewritten if not file.after)
     return Receipt(
-        name=f"{clock.now():%Y%m%dT%H%M%S}",
+        name=f"{clock.now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}",
         requests=begun["requests"],
         users=begun["number"],
         asked_at=begun["asked_at"],

@@ -1,7 +1,7 @@
 """A chunk: landing files parsed and typed, not yet in any table."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from umg_assets import tables
 from umg_assets.files.parse import Parsed
 from umg_assets.landing.scan import LandingFile
 from umg_assets.tables import Kind
+
+FILTERED, SUPPRESSED = "filtered", "suppressed"
+"""Reasons of typed records that are not bad: the source's `where` leaves them out; their user has been forgotten."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,14 @@ class Chunk:
     """Files parsed and typed, not yet in any table.
 
     typed: by kind, a folder of Parquet files with the columns of `type_records`. rejects: a row for each record that
-    parsing or the expressions refuse: file (its number), record, reason, text. suppressed: by file number, records that
-    parsing or the expressions refuse and whose text names somebody who has been forgotten.
+    parsing or the expressions refuse: file (its number), record, reason, text. suppressed: for each such record whose
+    text names somebody who has been forgotten, the file's number and the id.
     """
 
     files: tuple[StagedFile, ...]
     typed: dict[Kind, Path]
     rejects: pa.Table
-    suppressed: Mapping[int, int] = field(default_factory=dict)
+    suppressed: Sequence[tuple[int, str]] = ()
 
     def files_of(self, kind: Kind) -> list[StagedFile]:
         """The files of a kind, without those refused whole."""
@@ -58,15 +61,22 @@ class Chunk:
 
     def user_ids(self) -> list[str]:
         """The distinct user ids of its good plays, users and events."""
+        return sorted(self._ids_where("reason is null"))
+
+    def forgotten_ids(self) -> list[str]:
+        """The distinct user ids of its records of people who have been forgotten."""
+        return sorted(self._ids_where(f"reason = '{SUPPRESSED}'") | {user_id for _, user_id in self.suppressed})
+
+    def _ids_where(self, condition: str) -> set[str]:
         ids: set[str] = set()
         for kind in self.typed.keys() - {"tracks"}:
             rows = query(
                 self.typed[kind],
-                "select distinct user_id from read_parquet(?) where reason is null",
+                f"select distinct user_id from read_parquet(?) where {condition}",
                 [f"{self.typed[kind]}/**/*.parquet"],
             )
             ids |= {user_id for (user_id,) in rows}
-        return sorted(ids)
+        return ids
 
 
 def parts(typed: Path) -> list[str]:

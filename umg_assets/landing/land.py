@@ -15,11 +15,12 @@ from pyspark.sql import functions as F
 
 from umg_assets import tables
 from umg_assets.landing.affected_dates import with_affected_dates
-from umg_assets.landing.chunk import Chunk, StagedFile, parts
+from umg_assets.landing.chunk import FILTERED, SUPPRESSED, Chunk, StagedFile, parts
 from umg_assets.landing.scan import LandingFile
-from umg_assets.landing.staging import FILTERED, SUPPRESSED, stage
+from umg_assets.landing.staging import stage
 from umg_assets.planning.history import Entry, History, with_repeats
 from umg_assets.privacy.keys import UserKeys
+from umg_assets.privacy.requests import Requests
 from umg_assets.privacy.seals import Seals
 from umg_assets.resources.lakehouse import Commit, Lakehouse
 from umg_assets.resources.ledger import Ledger
@@ -108,6 +109,8 @@ class Ingest:
         history = self._ledger.read()
         entries = _entries(chunk)
         check_accounted(entries)
+        if any(entry.suppressed for entry in entries):  # to take them out of landing/, too, with the next weekly run
+            Requests(self._settings.home).add(chunk.forgotten_ids())
         for kind in chunk.typed.keys() & tables.OCCURRENCES.keys():
             entries = with_affected_dates(
                 entries, kind, chunk, history, self._lakehouse, self._settings.correction_days, folder
@@ -227,7 +230,7 @@ def _entries(chunk: Chunk) -> list[Entry]:
     """An entry for each file, in the chunk's order: records read, landed, filtered, suppressed and quarantined."""
     landed: Counter[int] = Counter()
     filtered: Counter[int] = Counter()
-    suppressed = Counter(chunk.suppressed)
+    suppressed = Counter(number for number, _ in chunk.suppressed)
     by_day: dict[int, Counter[str]] = {staged.number: Counter() for staged in chunk.files}
     for number, reason, local_date, count in chunk.counts():
         if reason == "":

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from umg_assets import tables
 from umg_assets.files.parse import NOT_THE_FORMAT, Parsed, parse_file, records_as_text
 from umg_assets.files.rejects import refusal_text, rejects_table
-from umg_assets.landing.chunk import Chunk, StagedFile, query
+from umg_assets.landing.chunk import FILTERED, SUPPRESSED, Chunk, StagedFile, query
 from umg_assets.landing.scan import LandingFile
 from umg_assets.privacy.tombstones import Tombstones
 from umg_assets.resources.lakehouse import Lakehouse
@@ -27,7 +27,6 @@ from umg_assets.settings.model import Settings, SettingsError
 from umg_assets.tables import Kind
 from umg_assets.transforms.records import type_records, with_file_path
 
-FILTERED, SUPPRESSED = "filtered", "suppressed"
 EXPRESSION_ERROR = "expression_error"
 _FORGOTTEN = "(it names somebody who has been forgotten)"
 # After so many failed jobs, pieces of files that still raise are set aside whole: each further try is a job.
@@ -62,20 +61,22 @@ def stage(files: Sequence[LandingFile], folder: Path, settings: Settings, lakeho
     return Chunk(tuple(staged), typed, kept, suppressed)
 
 
-def _without_forgotten(rejects: pa.Table, tombstones: Tombstones) -> tuple[pa.Table, Counter[int]]:
-    """The rejects whose text names nobody who has been forgotten, and by file number, how many name somebody.
+def _without_forgotten(rejects: pa.Table, tombstones: Tombstones) -> tuple[pa.Table, list[tuple[int, str]]]:
+    """The rejects whose text names nobody who has been forgotten; of the others, the file's number and an id.
 
     A file that is refused whole stays refused, without its text.
     """
     if not tombstones:
-        return rejects, Counter()
-    rows = [
-        {**row, "text": _FORGOTTEN} if row["record"] == 0 and tombstones.named_in(row["text"] or "") else row
-        for row in rejects.to_pylist()
-    ]
-    named = [row["record"] > 0 and tombstones.named_in(row["text"] or "") for row in rows]
-    kept = [row for row, names in zip(rows, named, strict=True) if not names]
-    suppressed = Counter(row["file"] for row, names in zip(rows, named, strict=True) if names)
+        return rejects, []
+    kept, suppressed = [], []
+    for row in rejects.to_pylist():
+        named = tombstones.named_in(row["text"] or "")
+        if not named:
+            kept.append(row)
+        elif row["record"] == 0:
+            kept.append({**row, "text": _FORGOTTEN})
+        else:
+            suppressed.append((row["file"], named[0]))
     return pa.Table.from_pylist(kept, schema=REJECTS), suppressed
 
 

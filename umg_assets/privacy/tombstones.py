@@ -44,9 +44,9 @@ class Tombstones:
         stones, keys = self._stones(), list(user_keys)
         return {key for key, stone in zip(keys, self._of(keys), strict=True) if stone in stones} if stones else set()
 
-    def named_in(self, text: str) -> bool:
-        """Whether a word of a text is the id of somebody who has been forgotten."""
-        return bool(self._stones() and self.ids_among({*_WORD.findall(text), *_TOKEN.findall(text)}))
+    def named_in(self, text: str) -> list[str]:
+        """The words of a text that are ids of people who have been forgotten."""
+        return self.ids_among(sorted({*_WORD.findall(text), *_TOKEN.findall(text)})) if self._stones() else []
 
     def _of(self, user_keys: Iterable[str]) -> list[str]:
         key = self._keys.derived("tombstone")

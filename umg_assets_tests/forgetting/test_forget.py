@@ -14,9 +14,9 @@ from umg_assets.cli.forget import forgetting_of
 from umg_assets.cli.reconcile import reconcile
 from umg_assets.forgetting import forget as forgetting_module
 from umg_assets.forgetting.receipt import Receipt
-from umg_assets.forgetting.requests import Requests
 from umg_assets.forgetting.work import Work
 from umg_assets.privacy.keys import UserKeys
+from umg_assets.privacy.requests import Requests
 from umg_assets.resources.forgetting_lock import ForgettingError, alone
 from umg_assets.runner import RunFailedError
 from umg_assets_tests.cli.conftest import type_umg
@@ -107,6 +107,7 @@ def _counts(lake: Lake) -> list[str]:
     return sorted(str([getattr(entry, name) for name in names]) for entry in lake.history().delivered())
 
 
+@pytest.mark.both_engines
 def test_the_lake_is_as_if_the_person_had_never_come_and_a_second_run_finds_nothing_new(
     built: Lake, never_came: Lake, tmp_path: Path
 ):
@@ -133,6 +134,11 @@ def test_a_later_delivery_of_the_old_files_brings_nothing_back(built: Lake, neve
     shutil.copytree(built.home / "landing", lake.home / "landing", dirs_exist_ok=True)
     lake.run()
     assert lake.content() == never_came.content()
+    receipt = forget(lake)
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert (receipt.records, receipt.files_rewritten) == (12, 6)
+    assert_as_if_never(lake, never_came)
     assert {row["user_key"] for row in lake.rows("raw_plays")} == {
         row["user_key"] for row in never_came.rows("raw_plays")
     }
@@ -253,7 +259,7 @@ from umg_assets.cli.forget import forgetting_of
 from umg_assets.forgetting import landing_files
 from umg_assets.forgetting.forget import Forgetting
 from umg_assets.forgetting.receipt import Receipt
-from umg_assets.forgetting.requests import Requests
+from umg_assets.privacy.requests import Requests
 from umg_assets.forgetting.work import Work
 from umg_assets.privacy.tombstones import Tombstones
 from umg_assets.resources.instance import open_instance

@@ -58,4 +58,4 @@ def test_tombstones_tell_nobody_who_it_was_and_are_added_once(lake: Lake):
     assert "u1" not in before
     assert stones.path.stat().st_mode & 0o777 == 0o600
     assert stones.ids_among(["u3", "u2", "u11", "u1"]) == ["u2", "u1"]
-    assert (stones.named_in("x,u1;y"), stones.named_in("x,u11;y")) == (True, False)
+    assert (stones.named_in("x,u1;y"), stones.named_in("x,u11;y")) == (["u1"], [])
