@@ -1,0 +1,36 @@
+"""A table's log without its past: statistics of values that are gone go, and everybody still reads the table."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import deltalake
+import pyarrow as pa
+import pytest
+
+from umg_assets.resources.delta_log import forget_versions, newest_version
+from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.tables import RAW_USERS
+
+
+@pytest.mark.both_engines
+def test_a_log_forgets_what_older_versions_need_and_the_table_stays_as_it_is(tmp_path: Path, spark):
+    lakehouse = Lakehouse(tmp_path, lambda: spark)
+    path = lakehouse.path(RAW_USERS)
+    rows = pa.table({"user_id": ["u-to-go", "u-to-stay"], "day": ["a", "b"]})
+    deltalake.write_deltalake(path, rows)
+    deltalake.DeltaTable(path).create_checkpoint()
+    deltalake.write_deltalake(path, rows.slice(1), mode="overwrite")
+    written = newest_version(path)
+    lakehouse.vacuum(RAW_USERS, timedelta(0))
+    log = path / "_delta_log"
+    assert any(b"u-to-go" in file.read_bytes() for file in log.iterdir() if file.is_file())
+    gone = forget_versions(path)
+    assert f"{0:020d}.json" in gone
+    assert f"{0:020d}.checkpoint.parquet" in gone
+    assert not any(b"u-to-go" in file.read_bytes() for file in path.rglob("*") if file.is_file())
+    assert (log / f"{written:020d}.json").exists(), "it tells when rows were last written"
+    assert [row["user_id"] for row in spark.read.format("delta").load(str(path)).collect()] == ["u-to-stay"]
+    spark.createDataFrame([("u-new", "c")], "user_id string, day string").write.format("delta").mode("append").save(
+        str(path)
+    )
+    assert sorted(deltalake.DeltaTable(path).to_pyarrow_table()["user_id"].to_pylist()) == ["u-new", "u-to-stay"]
