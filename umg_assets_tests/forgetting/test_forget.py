@@ -107,7 +107,6 @@ def _counts(lake: Lake) -> list[str]:
     return sorted(str([getattr(entry, name) for name in names]) for entry in lake.history().delivered())
 
 
-@pytest.mark.both_engines
 def test_the_lake_is_as_if_the_person_had_never_come_and_a_second_run_finds_nothing_new(
     built: Lake, never_came: Lake, tmp_path: Path
 ):
@@ -126,6 +125,16 @@ def test_the_lake_is_as_if_the_person_had_never_come_and_a_second_run_finds_noth
     before = lake.versions()
     assert lake.run().runs == 0
     assert lake.versions() == before
+
+
+@pytest.mark.exhaustive
+@pytest.mark.spark_only
+def test_apache_spark_forgets_the_same(built: Lake, never_came: Lake, tmp_path: Path):
+    lake = built.copied(tmp_path / "lake")
+    receipt = forget(lake, GONE)
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert_as_if_never(lake, never_came)
 
 
 def test_a_later_delivery_of_the_old_files_brings_nothing_back(built: Lake, never_came: Lake, tmp_path: Path):
