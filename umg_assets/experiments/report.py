@@ -195,8 +195,7 @@ def _heading(experiment: Experiment, readout: Readout, plan: Plan | None) -> lis
     if plan is not None:
         parts.append(f"<p>Plan: {html.escape('; '.join(plan.sentences))}.</p>")
     for look in readout.restated:
-        parts.append(f"<p>Restated: {html.escape(look.metric)}, {html.escape(look.treatment)} on {look.day} was "
-                     f"{look.z_before:.3f} standard errors, and is {look.z_now:.3f} now.</p>")  # fmt: skip
+        parts.append(f"<p>Restated: {html.escape(str(look))}.</p>")
     return parts
 
 

@@ -23,7 +23,7 @@ Table = Mapping[tuple[str, str], UserMoments]
 
 @dataclass(frozen=True)
 class Restated:
-    """A look of an earlier readout whose figures have changed since, because events came late.
+    """A look of an earlier readout whose figures have changed since, because events came late, or people were forgotten.
 
     metric (of a guardrail, ending in GUARDRAIL), treatment, day: which look.
     z_before: its z when the look was taken, which is the one that counts.
@@ -35,6 +35,13 @@ class Restated:
     day: date
     z_before: float
     z_now: float
+
+    def __str__(self) -> str:
+        """The look in words, as `session_duration, b on 2026-11-11 was 1.453 standard errors, and is 1.337 now`."""
+        return (
+            f"{self.metric}, {self.treatment} on {self.day} was {self.z_before:.3f} standard errors, "
+            f"and is {self.z_now:.3f} now"
+        )
 
 
 class LookSession:
