@@ -23,7 +23,7 @@ Table = Mapping[tuple[str, str], UserMoments]
 
 @dataclass(frozen=True)
 class Restated:
-    """A look of an earlier readout whose figures have changed since, because events came late, or people were forgotten.
+    """A look of an earlier readout whose figures have changed since: events came late, or people were forgotten.
 
     metric (of a guardrail, ending in GUARDRAIL), treatment, day: which look.
     z_before: its z when the look was taken, which is the one that counts.

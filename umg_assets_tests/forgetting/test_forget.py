@@ -215,14 +215,14 @@ def test_a_record_of_others_that_names_the_person_goes_too(new_lake):
 
 def test_somebody_in_quarantine_only_is_forgotten_and_somebody_unknown_costs_no_run(new_lake):
     lake = new_lake("quarantine")
-    plays = [_play(21, "ann-00", 2), _play(22, GONE, 2, started="soon"), _play(23, "mary-ann-007", 2, started="soon")]
+    plays = [_play(21, "ann-00", 2), _play(22, GONE, 2, started="soon"), _play(23, "ben-1", 2, started="soon")]
     file = lake.drop_plays("2026-03-02", plays)
     lake.run()
     receipt = forget(lake, GONE)
     assert receipt is not None
     assert receipt.good, receipt.text
     assert (receipt.records, receipt.days_built, lake.values("quarantine", "record")) == (1, 0, [(2,)])
-    assert GONE not in file.read_text().replace("mary-ann-007", "")
+    assert GONE not in file.read_text()
     assert reconcile(lake.settings)
     unknown = forget(lake, "nobody-1")
     assert unknown is not None
