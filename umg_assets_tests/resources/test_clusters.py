@@ -1,15 +1,20 @@
 """A chart built on a Spark cluster and on a Spark Connect server, both on the loopback, is Sail's chart."""
 
+import asyncio
 import os
 import signal
 import socket
+import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyspark
 import pytest
+import trustme
 
 from umg_assets.resources.engine import DELTA_JAR
 from umg_assets_tests.lake import Lake
@@ -28,6 +33,7 @@ settings = read_settings(Path(sys.argv[1]))
 spark = session(settings.engine, settings.spark_master, settings.spark_remote)
 print(type(spark).__module__, spark.conf.get("spark.master", "none"), report.runs)
 """
+TOKEN = "only-for-this-test"
 Start = Callable[..., subprocess.Popen]
 
 pytestmark = pytest.mark.cluster
@@ -74,6 +80,32 @@ def await_port(port: int, process: subprocess.Popen, logs: Path, seconds: float 
                 return
         time.sleep(0.2)
     pytest.fail("\n".join(log.read_text()[-3000:] for log in logs.glob("*.log")))
+
+
+@contextmanager
+def tls_in_front_of(port: int, authority: trustme.CA) -> Iterator[int]:
+    """A port of localhost that speaks TLS, with a certificate of the authority, for a server that does not."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["h2"])
+    authority.issue_cert("localhost").configure_cert(context)
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pass_on(reader, behind[1]), pass_on(behind[0], writer), return_exceptions=True)
+
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(served, "127.0.0.1", 0, ssl=context))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield server.sockets[0].getsockname()[1]
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
 
 
 def landed(home: Path) -> Lake:
@@ -138,12 +170,15 @@ def test_a_chart_built_on_a_spark_cluster_is_sails(tmp_path: Path, start: Start,
 
 
 @pytest.mark.exhaustive
-def test_a_chart_built_on_a_spark_connect_server_is_sails(tmp_path: Path, start: Start, on_sail: dict[str, Sequence]):
+def test_a_chart_built_on_a_spark_connect_server_behind_tls_and_a_token_is_sails(
+    tmp_path: Path, start: Start, on_sail: dict[str, Sequence]
+):
     need_java()
     (port,) = free_ports(1)
     conf = {
         **FOR_FEW_ROWS,
         "spark.connect.grpc.binding.port": port,
+        "spark.connect.authenticate.token": TOKEN,
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -157,10 +192,17 @@ def test_a_chart_built_on_a_spark_connect_server_is_sails(tmp_path: Path, start:
     running = start("spark-submit", *server, "--packages", DELTA_JAR, *settings, "spark-internal")
     await_port(port, running, tmp_path)
     lake = landed(tmp_path / "connect")
-    remote = f"sc://127.0.0.1:{port}"
-    output = printed_by(RUN, lake.home, env={"UMG_ENGINE": "spark", "UMG_SPARK_REMOTE": remote})
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    trusted = {"UMG_ENGINE": "spark", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(tmp_path / "authority.pem")}
+    with tls_in_front_of(port, authority) as secure:
+        remote = f"sc://localhost:{secure}/;use_ssl=true;token="
+        output = printed_by(RUN, lake.home, env={**trusted, "UMG_SPARK_REMOTE": f"{remote}{TOKEN}"})
+        refused = run_python(RUN, lake.home, env={**trusted, "UMG_SPARK_REMOTE": f"{remote}guessed"})
     assert output.split()[:2] == ["pyspark.sql.connect.session", "local[2]"]
     assert outcome(lake) == on_sail
+    assert refused.returncode == 1
+    assert "guessed" not in refused.stderr
 
 
 @pytest.mark.parametrize("setting", ["UMG_SPARK_MASTER", "UMG_SPARK_REMOTE"])
