@@ -23,7 +23,6 @@ from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice
 from umg_assets.settings.model import Settings
 from umg_assets.tables import Kind, Table
-from umg_assets.transforms.exposures import visit_days
 
 RAW: tuple[Table, ...] = tuple(tables.RAW[kind] for kind in tables.OCCURRENCES)
 """The raw tables that go by age. Users and tracks stay: every later day is built with them."""
@@ -190,7 +189,7 @@ class Retention:
             return f"deliveries of {day} hold plays or events of {max(recent)}, which may still be corrected"
         for name, experiment in self._settings.experiments.items():
             under_way = today < experiment.settles_on(experiment.last_day)
-            if under_way and any(visit_days(experiment.first_day) <= played <= today for played, _ in held):
+            if under_way and any(experiment.reads_from <= played <= today for played, _ in held):
                 return f"experiment {name} is read from deliveries of {day} until it has settled"
         return ""
 

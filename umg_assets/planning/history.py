@@ -166,6 +166,21 @@ class History:
                     rows[kind][day] = rows[kind].get(day, 0) + count
         return rows
 
+    def back_in_reach(self, since: date) -> dict[tuple[str, str], Entry]:
+        """By (source, path), last entries whose raw rows have gone by age, of delivery days from `since` on.
+
+        Rows of that age are kept now: if their files are put back into landing/, they land again.
+        """
+        if not self.expired:
+            return {}
+        last = {(kind, path): entry for (kind, path), entry in self.latest().items() if kind in tables.OCCURRENCES}
+        raw = {kind: tables.RAW[kind].name for kind in tables.OCCURRENCES}
+        return {
+            key: entry
+            for key, entry in last.items()
+            if entry.delivery_date >= since and self.gone(raw[key[0]], entry)  # pyright: ignore[reportArgumentType]
+        }
+
     def _gone_standing(self) -> Iterator[tuple[Kind, Entry, datetime]]:
         for kind in tables.OCCURRENCES:
             for entry in self.standing(kind):

@@ -11,13 +11,18 @@ import pytest
 from umg_assets.cli.expire import expire
 from umg_assets.cli.reconcile import reconcile
 from umg_assets.landing.retention import Outcome
+from umg_assets.planning.frozen import FrozenDaysError
+from umg_assets.recount.rows import recount
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.settings.model import SettingsError
+from umg_assets_tests.jobs import run_job
 from umg_assets_tests.lake import SOURCES, Lake
 from umg_assets_tests.landing.test_land import play, set_clock
+from umg_assets_tests.recount.changing import change_a_row
 
 BAD = ("x", "u1", "s1", "t1", "noon", 1)
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 8)
+FROZEN = tuple(date(2026, 3, day) for day in (1, 2, 3, 4))
 
 
 def keeping(**days: int) -> str:
@@ -153,9 +158,10 @@ def test_a_process_that_dies_before_files_or_rows_go_is_followed_by_one_that_end
     with on("06-06"):
         old.lake.configure(keeping(landing=90))
         for owner, step in ((Path, "unlink"), (Lakehouse, "write_slice")):
-            with monkeypatch.context() as dying, pytest.raises(RuntimeError, match="the power went"):
+            with monkeypatch.context() as dying:
                 dying.setattr(owner, step, die)
-                old.expire()
+                with pytest.raises(RuntimeError, match="the power went"):
+                    old.expire()
         assert went(old.expire()) == {"quarantine": ("03-01", "03-07", 7)}
         assert old.files() == ["2026-03-08"]
         assert len(old.lake.history().expired) == 9 + 7, "each day is noted once"
@@ -168,3 +174,137 @@ def test_raw_rows_are_not_kept_shorter_than_the_files_they_came_from(old: Old):
         old.lake.configure(keeping(**days))
         with pytest.raises(SettingsError, match=r"keep_raw_days: expected keep_landing_days to be set, and 30 at most"):
             _ = old.lake.settings
+
+
+# --- raw plays
+
+
+KEPT = ("plays", "sessions", "daily_track_plays", "monthly_track_plays", "top_tracks_by_country", "chart_movements")
+
+
+def charts(lake: Lake) -> dict[str, list[dict]]:
+    return {name: lake.rows(name) for name in KEPT}
+
+
+@pytest.fixture(scope="module")
+def frozen(new_lake, built: Lake) -> Lake:
+    """The lake of 15 March, after `umg expire` has removed raw rows of 1 to 4 March. Only copied."""
+    lake = built.copied(new_lake("frozen").home.parent / "copy")
+    with on("03-15"):
+        lake.configure(keeping(landing=10, raw=10))
+        lake.run()
+        before = charts(lake)
+        outcome = expire(lake.settings, lake.instance)
+        assert went(outcome)["raw_plays"] == ("03-01", "03-04", 8)
+        assert outcome.raw_stays == ""
+        assert charts(lake) == before
+    return lake
+
+
+@pytest.fixture
+def kept(frozen: Lake, tmp_path: Path) -> Iterator[Lake]:
+    """A copy of it, on 15 March."""
+    with on("03-15"):
+        yield frozen.copied(tmp_path / "home")
+
+
+def test_raw_plays_go_and_what_was_built_from_them_stays_and_is_reconciled_as_far_as_it_can_be(
+    kept: Lake, capsys: pytest.CaptureFixture[str]
+):
+    assert {day for (day,) in kept.values("raw_plays", "delivery_date")} == {date(2026, 3, day) for day in range(5, 9)}
+    assert (len(kept.rows("raw_users")), len(kept.rows("raw_tracks")), len(kept.rows("plays"))) == (1, 1, 16)
+    versions = kept.versions()
+    assert kept.run().runs == 0
+    assert kept.versions() == versions
+    assert reconcile(kept.settings)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Plays of 4 days, 2026-03-01 to 2026-03-04, cannot be counted again" in said
+    assert went(expire(kept.settings, kept.instance)) == {}
+
+
+@pytest.mark.parametrize("name", ["plays", "daily_track_plays", "monthly_track_plays", "top_tracks_by_country"])
+def test_a_changed_row_of_what_can_be_counted_is_still_found_in_frozen_months_too(kept: Lake, name: str):
+    row, difference = change_a_row(kept, name)
+    compared = {each.table.name: each for each in recount(kept.settings, date(2026, 3, 15), kept=FROZEN)}
+    assert [(each.name, each.description) for each in compared[name].first] == [(row, difference)]
+
+
+def test_frozen_days_are_refused_by_a_range_and_by_a_materialization_before_anything_is_written(kept: Lake):
+    versions = kept.versions()
+    refusal = r"plays of 2026-03-03 to 2026-03-04 cannot be built again: 4 plays .*Choose days from 2026-03-05 on"
+    with pytest.raises(FrozenDaysError, match=refusal):
+        kept.run((date(2026, 3, 3), date(2026, 3, 6)))
+    with pytest.raises(FrozenDaysError, match=refusal):
+        run_job(kept, "build_days", "2026-03-03", "2026-03-06", "plays")
+    assert kept.versions() == versions
+    before = charts(kept)
+    kept.run((date(2026, 3, 5), date(2026, 3, 6)))
+    run_job(kept, "sum_months", "2026-03-01")
+    assert charts(kept) == before
+    assert reconcile(kept.settings)
+
+
+def test_what_comes_late_for_a_frozen_day_is_in_raw_and_changes_no_table_and_the_run_says_so(kept: Lake):
+    before = kept.rows("plays")
+    kept.drop_plays("2026-03-14", [play("late", "03-02"), play("in time", "03-06")])
+    kept.drop_users("2026-03-14", [("u1", "DE", "25-34", "")])
+    kept.drop_tracks("2026-03-14", [("t1", "One", "a1", "Ann", "Pop", 300_000)])
+    report = kept.run()
+    assert report.untouched_days == list(FROZEN)
+    assert report.partitions["plays"] == [f"2026-03-{day:02}" for day in (5, 6, 7, 8)]
+    after = {row["play_id"]: row for row in kept.rows("plays")}
+    assert after.keys() - {row["play_id"] for row in before} == {"in time"}
+    assert ("late",) in kept.values("raw_plays", "play_id")
+    assert {row["play_id"]: row for row in before if row["play_date"] in FROZEN}.items() <= after.items()
+    assert kept.run().runs == 0
+    assert reconcile(kept.settings)
+
+
+def test_files_that_are_put_back_land_again_once_they_are_kept_long_enough_and_unfreeze_their_days(
+    kept: Lake, built: Lake
+):
+    before = charts(kept)
+    back = [built.home / "landing" / "plays" / f"2026-03-{day:02}.csv" for day in (1, 2, 3, 4)]
+    for file in back:
+        kept.drop(f"plays/{file.name}", file.read_text())
+    assert kept.run().runs == 0
+    kept.configure(keeping(landing=30, raw=30))
+    kept.run()
+    assert kept.values("raw_plays", "play_id", "generation") == built.values("raw_plays", "play_id", "generation")
+    kept.run((FIRST, LAST))
+    assert charts(kept) == before
+    assert reconcile(kept.settings)
+
+
+def test_raw_plays_stay_while_tables_are_not_up_to_date_or_days_of_them_may_be_corrected(old: Old):
+    with on("03-10"):
+        old.lake.configure(keeping(landing=1, raw=1).replace("correction_days = 2", "correction_days = 5"))
+        old.lake.drop_plays("2026-03-10", [play("new", "03-09")])
+        assert old.expire().raw_stays == "1 new or changed files wait in landing/: `umg run` first"
+        old.lake.run()
+        outcome = old.expire()
+        assert went(outcome)["raw_plays"] == ("03-01", "03-05", 10)
+        assert outcome.raw_stays == (
+            "deliveries of 2026-03-06 hold plays or events of 2026-03-06, which may still be corrected"
+        )
+        assert reconcile(old.lake.settings)
+
+
+def test_a_process_that_dies_between_the_note_and_the_raw_rows_is_followed_by_one_that_ends_in_the_same(
+    old: Old, frozen: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    def die(*_: object) -> None:
+        raise RuntimeError("the power went")
+
+    with on("03-15"):
+        old.lake.configure(keeping(landing=10, raw=10))
+        old.lake.run()
+        with monkeypatch.context() as dying:
+            dying.setattr(Lakehouse, "write_slice", die)
+            with pytest.raises(RuntimeError, match="the power went"):
+                old.expire()
+        with pytest.raises(FrozenDaysError):
+            old.lake.run((FIRST, LAST))
+        assert went(old.expire())["raw_plays"] == ("03-01", "03-04", 8)
+        assert charts(old.lake) == charts(frozen)
+        assert reconcile(old.lake.settings)
