@@ -11,7 +11,8 @@ from umg_assets.files.rejects import FILE_REASONS
 from umg_assets.tables import Kind
 
 DIMENSION_CHANGE = "stamps"
-"""The source of an entry that a changed users or tracks table writes: no file's; existing ledgers hold this value."""
+"""The source of an entry that a changed users or tracks table writes, or one whose frozen days lose somebody's rows: no
+file's; existing ledgers hold this value."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,11 @@ def required_watermarks(history: History, catalogue: Catalogue, today: date) -> 
 
     Computed once for a ledger as read: every plan and every run asks for it.
     """
-    changes, frozen = _noted_changes(history, today), frozen_keys(history, catalogue, today)
+    changes = _noted_changes(history, today)
+    frozen = {
+        asset: {key: changes.get((asset, Noted.PLAY_DATES), {}).get(key, NEVER) for key in keys}
+        for asset, keys in frozen_keys(history, catalogue, today).items()
+    }
     return _carried_on(catalogue, lambda source: changes.get(_noted_by(source), {}), today, frozen, whole_days=False)
 
 
@@ -58,7 +62,8 @@ def required_watermarks(history: History, catalogue: Catalogue, today: date) -> 
 def frozen_keys(history: History, catalogue: Catalogue, today: date) -> dict[str, frozenset[str]]:
     """By planned asset, the partitions that cannot be built again: raw rows that they are made of have gone by age.
 
-    They require nothing more. Evidence opens the raw rows of its experiment's days through its own.
+    They require nothing more; what is made of them does when the ledger notes that they have been written anew (without
+    somebody who has been forgotten). Evidence opens the raw rows of its experiment's days through its own.
     """
     gone = {tables.RAW[kind].name: sorted(history.gone_rows(kind)) for kind in tables.OCCURRENCES}
     frozen: dict[str, frozenset[str]] = {}
@@ -128,16 +133,17 @@ def _carried_on(
     catalogue: Catalogue,
     noted: Callable[[Input], Mapping[str, Watermark]],
     today: date,
-    frozen: Mapping[str, frozenset[str]],
+    frozen: Mapping[str, Mapping[str, Watermark]],
     whole_days: bool,
 ) -> Required:
     """What changes of raw data require of every planned asset, from input to input.
 
     noted: by input, the changed dates (or WHOLE) with their watermarks. frozen: by asset, keys of which nothing is
-    required, whatever changes. whole_days: they are days to be built anyway:
+    required, whatever changes, and what they require of others. whole_days: they are days to be built anyway:
     no lookback of their own, and no day is left out because nobody played on it.
     """
     required: Required = {}
+    passed_on: Required = {}
     for asset in catalogue.planned:
         keys: dict[str, Watermark] = {}
         days_with_rows: set[str] = set()
@@ -146,15 +152,16 @@ def _carried_on(
                 changed, unit = noted(source), _unit(source.noted)
                 carried = replace(source, lookback=Lookback()) if whole_days else source
             else:
-                changed, unit, carried = required[source.asset], catalogue[source.asset].partitioning, source
+                changed, unit, carried = passed_on[source.asset], catalogue[source.asset].partitioning, source
             if unit is Partitioning.DAY:
                 days_with_rows.update(changed)
             for key, watermark in changed.items():
                 for affected in _keys_affected(asset, carried, unit, key, catalogue, today):
                     keys[affected] = watermark.and_also(keys.get(affected, NEVER))
         existing = keys if whole_days else _existing(asset, keys, days_with_rows, today)
-        kept = frozen.get(asset.name, frozenset()).intersection(existing)
+        kept = {key: on for key, on in frozen.get(asset.name, {}).items() if key in existing}
         required[asset.name] = {**existing, **dict.fromkeys(kept, NEVER)}
+        passed_on[asset.name] = {**existing, **kept}
     return required
 
 

@@ -56,9 +56,8 @@ first_day = {first_day}            # earlier plays are quarantined
 [privacy]
 # birth_date = "month"          # where age_group is delivered, keep year and month of birth_date only; "keep": the day
 # keep_quarantine_days = 90     # quarantined records go so many days after their delivery
-# keep_landing_days = 400       # files of landing/, once landed; default: for ever
-# keep_raw_days = 400           # raw plays and events, not less than keep_landing_days; default: for ever. Older plays
-#                               # and charts stay, and cannot be built again
+# Set keep_landing_days = 400 to remove files of landing/ so many days after their delivery, once they have landed, and
+# keep_raw_days, not less, to remove raw plays and events: older plays and charts stay, but cannot be built again
 
 # Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
