@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
-from umg_assets.cli.expire import expire
+from umg_assets.build import build_definitions
+from umg_assets.cli.expire import RunUnderWayError, expire
 from umg_assets.cli.reconcile import reconcile
 from umg_assets.landing.retention import Outcome
 from umg_assets.planning.frozen import FrozenDaysError
+from umg_assets.recount.coverage import coverage
 from umg_assets.recount.rows import recount
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.settings.model import SettingsError
@@ -143,7 +146,9 @@ def test_a_file_that_leaves_by_age_withdraws_nothing_from_a_folder_that_is_one_d
         old.lake.run()
         rows = old.lake.values("plays", "play_id")
         assert went(old.expire())["landing_plays"] == ("03-01", "03-04", 4)
-        assert (old.lake.run().runs, old.lake.values("plays", "play_id")) == (0, rows)
+        report = old.lake.run()
+        assert (report.runs, report.scan.held, report.scan.waiting) == (0, [], {})
+        assert old.lake.values("plays", "play_id") == rows
         (old.lake.home / "landing" / "plays" / "2026-03-08.csv").unlink()
         report = old.lake.run()
         assert [file.path for file, _ in report.scan.held] == ["plays"], "what leaves by hand still counts"
@@ -167,6 +172,32 @@ def test_a_process_that_dies_before_files_or_rows_go_is_followed_by_one_that_end
         assert len(old.lake.history().expired) == 9 + 7, "each day is noted once"
         old.lake.run()
         assert reconcile(old.lake.settings)
+
+
+def test_nothing_goes_while_a_run_is_under_way_and_the_command_says_what_went(
+    old: Old, capsys: pytest.CaptureFixture[str]
+):
+    with on("06-06"):
+        run = old.lake.instance.create_run_for_job(weekly_job(old.lake))
+        with pytest.raises(RunUnderWayError, match="of compact_tables is under way, and may read what this removes"):
+            old.expire()
+        old.lake.instance.delete_run(run.run_id)
+        old.expire()
+        old.expire()
+        said = capsys.readouterr().out
+    assert "quarantine: 7 rows of 7 delivery days, 2026-03-01 to 2026-03-07, went." in said
+    assert "Nothing is older than umg.toml keeps it." in said
+
+
+def test_the_weekly_job_removes_what_is_old_before_it_compacts(old: Old):
+    with on("06-06"):
+        assert weekly_job(old.lake).execute_in_process(instance=old.lake.instance).success
+        assert [row["delivery_date"] for row in old.lake.rows("quarantine")] == [LAST]
+        assert old.lake.history().expired
+
+
+def weekly_job(lake: Lake) -> dg.JobDefinition:
+    return build_definitions(lake.settings).resolve_job_def("compact_tables")
 
 
 def test_raw_rows_are_not_kept_shorter_than_the_files_they_came_from(old: Old):
@@ -258,6 +289,16 @@ def test_what_comes_late_for_a_frozen_day_is_in_raw_and_changes_no_table_and_the
     assert {row["play_id"]: row for row in before if row["play_date"] in FROZEN}.items() <= after.items()
     assert kept.run().runs == 0
     assert reconcile(kept.settings)
+
+
+def test_tables_are_not_behind_because_of_what_came_for_a_frozen_day(kept: Lake, monkeypatch: pytest.MonkeyPatch):
+    kept.drop_plays("2026-03-14", [play("late", "03-02")])
+    kept.run()
+    monkeypatch.setattr("umg_assets.recount.coverage._last_write", lambda *_: datetime(2026, 3, 15, 11, tzinfo=UTC))
+    assert coverage(kept.settings, kept.history()).behind == ()
+    kept.drop_plays("2026-03-15", [play("in time", "03-06")])
+    kept.run()
+    assert coverage(kept.settings, kept.history()).behind == ("plays/2026-03-15.csv",)
 
 
 def test_files_that_are_put_back_land_again_once_they_are_kept_long_enough_and_unfreeze_their_days(
