@@ -151,9 +151,13 @@ class Retention:
         history, today = self._ledger.read(), local_today(self._settings.time_zone)
         outcome.raw_stays = self._not_up_to_date(history, today)
         days: list[date] = []
+        unfinished, played = _unfinished_days(history), _played_days(history)
         for day in () if outcome.raw_stays else sorted(old):
             # what has gone must be the oldest: else a copy that is left would count although a later one had won
-            if reason := self._still_needed(day, history, today):
+            broken_off = (
+                f"a run that landed files of {day} was broken off: `umg run` first" if day in unfinished else ""
+            )
+            if reason := broken_off or self._still_needed(day, played.get(day, set()), today):
                 outcome.raw_stays = reason
                 break
             days.append(day)
@@ -169,27 +173,18 @@ class Retention:
         stale = plan(history, self._others.watermarks(), self._catalogue, today).partitions
         return f"{', '.join(stale)} are not up to date: `umg run` first" if stale else ""
 
-    def _still_needed(self, day: date, history: History, today: date) -> str:
-        """Why the raw rows of a delivery day are still needed; "" if they are not.
+    def _still_needed(self, day: date, held: Collection[date], today: date) -> str:
+        """Why the raw rows of a delivery day are still needed; "" if they are not. held: their local days.
 
         Rows of the last correction_days keep their delivery (a wrong clock may have dated them ahead): these days are
         still being corrected. Days that have not begun are in no table, and do not count.
         """
-        if any(entry.delivery_date == day and entry.source in tables.OCCURRENCES for entry in history.unfinished()):
-            return f"a run that landed files of {day} was broken off: `umg run` first"
-        held = {
-            (played, kind)
-            for kind in tables.OCCURRENCES
-            for entry in history.standing(kind)
-            if entry.delivery_date == day and not history.gone(tables.RAW[kind].name, entry)
-            for played in entry.brought
-        }
         corrected = today - timedelta(days=self._settings.correction_days)
-        if recent := [played for played, _ in held if corrected < played <= today]:
+        if recent := [played for played in held if corrected < played <= today]:
             return f"deliveries of {day} hold plays or events of {max(recent)}, which may still be corrected"
         for name, experiment in self._settings.experiments.items():
             under_way = today < experiment.settles_on(experiment.last_day)
-            if under_way and any(experiment.reads_from <= played <= today for played, _ in held):
+            if under_way and any(experiment.reads_from <= played <= today for played in held):
                 return f"experiment {name} is read from deliveries of {day} until it has settled"
         return ""
 
@@ -222,6 +217,21 @@ class Retention:
             if entry.source in kinds and not history.gone(table.name, entry)
         }
         return [day for day in days if day in brought]
+
+
+def _unfinished_days(history: History) -> set[date]:
+    """The delivery days of plays and events whose landing was broken off."""
+    return {entry.delivery_date for entry in history.unfinished() if entry.source in tables.OCCURRENCES}
+
+
+def _played_days(history: History) -> dict[date, set[date]]:
+    """By delivery day, the local days of its raw plays and events that have not gone."""
+    played: dict[date, set[date]] = {}
+    for kind in tables.OCCURRENCES:
+        for entry in history.standing(kind):
+            if not history.gone(tables.RAW[kind].name, entry):
+                played.setdefault(entry.delivery_date, set()).update(entry.brought)
+    return played
 
 
 def _has_landed(file: Path, entries: Sequence[Entry]) -> bool:

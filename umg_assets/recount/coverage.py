@@ -37,7 +37,7 @@ def coverage(settings: Settings, history: History) -> Coverage:
     last = max(writes, default=datetime.min.replace(tzinfo=UTC))
     today = local_today(settings.time_zone)
     through = min(today, last.astimezone(zoneinfo.ZoneInfo(settings.time_zone)).date()) if writes else today
-    kept = kept_days(history, Catalogue.of(settings), today)
+    kept = dict.fromkeys(kept_days(history, Catalogue.of(settings), today))
     later = (
         entry
         for entry in history.entries
