@@ -116,7 +116,7 @@ class Catalogue:
         return [other.name for other in self.assets if other.step == asset.step]
 
 
-def landing_asset(kind: Kind) -> str:
+def landing_asset(kind: str) -> str:
     """The name of the external asset of a kind's files in landing/."""
     return f"landing_{kind}"
 

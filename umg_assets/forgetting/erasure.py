@@ -184,8 +184,9 @@ class Erasure:
         self._ledger.expire(
             (what, entry.path, entry.delivery_date)
             for entry in batch.entries
-            for what in (landing_asset(entry.source), tables.RAW[entry.source].name, tables.QUARANTINE.name)
-            if history.gone(what, entry)
+            for kind in tables.KINDS
+            for what in (landing_asset(kind), tables.RAW[kind].name, tables.QUARANTINE.name)
+            if kind == entry.source and history.gone(what, entry)
         )
         self._work.note("landed")
 

@@ -95,11 +95,11 @@ class Retention:
         if not (keep := self._settings.privacy.keep_landing_days):
             return
         history = self._ledger.read()
-        old: dict[tuple[Kind, date], list[tuple[str, list[Entry]]]] = {}
+        old: dict[tuple[str, date], list[tuple[str, list[Entry]]]] = {}
         for path, entries in self._landed_files(history):
             if all(entry.delivery_date < self._before(keep) for entry in entries):
                 for entry in entries:
-                    old.setdefault((entry.source, entry.delivery_date), []).append((path, entries))  # pyright: ignore[reportArgumentType]
+                    old.setdefault((entry.source, entry.delivery_date), []).append((path, entries))
         new = [
             (landing_asset(kind), "", day)
             for (kind, day), files in sorted(old.items())
@@ -111,7 +111,7 @@ class Retention:
             )
         ]
         self._ledger.expire(new)
-        gone: dict[Kind, list[date]] = {}
+        gone: dict[str, list[date]] = {}
         for (kind, day), files in sorted(old.items()):
             for path, entries in files:
                 file = self._settings.landing / path

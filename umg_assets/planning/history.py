@@ -174,12 +174,11 @@ class History:
         """
         if not self.expired:
             return {}
-        last = {(kind, path): entry for (kind, path), entry in self.latest().items() if kind in tables.OCCURRENCES}
-        raw = {kind: tables.RAW[kind].name for kind in tables.OCCURRENCES}
+        raw: dict[str, str] = {kind: tables.RAW[kind].name for kind in tables.OCCURRENCES}
         return {
-            key: entry
-            for key, entry in last.items()
-            if entry.delivery_date >= since and self.gone(raw[key[0]], entry)  # pyright: ignore[reportArgumentType]
+            (kind, path): entry
+            for (kind, path), entry in self.latest().items()
+            if kind in raw and entry.delivery_date >= since and self.gone(raw[kind], entry)
         }
 
     def _gone_standing(self) -> Iterator[tuple[Kind, Entry, datetime]]:
