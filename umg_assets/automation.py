@@ -7,18 +7,16 @@ daily schedule does both in one go, whatever the sensors missed.
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
 
-from umg_assets import clock, tables
+from umg_assets import clock
 from umg_assets.assets.landing import landing_events, shrunk_files
 from umg_assets.calendar import local_today
 from umg_assets.catalogue import LAND_FILES, Catalogue
 from umg_assets.checks import checks_of_run, checks_of_tables
-from umg_assets.forgetting.forget import Forgetting, Steps
 from umg_assets.landing.scan import LandingError, Scan, scan
 from umg_assets.planning.required import Plan, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, scattered, try_of
@@ -32,13 +30,12 @@ from umg_assets.resources.instance import (
     refused_assets,
     run_under_way,
     tags_of,
-    under_way,
 )
-from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets.runner import Runner, blocking_checks
 from umg_assets.settings.model import Settings
+from umg_assets.weekly import build_weekly
 
 CHECK = "check_tables"
 """The job of the checks that read whole tables."""
@@ -47,58 +44,6 @@ CLOSE_THE_DAY, CATCH_UP = "close_the_day", "catch_up"
 
 _LONGEST = 2000
 """Characters of a reason that a sensor gives for doing nothing."""
-
-
-class Compaction(dg.Config):
-    """keep_days: how long files that no current version needs stay, for readers and time travel."""
-
-    keep_days: int = 7
-
-
-@dg.op(ins={"after": dg.In(dg.Nothing)}, retry_policy=dg.RetryPolicy(max_retries=3, delay=30))
-def compact_and_vacuum(
-    context: dg.OpExecutionContext, config: Compaction, lakehouse: dg.ResourceParam[Lakehouse]
-) -> None:
-    """Joins the small files of every table and deletes what no version of the last days needs."""
-    lakehouse.create_tables()
-    for table in tables.ALL:
-        joined = lakehouse.compact(table)
-        gone = lakehouse.vacuum(table, timedelta(days=config.keep_days))
-        context.log.info(
-            f"{table.name}: {joined['numFilesRemoved']} files joined into {joined['numFilesAdded']}, "
-            f"{len(gone)} deleted"
-        )
-
-
-def _compact_tables(
-    catalogue: Catalogue, definitions: Callable[[], dg.Definitions], tags: Mapping[str, str]
-) -> dg.JobDefinition:
-    @dg.op(out=dg.Out(dg.Nothing), retry_policy=dg.RetryPolicy(max_retries=6, delay=600))
-    def forget_people(
-        context: dg.OpExecutionContext,
-        settings: dg.ResourceParam[Settings],
-        lakehouse: dg.ResourceParam[Lakehouse],
-        ledger: dg.ResourceParam[Ledger],
-    ) -> None:
-        """Does what `umg forget` has collected; fails when a run is under way, or somebody is found after all."""
-        runner = Runner(settings, catalogue, definitions, context.log.info, context.instance, "the weekly schedule")
-
-        def others() -> list[str]:
-            end_dead_runs(context.instance)
-            return under_way(context.instance, but=context.run_id)
-
-        steps = Steps(others, runner.bring_up_to_date, context.log.info)
-        receipt = Forgetting(settings, lakehouse, ledger, steps).forget()
-        if receipt and not receipt.good:
-            raise dg.Failure(receipt.text, allow_retries=False)
-        context.log.info(receipt.text if receipt else "Nobody has asked to be forgotten")
-
-    @dg.job(name="compact_tables", tags=tags)
-    def compact_tables() -> None:
-        """Forgets whom requests name, then compacts and vacuums every table, by delta-rs; other rows stay."""
-        compact_and_vacuum(forget_people())
-
-    return compact_tables
 
 
 def _close_the_day(
@@ -164,7 +109,7 @@ def build_automation(settings: Settings, catalogue: Catalogue, definitions: Call
         for name, assets in catalogue.jobs.items()
     ]
     checks = dg.define_asset_job(CHECK, checks_of_tables(), tags=tags)
-    compact, close = (make(catalogue, definitions, tags) for make in (_compact_tables, _close_the_day))
+    compact, close = (make(catalogue, definitions, tags) for make in (build_weekly, _close_the_day))
     catch_up = _catch_up(catalogue, definitions, tags)
     return Automated(
         [*of_assets, checks, compact, close, catch_up],

@@ -48,7 +48,7 @@ def build_definitions(
     engine = Engine.of(settings)
     lakehouse = Lakehouse(settings.home, lambda: engine.spark_session)
     ledger = Ledger(settings.home)
-    snapshots, partitions = Snapshots(ledger, settings.time_zone), Partitions(catalogue, settings)
+    snapshots, partitions = Snapshots(ledger, catalogue, settings.time_zone), Partitions(catalogue, settings)
     planned = [build_asset(asset, functions[asset.name], partitions) for asset in catalogue.planned]
     automation = build_automation(settings, catalogue, lambda: build_definitions(settings, catalogue, functions))
     return dg.Definitions(

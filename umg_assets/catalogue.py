@@ -14,7 +14,7 @@ from umg_assets import tables
 from umg_assets.graph import EVENT_LOOKBACK, SESSION_LOOKBACK, Asset, Input, Lookback, Noted, Partitioning
 from umg_assets.settings.experiment import Experiment
 from umg_assets.settings.model import Settings
-from umg_assets.tables import Kind, Table
+from umg_assets.tables import Table
 
 LAND_FILES = "land_files"
 """The job that lands files; the others are planned from what it notes in the ledger."""
@@ -116,7 +116,7 @@ class Catalogue:
         return [other.name for other in self.assets if other.step == asset.step]
 
 
-def landing_asset(kind: Kind) -> str:
+def landing_asset(kind: str) -> str:
     """The name of the external asset of a kind's files in landing/."""
     return f"landing_{kind}"
 

@@ -13,6 +13,7 @@ from umg_assets.calendar import days_between, local_today
 from umg_assets.catalogue import Catalogue
 from umg_assets.graph import WHOLE
 from umg_assets.landing.scan import Scan, scan
+from umg_assets.planning.frozen import refuse_frozen, untouched_days
 from umg_assets.planning.history import History
 from umg_assets.planning.required import Plan, keys_of_days, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, rounds
@@ -46,7 +47,8 @@ class Report:
     """What a `umg run` did: runs, partitions by asset; what waits; refused: assets that a blocking check refused.
 
     history: the ledger after it; since: the ledger's sequence before it. failed_checks: the checks that failed
-    when they were last executed.
+    when they were last executed. untouched_days: local days of which something came, and whose plays stay as they are,
+    because raw rows of them have gone by age.
     """
 
     scan: Scan = field(default_factory=Scan)
@@ -57,6 +59,7 @@ class Report:
     partitions: Keys = field(default_factory=dict)
     waiting_days: list[date] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    untouched_days: list[date] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,8 @@ class Runner:
     def bring_up_to_date(self, rebuild: tuple[date, date] | None = None) -> Report:
         """Lands new and changed files, then builds what they affect until nothing is stale; `rebuild`: its days anyway.
 
-        Raises RunFailedError when a run fails, LandingError when landing/ is not there.
+        Raises RunFailedError when a run fails, LandingError when landing/ is not there, FrozenDaysError when raw rows
+        of days to rebuild have gone by age.
         """
         history = self._ledger.read()
         report = Report(scan(self._settings, history), since=history.sequence)
@@ -112,6 +116,8 @@ class Runner:
                 self._run(instance, run, report)
             self._make(instance, forced, report)
             report.history, report.failed_checks = self._ledger.read(), failed_checks(instance)
+            today = local_today(self._settings.time_zone)
+            report.untouched_days = untouched_days(report.history, report.since, self._catalogue, today)
         return report
 
     def catch_up(self) -> Report:
@@ -187,10 +193,15 @@ class Runner:
         return {name: partitions for name, partitions in keys.items() if partitions}
 
     def _forced(self, rebuild: tuple[date, date]) -> Keys:
-        """The partitions that follow from the days of a range, whether they are stale or not."""
+        """The partitions that follow from the days of a range, whether they are stale or not.
+
+        Raises FrozenDaysError when some of them cannot be built again.
+        """
         today = local_today(self._settings.time_zone)
         days = days_between(max(rebuild[0], self._settings.first_day), min(rebuild[1], today))
-        return keys_of_days(self._catalogue, days, today)
+        keys = keys_of_days(self._catalogue, days, today)
+        refuse_frozen(keys, self._ledger.read(), self._catalogue, today)
+        return keys
 
     def _run(self, instance: dg.DagsterInstance, run: Run, report: Report) -> None:
         from umg_assets.checks import checks_of_run  # imports the engines' client: only where there is something to run

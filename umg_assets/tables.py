@@ -98,9 +98,10 @@ DELIVERIES = Table(
     _columns(
         "sequence | bigint | order of the entries; a partition's watermark is the last one it was built from",
         "state | string | staged, withdrawing: before its tables are written; landed, withdrawn: after; accepted: may "
-        "land though it shrank",
-        "source | string | plays, users, tracks or events; stamps: a change of the users or tracks table (path)",
-        "path | string | path of the file; relative to landing/ for files in it",
+        "land though it shrank; expired: before what is old goes",
+        "source | string | plays, users, tracks or events; stamps: a change of a table (path); of "
+        "expired: the table, or landing_plays and its like for files",
+        "path | string | path of the file; relative to landing/ for files in it; of expired: empty for all of the day",
         "signature | string | size, times and inode of the file; a file is read only when it changes",
         "content_hash | string | SHA-256 of the file's bytes",
         "definition_hash | string | SHA-256 of the source's definition in umg.toml",

@@ -24,6 +24,7 @@ ROOMS = (
     "cli",
     "build",
     "automation",
+    "weekly",
     "runner",
     "assets",
     "checks",

@@ -53,7 +53,7 @@ def _evidence_function(asset: Asset, name: str, experiment: Experiment) -> Asset
     ) -> dg.MaterializeResult:
         from umg_assets.experiments.readouts import Readouts
 
-        snapshot, keys = snapshots.of(context), context.partition_keys
+        snapshot, keys = snapshots.with_raw(context, asset.name), context.partition_keys
         days = sorted(parse_day(key) for key in keys)
         kept = Readouts(settings.home).frozen(name)
         evidence = EvidenceReader(settings, lakehouse, snapshot.history).read(name, experiment, days, kept)

@@ -28,7 +28,7 @@ def visits(
     snapshots: dg.ResourceParam[Snapshots],
 ) -> Chunks:
     """Reads plays and events of the app of three days before and one after, as sessions do."""
-    history = snapshots.of(context).history
+    history = snapshots.with_raw(context, "visits").history
 
     def of_days(days: list[date]) -> DataFrame:
         around = SESSION_LOOKBACK.read_for(days)
@@ -61,7 +61,7 @@ def exposure_days(
     snapshots: dg.ResourceParam[Snapshots],
 ) -> Chunks:
     """Reads the app's events of the day, wherever they were delivered."""
-    history = snapshots.of(context).history
+    history = snapshots.with_raw(context, "exposure_days").history
 
     def of_days(days: list[date]) -> DataFrame:
         events = events_of(days, history, lakehouse, settings.correction_days)

@@ -29,7 +29,7 @@ def plays(
     snapshots: dg.ResourceParam[Snapshots],
 ) -> Chunks:
     """Reads the raw copies of a day's plays, wherever they were delivered, with the users and tracks of that day."""
-    history = snapshots.of(context).history
+    history = snapshots.with_raw(context, "plays").history
     for day, metadata in _counted(context.partition_keys, history, settings, lakehouse):
         context.add_asset_metadata(metadata, "plays", day.isoformat())
 

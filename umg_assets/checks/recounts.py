@@ -64,15 +64,15 @@ def rows_counted_again(
             check="counted_again",
             deliveries=len(covered.behind),
         )
-    for comparison in () if covered.behind else recount(settings, covered.through, selected, SAMPLES):
-        yield _recounted(comparison)
+    for comparison in () if covered.behind else recount(settings, covered.through, selected, SAMPLES, covered.kept):
+        yield _recounted(comparison, len(covered.kept))
 
 
 def _counted_again(table: tables.Table) -> dg.AssetCheckKey:
     return dg.AssetCheckKey(dg.AssetKey(table.name), "counted_again")
 
 
-def _recounted(comparison: Comparison) -> dg.AssetCheckResult:
+def _recounted(comparison: Comparison, kept_days: int) -> dg.AssetCheckResult:
     return verdict(
         not comparison.differing,
         expected="every row is what is counted from the raw tables",
@@ -83,6 +83,7 @@ def _recounted(comparison: Comparison) -> dg.AssetCheckResult:
         check="counted_again",
         rows=comparison.rows,
         differing=comparison.differing,
+        days_of_plays_taken_as_stored=kept_days,
         first={difference.name: difference.description for difference in comparison.first},
     )
 

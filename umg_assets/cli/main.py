@@ -197,6 +197,15 @@ def forget(
 
 
 @app.command()
+def expire() -> None:
+    """Remove what is older than `[privacy]` of umg.toml keeps it: landed files, quarantined records, raw rows."""
+    from umg_assets.cli.expire import expire as remove
+    from umg_assets.settings.model import read_settings
+
+    remove(read_settings(home_of()))
+
+
+@app.command()
 def doctor() -> None:
     """Check the set-up: Python, Java, jars, write access, time zone, settings, every source expression."""
     from umg_assets.cli.doctor import examine

@@ -5,6 +5,7 @@ from pathlib import Path
 from umg_assets import tables
 from umg_assets.cli.console import Format, out, show
 from umg_assets.landing.scan import scan
+from umg_assets.planning.frozen import spans
 from umg_assets.planning.history import History
 from umg_assets.recount.coverage import coverage
 from umg_assets.recount.published import compare_list
@@ -74,7 +75,13 @@ def recount_tables(settings: Settings, brief: bool = False) -> bool:
         return False
     if settings.landing.is_dir() and (waiting := len(scan(settings, history).news)):
         out.print(f"{waiting:,} new or changed files in landing/ wait for `umg run`: what has landed is compared.")
-    comparisons = recount(settings, covered.through)
+    if covered.kept:
+        out.print(
+            f"Plays of {len(covered.kept):,} days, {spans(covered.kept)}, cannot be counted again: raw plays of them "
+            "have gone by age (keep_raw_days). They are taken as they are stored; what follows from them is counted.",
+            soft_wrap=True,
+        )
+    comparisons = recount(settings, covered.through, kept=covered.kept)
     differing = sum(comparison.differing for comparison in comparisons)
     if not brief or differing:
         lines = [

@@ -50,6 +50,7 @@ def runner_of(
 def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = None) -> Ending:
     """`umg run`: everything up to date, each stage with its time, then what was done, set aside and held, and waits."""
     from umg_assets.landing.outcome import outcomes
+    from umg_assets.planning.frozen import spans
 
     started = time.monotonic()
     with progress() as shown:
@@ -71,6 +72,12 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
     if report.waiting_days:
         days = ", ".join(day.isoformat() for day in report.waiting_days)
         out.print(f"[yellow]waits[/]: plays of {days}: that local day has not begun")
+    if report.untouched_days:
+        out.print(
+            f"[yellow]kept[/]: plays of {spans(report.untouched_days)}, and charts of them, stay as they are: older "
+            "raw rows of these days have gone by age (keep_raw_days), and what is new of them is in raw tables only",
+            soft_wrap=True,
+        )
     if report.scan.unclaimed:
         files = report.scan.unclaimed
         out.print(f"[yellow]no source takes[/] {len(files)} files, e.g. {files[0]}: add a source to umg.toml")

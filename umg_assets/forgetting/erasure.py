@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from umg_assets import tables
+from umg_assets.catalogue import landing_asset
 from umg_assets.forgetting.landing_files import LandingFiles, hash_of
 from umg_assets.forgetting.places import FORGOTTEN_TEXT, Held, Place, held_of, landed_numbers, records_of
 from umg_assets.forgetting.work import Batch, Rewritten, Work
@@ -151,7 +152,11 @@ class Erasure:
         erased = {*theirs.numbers, *gone}
         unlanded = len(erased) - len(theirs.numbers)
         suppressed = min(unlanded, entry.suppressed)
+        filtered = min(unlanded - suppressed, entry.filtered)
         reasons = Counter(entry.quarantined) - Counter(theirs.quarantined.values())
+        # what is left of them was in quarantine until it went by age: nobody knows of which reason
+        old = list(reasons.elements())[: unlanded - suppressed - filtered]
+        reasons -= Counter(old)
         days = Counter(day.isoformat() for day in theirs.rows.values() if day)
         rows = {day: count - days[day] for day, count in entry.rows_by_play_date.items() if count > days[day]}
         affected = {day for day in theirs.rows.values() if day}
@@ -163,7 +168,7 @@ class Erasure:
             records=entry.records - len(erased),
             landed=entry.landed - len(theirs.rows),
             suppressed=entry.suppressed - suppressed,
-            filtered=entry.filtered - (unlanded - suppressed),
+            filtered=entry.filtered - filtered,
             quarantined=dict(reasons),
             rows_by_play_date=rows,
             play_dates=with_repeats(history, affected, entry.source),
@@ -174,7 +179,11 @@ class Erasure:
         return lowered, erased
 
     def _write(self, batch: Batch) -> None:
-        """Writes a batch, or the rest of it: the ledger, each table that has not been written since, the ledger."""
+        """Writes a batch, or the rest of it: the ledger, each table that has not been written since, the ledger.
+
+        What had gone by age of these deliveries is noted again: their new entries count as delivered since.
+        """
+        history = self._ledger.read()
         with self._ledger.change(batch.entries):
             erased = list(zip(batch.entries, batch.erased, strict=True))
             by_kind: dict[Kind, list[_Change]] = {
@@ -184,6 +193,13 @@ class Erasure:
                 self._without(batch, tables.RAW[kind], of_kind, [_slice(of_kind)] if of_kind else [])
             slices = [_slice(of_kind, kind) for kind, of_kind in by_kind.items() if of_kind]
             self._without(batch, tables.QUARANTINE, erased, slices)
+        self._ledger.expire(
+            (what, entry.path, entry.delivery_date)
+            for entry in batch.entries
+            for kind in tables.KINDS
+            for what in (landing_asset(kind), tables.RAW[kind].name, tables.QUARANTINE.name)
+            if kind == entry.source and history.gone(what, entry)
+        )
         self._work.note("landed")
 
     def _without(self, batch: Batch, table: Table, erased: Sequence[_Change], slices: Sequence[Slice]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from umg_assets import clock, tables
 from umg_assets.forgetting.byte_search import Searched, search_bytes
 from umg_assets.forgetting.erasure import Erasure, People
+from umg_assets.forgetting.frozen_days import take_out
 from umg_assets.forgetting.places import users_of
 from umg_assets.forgetting.receipt import Receipt
 from umg_assets.forgetting.work import Progress, Work
@@ -108,6 +109,7 @@ class Forgetting:
         naming = naming_files(self._settings, people)
         say("taking out their records")
         erased = Erasure(self._settings, self._lakehouse, self._ledger, self._work).erase(people, naming)
+        take_out(self._settings, self._lakehouse, self._ledger, people.user_keys)
         say("building again what follows from them")
         self._steps.rebuild()
         say("removing old versions")

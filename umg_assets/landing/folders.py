@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from umg_assets import tables
+from umg_assets.catalogue import landing_asset
 from umg_assets.planning.history import Entry, History
 from umg_assets.settings.sources import Source
 from umg_assets.tables import Kind
@@ -21,8 +22,8 @@ class Folder:
     """A folder of landing/ that is one delivery of a source.
 
     path: as files are named, relative to landing/ where it lies there. files: those of the source that lie in it now,
-    by path. known: the ledger's last entries of files of it, those withdrawn left out. bytes_before: the size of what
-    has landed of it.
+    by path. known: the ledger's last entries of files of it, without those withdrawn or gone by age. bytes_before: the
+    size of what has landed of it.
     """
 
     kind: Kind
@@ -76,10 +77,18 @@ def folders_of(landing: Path, claimed: Mapping[tuple[Kind, str], tuple[int, Sour
     folders = []
     for (kind, position, path), members in files.items():
         names = PurePosixPath(sources[kind, position].files).name
-        sizes = {entry.path: bytes_landed(entry) for entry in _named(standing[kind, path], names)}
-        entries = list(_named(known[kind, path], names))
-        folders.append(Folder(kind, position, sources[kind, position], path, members, entries, sum(sizes.values())))
+        there, standing_there = (
+            [entry for entry in _named(of[kind, path], names) if not _gone_by_age(landing, entry, history)]
+            for of in (known, standing)
+        )
+        sizes = {entry.path: bytes_landed(entry) for entry in standing_there}
+        folders.append(Folder(kind, position, sources[kind, position], path, members, there, sum(sizes.values())))
     return folders
+
+
+def _gone_by_age(landing: Path, entry: Entry, history: History) -> bool:
+    """Whether a delivery's file was removed because it was old: then it has not left its folder."""
+    return history.gone(landing_asset(entry.source), entry) and not (landing / entry.path).exists()
 
 
 def _folder_of(path: str) -> str:

@@ -5,7 +5,7 @@ import glob
 import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from umg_assets import clock, tables
@@ -104,8 +104,11 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
     """
     if not settings.landing.is_dir():
         raise LandingError(f"{settings.landing} is not a directory: make it, or set UMG_HOME; `umg init` makes both")
-    last, today, result = history.latest(), utc_today(), Scan()
-    interrupted = history.interrupted()
+    today, result = utc_today(), Scan()
+    keep = settings.privacy.keep_raw_days
+    back = history.back_in_reach(today - timedelta(days=keep) if keep else date.min)
+    last = {key: entry for key, entry in history.latest().items() if key not in back}
+    interrupted = history.interrupted() | back
     current = {(kind, entry.path): entry for kind in tables.KINDS for entry in history.standing(kind)}
     for kind in tables.KINDS:
         for position, source in enumerate(settings.sources.of(kind)):

@@ -1,15 +1,18 @@
 """The deliveries ledger as read: its entries and what follows from them. Pure: resources/ledger.py stores it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Literal
 
+from umg_assets import tables
 from umg_assets.files.rejects import FILE_REASONS
 from umg_assets.tables import Kind
 
 DIMENSION_CHANGE = "stamps"
-"""The source of an entry that a changed users or tracks table writes: no file's; existing ledgers hold this value."""
+"""The source of an entry that a changed users or tracks table writes, or one whose frozen days lose somebody's rows: no
+file's; existing ledgers hold this value."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Entry:
     path: str
     delivery_date: date
     sequence: int = 0
-    state: Literal["staged", "landed", "withdrawing", "withdrawn", "accepted"] = "staged"
+    state: Literal["staged", "landed", "withdrawing", "withdrawn", "accepted", "expired"] = "staged"
     signature: str = ""
     content_hash: str = ""
     definition_hash: str = ""
@@ -64,16 +67,18 @@ class History:
     """The ledger as read at one moment. Two are the same only when read once: what follows from one is kept by it.
 
     entries: deliveries staged and landed, and files being withdrawn. accepted: what somebody said may land though it
-    has shrunk.
+    has shrunk. expired: what has gone by age: the source names the table, or the files (landing_plays ...); an empty
+    path means the whole delivery day.
     """
 
     entries: tuple[Entry, ...]
     accepted: tuple[Entry, ...] = ()
+    expired: tuple[Entry, ...] = ()
 
     @property
     def sequence(self) -> int:
         """The last entry's sequence; 0 for an empty ledger."""
-        return max((entry.sequence for entry in (*self.entries, *self.accepted)), default=0)
+        return max((entry.sequence for entry in (*self.entries, *self.accepted, *self.expired)), default=0)
 
     @property
     def generation(self) -> int:
@@ -126,6 +131,61 @@ class History:
             for day, count in entry.rows_by_play_date.items():
                 rows[date.fromisoformat(day)] = rows.get(date.fromisoformat(day), 0) + count
         return rows
+
+    def gone(self, what: str, entry: Entry) -> bool:
+        """Whether what an entry brought has gone by age since. what: a table's name, or the asset of a kind's files."""
+        return self._gone_at(what, entry) is not None
+
+    def _gone_at(self, what: str, entry: Entry) -> datetime | None:
+        later = (
+            expiry.recorded_at
+            for expiry in self._expiries.get((what, entry.delivery_date), ())
+            if expiry.sequence > entry.sequence and expiry.path in ("", entry.path)
+        )
+        return max(later, default=None)
+
+    @cached_property
+    def _expiries(self) -> dict[tuple[str, date], list[Entry]]:
+        expiries: dict[tuple[str, date], list[Entry]] = {}
+        for entry in self.expired:
+            expiries.setdefault((entry.source, entry.delivery_date), []).append(entry)
+        return expiries
+
+    def gone_rows(self, kind: Kind) -> dict[date, int]:
+        """Raw plays (or events) that have gone by age, by local date. A day without any can be built again from raw.
+
+        Rows of days that had not begun when they went were in no table: they are left out.
+        """
+        return dict(self._gone_rows.get(kind, {}))
+
+    @cached_property
+    def _gone_rows(self) -> dict[Kind, dict[date, int]]:
+        rows: dict[Kind, dict[date, int]] = {kind: {} for kind in tables.OCCURRENCES}
+        for kind, entry, at in self._gone_standing() if self.expired else ():
+            for day, count in zip(entry.brought, entry.rows_by_play_date.values(), strict=True):
+                if day <= at.date():
+                    rows[kind][day] = rows[kind].get(day, 0) + count
+        return rows
+
+    def back_in_reach(self, since: date) -> dict[tuple[str, str], Entry]:
+        """By (source, path), last entries whose raw rows have gone by age, of delivery days from `since` on.
+
+        Rows of that age are kept now: if their files are put back into landing/, they land again.
+        """
+        if not self.expired:
+            return {}
+        raw: dict[str, str] = {kind: tables.RAW[kind].name for kind in tables.OCCURRENCES}
+        return {
+            (kind, path): entry
+            for (kind, path), entry in self.latest().items()
+            if kind in raw and entry.delivery_date >= since and self.gone(raw[kind], entry)
+        }
+
+    def _gone_standing(self) -> Iterator[tuple[Kind, Entry, datetime]]:
+        for kind in tables.OCCURRENCES:
+            for entry in self.standing(kind):
+                if at := self._gone_at(tables.RAW[kind].name, entry):
+                    yield kind, entry, at
 
     def unfinished(self) -> list[Entry]:
         """Entries of crashed runs: no landed or withdrawn one of the same (source, path, delivery date) follows."""

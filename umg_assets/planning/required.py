@@ -51,7 +51,36 @@ def required_watermarks(history: History, catalogue: Catalogue, today: date) -> 
     Computed once for a ledger as read: every plan and every run asks for it.
     """
     changes = _noted_changes(history, today)
-    return _carried_on(catalogue, lambda source: changes.get(_noted_by(source), {}), today, whole_days=False)
+    frozen = {
+        asset: {key: changes.get((asset, Noted.PLAY_DATES), {}).get(key, NEVER) for key in keys}
+        for asset, keys in frozen_keys(history, catalogue, today).items()
+    }
+    return _carried_on(catalogue, lambda source: changes.get(_noted_by(source), {}), today, frozen, whole_days=False)
+
+
+@functools.lru_cache(maxsize=2)
+def frozen_keys(history: History, catalogue: Catalogue, today: date) -> dict[str, frozenset[str]]:
+    """By planned asset, the partitions that cannot be built again: raw rows that they are made of have gone by age.
+
+    They require nothing more; what is made of them does when the ledger notes that they have been written anew (without
+    somebody who has been forgotten). Evidence opens the raw rows of its experiment's days through its own.
+    """
+    gone = {tables.RAW[kind].name: sorted(history.gone_rows(kind)) for kind in tables.OCCURRENCES}
+    frozen: dict[str, frozenset[str]] = {}
+    for asset in catalogue.planned if any(gone.values()) else ():
+        keys = {
+            key
+            for source in asset.inputs
+            for day in gone.get(source.asset, ())
+            for key in _keys_affected(asset, source, Partitioning.DAY, day.isoformat(), catalogue, today)
+        }
+        if asset.partitioning is Partitioning.EXPERIMENT_DAY and asset.experiment:
+            experiment = asset.experiment[1]
+            began = min((day for days in gone.values() for day in days if day >= experiment.reads_from), default=None)
+            keys = {key.isoformat() for key in experiment.evidence_days(today) if began and key >= began}
+        if keys:
+            frozen[asset.name] = frozenset(keys)
+    return frozen
 
 
 def keys_of_days(catalogue: Catalogue, days: list[date], today: date) -> dict[str, list[str]]:
@@ -61,7 +90,7 @@ def keys_of_days(catalogue: Catalogue, days: list[date], today: date) -> dict[st
     def asked_for(source: Input) -> dict[str, Watermark]:
         return {day.isoformat(): Watermark(0, day) for day in days} if source.asset in kinds else {}
 
-    carried = _carried_on(catalogue, asked_for, today, whole_days=True)
+    carried = _carried_on(catalogue, asked_for, today, {}, whole_days=True)
     return {asset: sorted(keys) for asset, keys in carried.items() if keys}
 
 
@@ -101,14 +130,20 @@ def _keys_of_input(asset: Asset, source: Input, upstream: Asset, keys: list[str]
 
 
 def _carried_on(
-    catalogue: Catalogue, noted: Callable[[Input], Mapping[str, Watermark]], today: date, whole_days: bool
+    catalogue: Catalogue,
+    noted: Callable[[Input], Mapping[str, Watermark]],
+    today: date,
+    frozen: Mapping[str, Mapping[str, Watermark]],
+    whole_days: bool,
 ) -> Required:
     """What changes of raw data require of every planned asset, from input to input.
 
-    noted: by input, the changed dates (or WHOLE) with their watermarks. whole_days: they are days to be built anyway:
+    noted: by input, the changed dates (or WHOLE) with their watermarks. frozen: by asset, keys of which nothing is
+    required, whatever changes, and what they require of others. whole_days: they are days to be built anyway:
     no lookback of their own, and no day is left out because nobody played on it.
     """
     required: Required = {}
+    passed_on: Required = {}
     for asset in catalogue.planned:
         keys: dict[str, Watermark] = {}
         days_with_rows: set[str] = set()
@@ -117,13 +152,16 @@ def _carried_on(
                 changed, unit = noted(source), _unit(source.noted)
                 carried = replace(source, lookback=Lookback()) if whole_days else source
             else:
-                changed, unit, carried = required[source.asset], catalogue[source.asset].partitioning, source
+                changed, unit, carried = passed_on[source.asset], catalogue[source.asset].partitioning, source
             if unit is Partitioning.DAY:
                 days_with_rows.update(changed)
             for key, watermark in changed.items():
                 for affected in _keys_affected(asset, carried, unit, key, catalogue, today):
                     keys[affected] = watermark.and_also(keys.get(affected, NEVER))
-        required[asset.name] = keys if whole_days else _existing(asset, keys, days_with_rows, today)
+        existing = keys if whole_days else _existing(asset, keys, days_with_rows, today)
+        kept = {key: on for key, on in frozen.get(asset.name, {}).items() if key in existing}
+        required[asset.name] = {**existing, **dict.fromkeys(kept, NEVER)}
+        passed_on[asset.name] = {**existing, **kept}
     return required
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import deltalake
 
 from umg_assets.calendar import local_today
+from umg_assets.catalogue import Catalogue
+from umg_assets.planning.frozen import kept_days
 from umg_assets.planning.history import History
 from umg_assets.recount.rows import RECOUNTED
 from umg_assets.settings.model import Settings
@@ -20,11 +22,13 @@ _RECENT_COMMITS = 20
 class Coverage:
     """through: the last local day that the tables can count; later days wait for a run.
 
-    behind: paths of deliveries that affect days up to it and landed after the last write: `umg run` comes first.
+    behind: paths of deliveries that affect days up to it and landed after the last write: `umg run` comes first. kept:
+    days whose plays cannot be counted again, because raw plays of them have gone by age.
     """
 
     through: date
     behind: tuple[str, ...]
+    kept: tuple[date, ...] = ()
 
 
 def coverage(settings: Settings, history: History) -> Coverage:
@@ -33,17 +37,19 @@ def coverage(settings: Settings, history: History) -> Coverage:
     last = max(writes, default=datetime.min.replace(tzinfo=UTC))
     today = local_today(settings.time_zone)
     through = min(today, last.astimezone(zoneinfo.ZoneInfo(settings.time_zone)).date()) if writes else today
+    kept = dict.fromkeys(kept_days(history, Catalogue.of(settings), today))
     later = (
         entry
         for entry in history.entries
         if entry.recorded_at > last
         and (entry.source != "events" or settings.event_plays)
         and (
-            any(day <= through for day in (*entry.play_dates, *entry.chart_months, *entry.window_dates))
+            any(day <= through and day not in kept for day in entry.play_dates)
+            or any(day <= through for day in (*entry.chart_months, *entry.window_dates))
             or entry.chart_dates
         )
     )
-    return Coverage(through, tuple(dict.fromkeys(entry.path for entry in later)))
+    return Coverage(through, tuple(dict.fromkeys(entry.path for entry in later)), tuple(kept))
 
 
 def _last_write(home: Path, table: Table) -> datetime | None:

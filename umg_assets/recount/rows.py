@@ -71,12 +71,18 @@ class Comparison:
 
 
 def recount(
-    settings: Settings, through: date, only: Collection[Table] = RECOUNTED, limit: int = 20
+    settings: Settings,
+    through: date,
+    only: Collection[Table] = RECOUNTED,
+    limit: int = 20,
+    kept: Collection[date] = (),
 ) -> list[Comparison]:
     """Compares every row of each table with its recount; names at most `limit` differences per table.
 
-    through: the last local day that is counted; plays of later days wait in raw. Rows are compared by 64-bit hashes of
-    all their columns, so only hashes are held in memory (at most 1 GB; the rest goes to disk under home/staging).
+    through: the last local day that is counted; plays of later days wait in raw. kept: days whose raw plays have gone
+    by age: their plays are taken as they are stored, and what follows from them is counted. Rows are compared by 64-bit
+    hashes of all their columns, so only hashes are held in memory (at most 1 GB; the rest goes to disk under
+    home/staging).
     Raises TableMissingError where a column of the contract has not been added yet.
     """
     staging = staging_folder(settings.home)
@@ -84,9 +90,10 @@ def recount(
         con.execute(f"set memory_limit = '{_MEMORY}'; set preserve_insertion_order = false; set TimeZone = 'UTC'")
         # DuckDB takes a raw table, whose size it does not know, for a small one
         con.execute("set asof_loop_join_threshold = 0")
-        for table in (*tables.RAW.values(), *only):
+        for table in dict.fromkeys((*tables.RAW.values(), tables.PLAYS, *only)):
             con.register(table.name, _rows(settings.home / "tables" / table.name, table))
         _set_variables(con, settings, through)
+        _keep_plays(con, kept)
         con.execute((importlib.resources.files("umg_assets.recount") / "rows.sql").read_text(encoding="utf-8"))
         return [_compared(con, table, limit) for table in RECOUNTED if table in only]
 
@@ -126,6 +133,13 @@ def _set_variables(con: duckdb.DuckDBPyConnection, settings: Settings, through: 
         "favourites_section": charts.favourites_section,
     }.items():
         con.execute(f"set variable {name} = $1", [value])
+
+
+def _keep_plays(con: duckdb.DuckDBPyConnection, days: Collection[date]) -> None:
+    """Hands the days whose plays are not counted, and their plays, to rows.sql."""
+    con.execute("create temp table kept_days as select unnest($1::date[]) as play_date", [sorted(days)])
+    stored = ", ".join(f"date '{day.isoformat()}'" for day in days)
+    con.execute(f"create temp view kept_plays as from plays where {f'play_date in ({stored})' if days else 'false'}")
 
 
 def _compared(con: duckdb.DuckDBPyConnection, table: Table, limit: int) -> Comparison:

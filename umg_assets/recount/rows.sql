@@ -1,6 +1,6 @@
 -- What each recounted table must hold according to the raw tables alone: counted.NAME, in DuckDB's SQL.
 -- Expects raw_plays, raw_users, raw_tracks and raw_app_events, the tables markets (market) and age_groups (lower_bound,
--- name), and the variables named below. Definitions follow the contracts; no query is taken from a transform.
+-- name), kept_days (play_date) whose plays are not counted but taken from kept_plays, and the variables named below. Definitions follow the contracts; no query is taken from a transform.
 
 create schema counted;
 
@@ -102,17 +102,20 @@ with kept as (
     where play_date <= getvariable('through')
     union all by name
     from event_plays anti join delivered using (play_id, play_date) where play_date <= getvariable('through')
+), counted_days as (
+    from kept anti join kept_days using (play_date)
 ), aged as (
-    select kept.*, home, given,
+    select counted_days.*, home, given,
         year(play_date) - year(born) - if(born + to_years((year(play_date) - year(born))::int) > play_date, 1, 0) as age
-    from kept left join people on people.user_key = kept.user_key and play_date >= since and play_date < until
+    from counted_days left join people on people.user_key = counted_days.user_key and play_date >= since and play_date < until
 )
 select play_date, play_id, user_key, session_id, track_id, started_at, played_ms,
     played_ms >= getvariable('stream_ms') as is_stream,
     played_ms < getvariable('stream_ms') as is_skip,
     played_ms * 100 >= duration_ms * getvariable('complete_percent') as is_complete,
     coalesce(country, home) as country, coalesce(given, age_group) as age_group, section
-from aged left join catalogue using (track_id) left join groups_by_age using (age);
+from aged left join catalogue using (track_id) left join groups_by_age using (age)
+union all by name from kept_plays;
 
 drop table delivered;
 

@@ -8,6 +8,7 @@ with the withdrawal of a file: `withdrawing`, then `withdrawn`.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
+from datetime import date
 from pathlib import Path
 
 import deltalake
@@ -62,9 +63,11 @@ class Ledger:
             # not to_pyarrow_table(): the threads of Arrow's dataset abort a process that ends soon after
             rows = read_table(self._home, tables.DELIVERIES, columns=stored_columns(self._home, tables.DELIVERIES))
             entries = sorted((_entry(row) for row in rows.to_pylist()), key=lambda entry: entry.sequence)
-            deliveries = tuple(entry for entry in entries if entry.state != "accepted")
-            accepted = tuple(entry for entry in entries if entry.state == "accepted")
-            self._read = (newest, History(deliveries, accepted))
+            deliveries = tuple(entry for entry in entries if entry.state not in ("accepted", "expired"))
+            accepted, expired = (
+                tuple(entry for entry in entries if entry.state == state) for state in ("accepted", "expired")
+            )
+            self._read = (newest, History(deliveries, accepted, expired))
         return self._read[1]
 
     def append(self, entries: Iterable[Entry]) -> list[Entry]:
@@ -93,6 +96,10 @@ class Ledger:
     def accept(self, held: Entry) -> None:
         """Records that this content of a file may land although the file has shrunk."""
         self.append([replace(held, state="accepted")])
+
+    def expire(self, places: Iterable[tuple[str, str, date]]) -> None:
+        """Records what goes by age, before it goes: the table or the files' asset, a path or "", the delivery day."""
+        self.append([Entry(what, path, day, state="expired") for what, path, day in places])
 
     def version(self) -> int:
         """The ledger's Delta version, which each append raises; -1 before the first run."""

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import dagster as dg
 
 from umg_assets.calendar import local_today
+from umg_assets.catalogue import Catalogue
+from umg_assets.planning.frozen import refuse_frozen
 from umg_assets.planning.history import History
 from umg_assets.planning.watermark import Watermark
 from umg_assets.resources.ledger import Ledger
@@ -30,8 +32,8 @@ class Snapshot(NamedTuple):
 class Snapshots:
     """Gives every part of a step (inputs, the asset's function, outputs) the same snapshot; another step, a new one."""
 
-    def __init__(self, ledger: Ledger, time_zone: str) -> None:
-        self._ledger, self._time_zone = ledger, time_zone
+    def __init__(self, ledger: Ledger, catalogue: Catalogue, time_zone: str) -> None:
+        self._ledger, self._catalogue, self._time_zone = ledger, catalogue, time_zone
         self._latest: tuple[tuple[str, str, int], Snapshot] | None = None
 
     def of(self, context: dg.AssetExecutionContext | dg.InputContext | dg.OutputContext) -> Snapshot:
@@ -42,3 +44,12 @@ class Snapshots:
         if self._latest is None or self._latest[0] != attempt:
             self._latest = attempt, Snapshot(self._ledger.read(), local_today(self._time_zone))
         return self._latest[1]
+
+    def with_raw(self, context: dg.AssetExecutionContext, name: str) -> Snapshot:
+        """The snapshot of a step that reads raw plays or events to build an asset.
+
+        Raises FrozenDaysError, before anything is written, when some that its partitions were built from have gone.
+        """
+        snapshot = self.of(context)
+        refuse_frozen({name: context.partition_keys}, snapshot.history, self._catalogue, snapshot.today)
+        return snapshot

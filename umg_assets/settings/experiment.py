@@ -159,6 +159,11 @@ class Experiment(_Part):
         """The last day of the planned whole weeks."""
         return self.first_day + timedelta(days=7 * self.weeks - 1)
 
+    @property
+    def reads_from(self) -> date:
+        """The first day of whose plays and events it opens user ids: the day before, as visits run past midnight."""
+        return self.first_day - timedelta(days=1)
+
     def evidence_days(self, today: date) -> list[date]:
         """Its days that are over, in order."""
         return days_between(self.first_day, min(self.last_day, today - timedelta(days=1)))

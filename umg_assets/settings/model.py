@@ -135,6 +135,13 @@ class Privacy(_Section):
     birth_date: Literal["month", "keep"] = Field(
         default="month", description="month: where the age group is delivered, its year and month only; keep: the day"
     )
+    keep_landing_days: PositiveInt | None = Field(
+        default=None, description="files of landing/ delivered longer ago are removed; default: none are"
+    )
+    keep_raw_days: PositiveInt | None = Field(
+        default=None, description="raw plays and events delivered longer ago go; default: none do"
+    )
+    keep_quarantine_days: PositiveInt = Field(default=90, description="records in quarantine delivered longer ago go")
 
 
 class PublishedList(_Section):
@@ -200,6 +207,12 @@ class Settings(BaseSettings):
             raise ValueError(f"markets: expected each market once, got {list(self.markets)}")
         if self.spark_master and self.spark_remote:
             raise ValueError("spark_remote: expected either it or spark_master, got both: unset one")
+        landing, raw = self.privacy.keep_landing_days, self.privacy.keep_raw_days
+        if raw and (landing is None or landing > raw):
+            raise ValueError(
+                f"privacy.keep_raw_days: expected keep_landing_days to be set, and {raw} at most, got {landing}: files "
+                "in landing/ hold the same records, and would land again with a changed source"
+            )
         check_experiments(self.experiments)
         return self
 

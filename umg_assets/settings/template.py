@@ -55,6 +55,9 @@ first_day = {first_day}            # earlier plays are quarantined
 
 [privacy]
 # birth_date = "month"          # where age_group is delivered, keep year and month of birth_date only; "keep": the day
+# keep_quarantine_days = 90     # quarantined records go so many days after their delivery
+# Set keep_landing_days = 400 to remove files of landing/ so many days after their delivery, once they have landed, and
+# keep_raw_days, not less, to remove raw plays and events: older plays and charts stay, but cannot be built again
 
 # Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
