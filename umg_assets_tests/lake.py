@@ -204,9 +204,10 @@ class Lake:
 
         What is sealed at rest is opened; `stored` gives it as it is.
         """
-        rows, sealed = self.stored(table, *columns), BY_NAME[table].sealed
-        if sealed and rows and sealed in rows[0]:
-            values = Seals(self.home).opened(BY_NAME[table], [row[sealed] for row in rows])
+        rows, known = self.stored(table, *columns), BY_NAME.get(table)
+        sealed = known.sealed if known else None
+        if known and sealed and rows and sealed in rows[0]:
+            values = Seals(self.home).opened(known, [row[sealed] for row in rows])
             rows = [{**row, sealed: value} for row, value in zip(rows, values, strict=True)]
         return sorted(rows, key=lambda row: json.dumps(row, default=str, sort_keys=True))
 

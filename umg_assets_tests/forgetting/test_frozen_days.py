@@ -3,13 +3,13 @@
 from datetime import date
 
 import pytest
-from umg_assets.forgetting.requests import Requests
 
 from umg_assets.cli.expire import expire
 from umg_assets.cli.forget import forgetting_of
 from umg_assets.cli.reconcile import reconcile
 from umg_assets.forgetting import forget as forgetting_module
 from umg_assets.privacy.keys import UserKeys
+from umg_assets.privacy.requests import Requests
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.landing.test_land import set_clock
 
