@@ -67,3 +67,11 @@ class Receipt:
         write_whole(folder / f"{self.name}.json", json.dumps({**asdict(self), "good": self.good}, indent=2))
         write_whole(folder / f"{self.name}.txt", f"{self.text}\n")
         return folder / f"{self.name}.txt"
+
+
+def unproved(home: Path) -> str:
+    """The text of the last receipt, if it is not good; "" else."""
+    last = max((home / FOLDER / "receipts").glob("*.json"), default=None)
+    if last is None or json.loads(last.read_text())["good"]:
+        return ""
+    return last.with_suffix(".txt").read_text()

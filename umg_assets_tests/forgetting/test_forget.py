@@ -154,6 +154,7 @@ def test_a_later_delivery_of_the_old_files_brings_nothing_back(built: Lake, neve
     assert reconcile(lake.settings)
 
 
+@pytest.mark.exhaustive
 def test_a_restored_back_up_is_forgotten_again(built: Lake, never_came: Lake, tmp_path: Path):
     lake, restored = built.copied(tmp_path / "lake"), built.copied(tmp_path / "restored")
     assert forget(lake, GONE)
@@ -166,6 +167,7 @@ def test_a_restored_back_up_is_forgotten_again(built: Lake, never_came: Lake, tm
     assert again.replay() is None
 
 
+@pytest.mark.exhaustive
 def test_rows_whose_files_have_left_landing_go_too(built: Lake, never_came: Lake, tmp_path: Path):
     lake = built.copied(tmp_path / "lake")
     for file in (lake.home / "landing").glob("*/2026-03-03.csv"):
@@ -198,6 +200,7 @@ def test_an_id_that_may_be_another_value_takes_no_record_of_others_along(new_lak
     assert reconcile(lake.settings)
 
 
+@pytest.mark.exhaustive
 def test_a_record_of_others_that_names_the_person_goes_too(new_lake):
     lake = new_lake("named")
     lake.drop_plays(
@@ -246,6 +249,22 @@ def test_nothing_else_may_run_meanwhile_and_the_other_way_round(built: Lake, tmp
     lake.instance.create_run_for_job(_a_job(lake))
     with pytest.raises(ForgettingError, match="is under way: wait until it has ended"):
         forget(lake)
+
+
+def test_the_weekly_job_does_what_is_collected_and_is_red_at_its_end_while_somebody_is_found(
+    built: Lake, tmp_path: Path
+):
+    lake = built.copied(tmp_path / "lake")
+    Requests(lake.home).add([GONE])
+    note = lake.home / "notes.txt"
+    note.write_text(f"call {GONE} back")
+    ended = _a_job(lake).execute_in_process(instance=lake.instance, raise_on_error=False)
+    assert [event.step_key for event in ended.all_events if event.is_step_failure] == ["tell_who_was_found"]
+    assert (GONE,) not in lake.values("raw_plays", "user_id")
+    assert Requests(lake.home).read()
+    note.unlink()
+    assert _a_job(lake).execute_in_process(instance=lake.instance).success
+    assert not Requests(lake.home).read()
 
 
 def _power_went(*_: object) -> None:
