@@ -11,10 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from umg_assets.checks.experiments import HELD
+from umg_assets.cli.forget import forgetting_of
 from umg_assets.cli.main import app
 from umg_assets.experiments.evidence_text import from_text
 from umg_assets.experiments.readouts import Readouts
+from umg_assets.forgetting.places import users_of
 from umg_assets.generator.experiments import EFFECT, SyntheticExperiment, generate_experiments, variant_of
+from umg_assets.privacy.requests import Requests
 from umg_assets.statistics.moments import Evidence
 from umg_assets_tests.lake import Lake
 
@@ -261,3 +264,20 @@ def test_the_error_for_an_unknown_experiment_names_those_in_umg_toml(four: Lake,
     result = CliRunner().invoke(app, ["--home", str(four.home), "experiment", "readout", "longr"])
     assert result.exit_code != 0
     assert "longer" in f"{result.output} {result.exception}"
+
+
+@pytest.mark.exhaustive
+def test_people_who_are_forgotten_leave_the_evidence_and_the_looks_that_change_are_restated(four: Lake, tmp_path: Path):
+    lake = four.copied(tmp_path / "home")
+    exposed = {row["user_key"] for row in lake.rows("exposure_days") if row["experiment"] == "longer"}
+    forgotten, users = sorted(exposed)[:12], users_of(lake.home)
+    before = evidence(lake)
+    Requests(lake.home).add([users[key] for key in forgotten])
+    receipt = forgetting_of(lake.settings, lake.instance, lambda _: None).forget()
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    after = evidence(lake)
+    gone = sum(before["longer"].trust.exposed.values()) - sum(after["longer"].trust.exposed.values())
+    assert gone == len(forgotten)
+    assert after["broken"].trust.exposed == before["broken"].trust.exposed
+    assert readout(lake, "longer")["restated"]

@@ -233,6 +233,29 @@ def test_somebody_in_quarantine_only_is_forgotten_and_somebody_unknown_costs_no_
     assert [row["play_id"] for row in lake.rows("plays")] == ["p21"]
 
 
+@pytest.mark.exhaustive
+def test_somebody_of_100000_plays_is_forgotten(new_lake):
+    lake = new_lake("many")
+    for day in range(2, 12):
+        plays = (
+            (
+                *_play(day * 11_000 + number, GONE if number % 11 else f"ben-{number % 97}", day)[:4],
+                f"2026-03-{day:02d}T{number % 24:02d}:{number % 60:02d}:{number // 60 % 60:02d}Z",
+                90_000,
+                "AT",
+            )
+            for number in range(11_000)
+        )
+        lake.drop_plays(f"2026-03-{day:02d}", plays)
+    lake.run()
+    receipt = forget(lake, GONE)
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert receipt.records == 100_000
+    assert len(lake.rows("plays", "play_id")) == 10_000
+    assert reconcile(lake.settings)
+
+
 def test_nothing_else_may_run_meanwhile_and_the_other_way_round(built: Lake, tmp_path: Path, monkeypatch):
     lake = built.copied(tmp_path / "lake")
     work = forgetting_of(lake.settings, lake.instance, lambda _: None)
