@@ -301,23 +301,16 @@ def _a_job(lake: Lake):
 
 
 STEPS = {
-    "tombstones": ("Tombstones", "add", 1),
     "the log's first line": ("Work", "note", 1),
-    "a file's note": ("Work", "note", 2),
-    "the first file": ("landing_files", "put_in_place", 1),
     "another file": ("landing_files", "put_in_place", 3),
     "a batch's note": ("Work", "note", 8),
     "the ledger, staged": ("Ledger", "append", 1),
     "raw plays": ("Lakehouse", "write_slice", 1),
-    "raw users": ("Lakehouse", "write_slice", 2),
     "quarantine": ("Lakehouse", "write_slice", 4),
     "the ledger, landed": ("Ledger", "append", 2),
-    "a batch's end": ("Work", "note", 9),
     "plays": ("Lakehouse", "write_slice", 5),
     "old versions": ("Forgetting", "_clear", 1),
     "the receipt": ("Receipt", "write", 1),
-    "the request": ("Requests", "done", 1),
-    "the log": ("Work", "finish", 1),
 }
 """By what is written next, in order: an owner, its method, and which call of it."""
 _CRASHING = """
