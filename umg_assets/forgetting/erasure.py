@@ -156,8 +156,8 @@ class Erasure:
         rows = {day: count - days[day] for day, count in entry.rows_by_play_date.items() if count > days[day]}
         affected = {day for day in theirs.rows.values() if day}
         if file:
-            absolute = self._settings.landing / entry.path
-            entry = replace(entry, content_hash=file.after, signature=signature_of(absolute))
+            signature = _signature_of(self._settings.landing / entry.path, file.after) or entry.signature
+            entry = replace(entry, content_hash=file.after, signature=signature)
         lowered = replace(
             entry,
             records=entry.records - len(erased),
@@ -207,6 +207,15 @@ class Erasure:
 
 def _slice(changes: Iterable[_Change], kind: Kind | None = None) -> Slice:
     return Slice.files(((entry.delivery_date, entry.path) for entry, _ in changes), kind)
+
+
+def _signature_of(path: Path, content_hash: str) -> str | None:
+    """A file's signature; None where it has been moved out, or delivered anew, meanwhile."""
+    try:
+        signature = signature_of(path)
+        return signature if hash_of(path) == content_hash else None
+    except FileNotFoundError:
+        return None
 
 
 def _marks(file: Path, changes: Sequence[_Change]) -> Path:

@@ -4,6 +4,7 @@ In this order, each step repeatable, the tombstones first: alone; tombstones; fi
 quarantine; everything derived; old versions; the search; the receipt.
 """
 
+import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from umg_assets.forgetting.work import Progress, Work
 from umg_assets.landing.scan import files_of, name_of
 from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.privacy.keys import UserKeys
-from umg_assets.privacy.names import is_distinct
+from umg_assets.privacy.names import Names, is_distinct
 from umg_assets.privacy.requests import Requests
 from umg_assets.privacy.seals import Seals
 from umg_assets.privacy.tombstones import Tombstones
@@ -155,9 +156,14 @@ def naming_files(settings: Settings, people: People) -> set[str]:
     """The paths of files in landing/ whose bytes name one of them, as the ledger names paths."""
     landing = settings.landing
     forms = [[user_id.encode()] for user_id in people.user_ids]
-    searched = search_bytes(landing, forms, others=_encoded(people.others))
-    places = {finding.path.partition("!")[0] for finding in searched.findings}
+    searched = search_bytes(landing, forms, others=_encoded(people.others), followed="")
+    places = {place for finding in searched.findings for place in _files_named_by(finding.path)}
     return {name for file in files_of(landing, "**/*") if (name := name_of(landing, file)) in places}
+
+
+def _files_named_by(place: str) -> list[str]:
+    """What a finding's file may be called: a name may hold the ! that stands before what is inside a file."""
+    return [place, *(place[: mark.start()] for mark in re.finditer("!", place))]
 
 
 def _encoded(user_ids: Iterable[str]) -> frozenset[bytes]:
@@ -167,7 +173,16 @@ def _encoded(user_ids: Iterable[str]) -> frozenset[bytes]:
 def _receipt(
     begun: dict, user_ids: Sequence[str], progress: Progress, kept: dict[str, str], searched: Searched
 ) -> Receipt:
-    removed = sorted(file.path for file in progress.rewritten if not file.after)
+    names = Names([user_id for user_id in user_ids if is_distinct(user_id)])
+
+    def shown(paths: Iterable[str]) -> list[str]:
+        """Paths, but for those that name one of them."""
+        return [
+            f"<file {number}, whose name holds an id>" if names(path.encode(errors="surrogateescape")) else path
+            for number, path in enumerate(paths, 1)
+        ]
+
+    files = {file.path: file for file in progress.rewritten}
     return Receipt(
         name=f"{clock.now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}",
         requests=begun["requests"],
@@ -175,13 +190,13 @@ def _receipt(
         asked_at=begun["asked_at"],
         forgotten_at=clock.now().astimezone(UTC).isoformat(timespec="seconds"),
         records=sum(len(numbers) for batch in progress.batches for numbers in batch.erased),
-        files_rewritten=sum(1 for file in progress.rewritten if file.after),
-        files_removed=removed,
+        files_rewritten=sum(1 for file in files.values() if file.after),
+        files_removed=shown(sorted(path for path, file in files.items() if not file.after)),
         days_built=len(progress.days),
         searched=searched.files,
         bytes=searched.bytes,
         found=sorted({f"{finding.path} ({finding.how})" for finding in searched.findings}),
         unreadable=searched.unreadable,
-        kept=kept,
+        kept=dict(zip(shown(kept), kept.values(), strict=True)),
         common=sum(not is_distinct(user_id) for user_id in user_ids),
     )

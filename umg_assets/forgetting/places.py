@@ -1,6 +1,6 @@
 """Where a lakehouse holds people's records: deliveries with rows of theirs, records in quarantine that name them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 from umg_assets import tables
 from umg_assets.privacy.names import Names
 from umg_assets.privacy.seals import Seals
-from umg_assets.resources.reading import TableMissingError, datafusion_literal, query
+from umg_assets.resources.reading import TableMissingError, datafusion_literal, partition_values, query
 from umg_assets.tables import Kind
 
 Place = tuple[Kind, str, date]
@@ -89,15 +89,20 @@ def _day_of(kind: Kind) -> str:
     return tables.OCCURRENCES[kind].date if kind in tables.OCCURRENCES else "cast(null as date)"
 
 
-def _quarantined(home: Path, names: Names) -> list[tuple[Kind, str, date, int, str]]:
-    columns = "source, source_file, delivery_date, record, reason, text"
-    rows = _query(home, tables.QUARANTINE, columns, "source <> 'tracks'")
-    texts = Seals(home).opened(tables.QUARANTINE, [row["text"] for row in rows])
-    return [
-        (row["source"], row["source_file"], row["delivery_date"], row["record"], row["reason"])
-        for row, text in zip(rows, texts, strict=True)
-        if names((text or "").encode())
-    ]
+def _quarantined(home: Path, names: Names) -> Iterator[tuple[Kind, str, date, int, str]]:
+    """The quarantined records that name one of them, a delivery day after the other."""
+    columns, seals = "source, source_file, delivery_date, record, reason, text", Seals(home)
+    try:
+        days = partition_values(home, tables.QUARANTINE, "delivery_date")
+    except TableMissingError:
+        return
+    for day in days:
+        where = f"source <> 'tracks' and delivery_date = {datafusion_literal(date.fromisoformat(day))}"
+        rows = _query(home, tables.QUARANTINE, columns, where)
+        texts = seals.opened(tables.QUARANTINE, [row["text"] for row in rows])
+        for row, text in zip(rows, texts, strict=True):
+            if names((text or "").encode()):
+                yield row["source"], row["source_file"], row["delivery_date"], row["record"], row["reason"]
 
 
 def _query(home: Path, table: tables.Table, columns: str, where: str) -> list[dict]:

@@ -5,11 +5,18 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from umg_assets.privacy.escapes import unescaped
 from umg_assets.privacy.files import write_whole
 from umg_assets.privacy.keys import UserKeys
 from umg_assets.resources.forgetting_lock import FOLDER
 
-_WORD, _TOKEN = re.compile(r"\w+"), re.compile(r"[^\s,;|\"'{}()\[\]<>=]+")
+_CANDIDATES = (
+    re.compile(r"\w+"),
+    re.compile(r"[^\s,;|\"'{}()\[\]<>=]+"),
+    re.compile(r"[^\s,;|\"](?:[^\t\r\n,;|\"]*[^\s,;|\"])?"),
+    re.compile(r'(?<=")(?:[^"]|"")+(?=")'),
+)
+"""Of a text, what may be an id: a word, a token, a field of a line, a text in quotes."""
 
 
 class Tombstones:
@@ -45,8 +52,12 @@ class Tombstones:
         return {key for key, stone in zip(keys, self._of(keys), strict=True) if stone in stones} if stones else set()
 
     def named_in(self, text: str) -> list[str]:
-        """The words of a text that are ids of people who have been forgotten."""
-        return self.ids_among(sorted({*_WORD.findall(text), *_TOKEN.findall(text)})) if self._stones() else []
+        """What in a text is an id of somebody who has been forgotten: a word, a field or a text in quotes."""
+        if not self._stones():
+            return []
+        texts = {text, unescaped(text.encode(errors="replace")).decode(errors="replace")}
+        found = {part for one in texts for candidate in _CANDIDATES for part in candidate.findall(one)}
+        return self.ids_among(sorted({*found, *(part.replace('""', '"') for part in found)}))
 
     def _of(self, user_keys: Iterable[str]) -> list[str]:
         key = self._keys.derived("tombstone")
