@@ -94,7 +94,8 @@ def prove(home: Path, file: Path) -> int:
         out.print(f"unreadable: {place}", soft_wrap=True, markup=False)
     out.print(
         f"{_people(len(user_ids))}: {searched.bytes:,} bytes in {searched.files:,} files searched, "
-        f"{len(searched.findings)} places name them, {len(searched.unreadable)} files are unreadable."
+        f"{len(searched.findings)} places name them, {len(searched.unreadable)} files are unreadable.",
+        soft_wrap=True,
     )
     return 0 if not searched.findings and not searched.unreadable else 1
 

@@ -20,7 +20,7 @@ from umg_assets.forgetting.work import Progress, Work
 from umg_assets.landing.scan import files_of, name_of
 from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.privacy.keys import UserKeys
-from umg_assets.privacy.names import Names, is_distinct
+from umg_assets.privacy.names import is_distinct
 from umg_assets.privacy.requests import Requests
 from umg_assets.privacy.seals import Seals
 from umg_assets.privacy.tombstones import Tombstones
@@ -173,14 +173,17 @@ def _encoded(user_ids: Iterable[str]) -> frozenset[bytes]:
 def _receipt(
     begun: dict, user_ids: Sequence[str], progress: Progress, kept: dict[str, str], searched: Searched
 ) -> Receipt:
-    names = Names([user_id for user_id in user_ids if is_distinct(user_id)])
+    distinct = [user_id for user_id in user_ids if is_distinct(user_id)]
 
     def shown(paths: Iterable[str]) -> list[str]:
-        """Paths, but for those that name one of them."""
+        """Paths, but for those that hold one of their ids."""
         return [
-            f"<file {number}, whose name holds an id>" if names(path.encode(errors="surrogateescape")) else path
+            f"<file {number}, whose name holds an id>" if holds_id(path) else path
             for number, path in enumerate(paths, 1)
         ]
+
+    def holds_id(text: str) -> bool:
+        return any(user_id in text for user_id in distinct)
 
     files = {file.path: file for file in progress.rewritten}
     return Receipt(
@@ -197,6 +200,8 @@ def _receipt(
         bytes=searched.bytes,
         found=sorted({f"{finding.path} ({finding.how})" for finding in searched.findings}),
         unreadable=searched.unreadable,
-        kept=dict(zip(shown(kept), kept.values(), strict=True)),
+        kept=dict(
+            zip(shown(kept), ("remove it by hand" if holds_id(why) else why for why in kept.values()), strict=True)
+        ),
         common=sum(not is_distinct(user_id) for user_id in user_ids),
     )

@@ -84,7 +84,7 @@ class LandingFiles:
             if draft.exists():
                 self._replace(path, absolute, draft, Rewritten(path, read, hash_of(draft), erased))
         except CannotEraseError as error:
-            self._remove(path, absolute, claims, self._without_content(error))
+            self._remove(path, absolute, claims, str(error).partition(" The file begins: ")[0])
         finally:
             draft.unlink(missing_ok=True)
 
@@ -99,13 +99,6 @@ class LandingFiles:
             return
         self._work.rewriting(rewritten)
         put_in_place(draft, absolute.resolve())
-
-    def _without_content(self, error: CannotEraseError) -> str:
-        """What an error says, unless it may show a part of the file: a receipt names nobody."""
-        why = str(error).partition(" The file begins: ")[0]
-        encoded = why.encode()
-        names_one = self._names(encoded) or (self._common is not None and self._common(encoded))
-        return "it cannot be read as what its source says." if names_one else why
 
     def _remove(self, path: str, absolute: Path, claims: Mapping[Kind, Source], why: str) -> None:
         if path not in self._naming or any(source.folder_is_delivery for source in claims.values()):

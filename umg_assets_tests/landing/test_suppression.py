@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from umg_assets.cli.reconcile import reconcile
 from umg_assets.privacy.tombstones import Tombstones
 from umg_assets_tests.lake import Lake
