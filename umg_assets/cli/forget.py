@@ -86,8 +86,8 @@ def prove(home: Path, file: Path) -> int:
     from umg_assets.forgetting.forget import people_of
     from umg_assets.forgetting.forget import prove as search
 
-    user_ids = read_ids(file)
-    searched = search(people_of(home, user_ids), home)
+    user_ids, settings = read_ids(file), read_settings(home)
+    searched = search(people_of(home, user_ids), settings)
     for finding in searched.findings:
         out.print(f"found: {finding.path} ({finding.how}), person {finding.person + 1}", soft_wrap=True, markup=False)
     for place in searched.unreadable:

@@ -49,6 +49,7 @@ def search_bytes(
     skip: Collection[Path] = (),
     others: Collection[bytes] = frozenset(),
     followed: str = FOLLOWED,
+    outside: Collection[Path] = (),
 ) -> Searched:
     """Searches everything under root for people; the time hardly depends on how many they are.
 
@@ -56,6 +57,7 @@ def search_bytes(
     the same as 32 bytes, the sealed user id. Each is looked for in many encodings (see `forms`). A longer word that
     holds an id is none of it, nor is one of `others`, ids that join words by -, @, + or a dot. skip: files and folders
     that are left out. followed: the folder directly under root in which links are followed; empty: in all of them.
+    outside: files elsewhere that are searched, too.
     What cannot be opened or unpacked is in `unreadable`, its raw bytes searched all the same.
     Raises NotADirectoryError if root is no folder.
     """
@@ -64,6 +66,8 @@ def search_bytes(
     matcher = Matcher(people, others)
     walk = _Walk(Reading(matcher, root), {path.absolute() for path in skip}, followed)
     walk.folder(root.absolute(), "", b"")
+    for file in outside:
+        walk.outside(file.absolute())
     findings = [Finding(path, how, person) for path, hits in walk.reading.places.items() for how, person in hits]
     return Searched(walk.files, walk.bytes, walk.reading.unreadable, findings)
 
@@ -96,6 +100,14 @@ class _Walk:
                 whole = name + b"/" + os.fsencode(entry.name) if name else os.fsencode(entry.name)
                 self._entry(path, self._place(entry.name, at, place, name, whole), whole)
         self._within.pop()
+
+    def outside(self, file: Path) -> None:
+        """Searches a file that lies elsewhere, and its name."""
+        place = self._place(file.name, 0, str(file.parent), b"", os.fsencode(file.name))
+        try:
+            self._file(file, place)
+        except OSError as error:
+            self.reading.unreadable.append(f"{place}: {error.strerror}")
 
     def _place(self, entry: str, at: int, folder: str, folder_name: bytes, name: bytes) -> str:
         """An entry's path as it is shown; its name is searched."""

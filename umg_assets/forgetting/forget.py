@@ -4,6 +4,7 @@ In this order, each step repeatable, the tombstones first: alone; tombstones; fi
 quarantine; everything derived; old versions; the search; the receipt.
 """
 
+import itertools
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +21,7 @@ from umg_assets.forgetting.work import Progress, Work
 from umg_assets.landing.scan import files_of, name_of
 from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.privacy.keys import UserKeys
-from umg_assets.privacy.names import is_distinct
+from umg_assets.privacy.names import holding, is_distinct
 from umg_assets.privacy.requests import Requests
 from umg_assets.privacy.seals import Seals
 from umg_assets.privacy.tombstones import Tombstones
@@ -73,11 +74,10 @@ class Forgetting:
         """Forgets everybody who has a tombstone and is back, after a back-up was restored. None if there is nobody."""
         with alone(self._home):
             if not self._work.exists:
-                users = users_of(self._home)
-                back = self._tombstones.keys_among(users)
+                back = {users[key] for users in users_of(self._home) for key in self._tombstones.keys_among(users)}
                 if not back:
                     return None
-                self._begin([users[key] for key in sorted(back)], [], clock.now())
+                self._begin(sorted(back), [], clock.now())
             return self._finish()
 
     def _begin(self, user_ids: Sequence[str], requests: Sequence[str], asked_at: datetime) -> None:
@@ -114,7 +114,7 @@ class Forgetting:
         say("removing old versions")
         self._clear()
         say("searching all bytes")
-        searched = prove(people, self._home)
+        searched = prove(people, self._settings)
         receipt = _receipt(begun, user_ids, self._work.read(), erased.kept, searched)
         receipt.write(self._home)
         if receipt.good:
@@ -132,23 +132,25 @@ class Forgetting:
 
 def people_of(home: Path, user_ids: Sequence[str]) -> People:
     """Some people among all of a lakehouse. Raises KeyFileError without its keys."""
-    others = frozenset(users_of(home).values()) - frozenset(user_ids)
-    return People(tuple(user_ids), tuple(UserKeys(home).of(user_ids)), others)
+    others = (other for users in users_of(home) for other in users.values())
+    return People(tuple(user_ids), tuple(UserKeys(home).of(user_ids)), holding(user_ids, others))
 
 
-def prove(people: People, home: Path) -> Searched:
-    """Searches every byte under a home for people: their ids, sealed ones too, and their keys, as text and raw.
+def prove(people: People, settings: Settings) -> Searched:
+    """Searches every byte under the home for people: their ids, sealed ones too, and their keys, as text and raw.
+
+    Files that sources take from elsewhere are searched, too.
 
     An id that may well be another value (757, AT) is not looked for as it is, nor is any as a number outside landing/,
     where numbers are sums.
     """
-    sealed = Seals(home).seal_ids(people.user_ids)
+    sealed = Seals(settings.home).seal_ids(people.user_ids)
     forms = [
         [user_id.encode() if is_distinct(user_id) else b"", key.encode(), bytes.fromhex(key), seal.encode()]
         for user_id, key, seal in zip(people.user_ids, people.user_keys, sealed, strict=True)
     ]
-    searched = search_bytes(home, forms, others=_encoded(people.others))
-    meant = [found for found in searched.findings if found.how != "number" or found.path.startswith("landing/")]
+    searched = search_bytes(settings.home, forms, others=_encoded(people.others), outside=_outside(settings))
+    meant = [found for found in searched.findings if found.how != "number" or found.path.startswith(("landing/", "/"))]
     return replace(searched, findings=meant)
 
 
@@ -156,9 +158,17 @@ def naming_files(settings: Settings, people: People) -> set[str]:
     """The paths of files in landing/ whose bytes name one of them, as the ledger names paths."""
     landing = settings.landing
     forms = [[user_id.encode()] for user_id in people.user_ids]
-    searched = search_bytes(landing, forms, others=_encoded(people.others), followed="")
+    searched = search_bytes(landing, forms, others=_encoded(people.others), followed="", outside=_outside(settings))
     places = {place for finding in searched.findings for place in _files_named_by(finding.path)}
-    return {name for file in files_of(landing, "**/*") if (name := name_of(landing, file)) in places}
+    files = itertools.chain(files_of(landing, "**/*"), _outside(settings))
+    return {name for file in files if (name := name_of(landing, file)) in places}
+
+
+def _outside(settings: Settings) -> list[Path]:
+    """The files that sources take from elsewhere than landing/."""
+    patterns = {source.files for kind in tables.KINDS for source in settings.sources.of(kind)}
+    files = {file for one in patterns if Path(one).is_absolute() for file in files_of(settings.landing, one)}
+    return sorted(file for file in files if not file.is_relative_to(settings.landing))
 
 
 def _files_named_by(place: str) -> list[str]:

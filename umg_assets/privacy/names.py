@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ahocorasick_rs import BytesAhoCorasick
 
@@ -51,6 +51,13 @@ class Names:
     def _stands_in(text: bytes, search: BytesAhoCorasick) -> bool:
         matches = search.find_matches_as_indexes(text, overlapping=True)
         return any(not any(_joined(text, start, end)) for _, start, end in matches)
+
+
+def holding(user_ids: Sequence[str], others: Iterable[str]) -> frozenset[str]:
+    """Those of other ids that hold one of some: mary-ann@x.org holds ann@x.org."""
+    search = BytesAhoCorasick([user_id.encode() for user_id in user_ids])
+    known = frozenset(user_ids)
+    return frozenset(other for other in others if other not in known and search.find_matches_as_indexes(other.encode()))
 
 
 def is_part_of_other(text: bytes, start: int, end: int, others: Collection[bytes]) -> bool:

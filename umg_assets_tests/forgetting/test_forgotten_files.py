@@ -102,6 +102,29 @@ def test_a_linked_file_is_rewritten_where_it_lies_and_searched_there(new_lake, t
     assert lake.run().runs == 0
 
 
+def test_a_file_that_a_source_takes_from_elsewhere_is_rewritten_and_searched(new_lake, tmp_path: Path):
+    lake = new_lake("elsewhere")
+    lake.configure(sources=WITH_A_FILTER.replace("plays/*.csv*", f"{tmp_path}/*.csv"))
+    landed = lake.drop_plays("2026-03-02", [_play(21, GONE, 2), _play(22, OTHER, 2)]).rename(
+        tmp_path / "2026-03-02.csv"
+    )
+    lake.run()
+    filtered = lake.drop_plays("2026-03-03", [_play(31, GONE, 3, country="XX"), _play(32, OTHER, 3)])
+    filtered = filtered.rename(tmp_path / "2026-03-03.csv")
+    lake.run()
+    (tmp_path / "2026-03-04.csv").write_text(f"none {GONE}")
+    receipt = forget(lake, GONE)
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert receipt.files_removed == [f"{tmp_path}/2026-03-04.csv"]
+    assert GONE not in landed.read_text() + filtered.read_text()
+    assert reconcile(lake.settings)
+    landed.write_text(landed.read_text() + f"p41,{GONE},s,t1,2026-03-02T10:00:00Z,1,XX\n")
+    request = forget(lake, GONE)
+    assert request is not None
+    assert GONE not in landed.read_text()
+
+
 def test_files_moved_out_or_delivered_anew_before_a_broken_forgetting_ends_are_no_obstacle(
     new_lake, monkeypatch: pytest.MonkeyPatch
 ):
