@@ -18,7 +18,7 @@ from umg_assets import tables
 from umg_assets.forgetting.landing_files import LandingFiles, hash_of
 from umg_assets.forgetting.places import FORGOTTEN_TEXT, Held, Place, held_of, landed_numbers, records_of
 from umg_assets.forgetting.work import Batch, Rewritten, Work
-from umg_assets.landing.scan import scan, signature_of
+from umg_assets.landing.scan import definition_hash_of, scan, signature_of
 from umg_assets.planning.history import Entry, History, with_repeats
 from umg_assets.privacy.names import Names, is_distinct
 from umg_assets.privacy.seals import Seals
@@ -97,8 +97,10 @@ class Erasure:
             content = hash_of(self._settings.landing / path)
             landed: dict[Kind, Entry] = {
                 kind: entry
-                for kind in claims[path]
-                if (entry := last.get((kind, path))) and entry.content_hash == content
+                for kind, source in claims[path].items()
+                if (entry := last.get((kind, path)))
+                and entry.content_hash == content
+                and entry.definition_hash == definition_hash_of(self._settings, source, kind)  # by it records count
             }
             numbers: dict[Kind, Collection[int]] = {
                 kind: held[kind, path, entry.delivery_date].numbers

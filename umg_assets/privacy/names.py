@@ -10,16 +10,19 @@ from umg_assets.privacy.escapes import unescaped
 
 _JOINED = re.compile(rb"[\w\x80-\xff@+.-]*+")
 _WORDS = re.compile(rb"[\w\x80-\xff]++|[@+.-]++")
+_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _QUOTES = "\"'\\"
 _LONGEST = 256
 _DISTINCT = 8
 
 
 def is_distinct(user_id: str) -> bool:
-    """Whether an id is not likely to be some other value, too, such as 757, AT or rock.
+    """Whether an id is not likely to be some other value, too, such as 757, AT, rock or 20260302.
 
-    It is if it has letters and digits, or 8 characters.
+    It is if it has letters and digits, or 8 characters that are no date.
     """
+    if _DATE.fullmatch(user_id):
+        return False
     return len(user_id) >= _DISTINCT or not (user_id.isalpha() or user_id.isdigit())
 
 

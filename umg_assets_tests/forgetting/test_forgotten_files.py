@@ -146,3 +146,21 @@ def test_files_moved_out_or_delivered_anew_before_a_broken_forgetting_ends_are_n
     assert _entries(lake)[f"plays/{anew.name}"].landed == 2
     assert reconcile(lake.settings)
     assert lake.run().runs == 0
+
+
+def test_a_source_corrected_since_its_files_landed_numbers_records_anew_and_nobody_elses_goes(new_lake):
+    lake = new_lake("corrected")
+    names = ", ".join(f'"{name}"' for name in PLAY_COLUMNS)
+    headless = SOURCES.replace('"plays/*.csv*"', f'"plays/*.csv*"\nheader = false\ncolumn_names = [{names}]')
+    lake.configure(sources=headless)
+    lake.drop_users("2026-03-01", [(GONE, "AT", "25-34", ""), (OTHER, "DE", "25-34", "")])
+    file = lake.drop_plays("2026-03-02", [_play(21, GONE, 2), _play(22, OTHER, 2), _play(23, OTHER, 2)])
+    lake.run()
+    lake.configure()
+    receipt = forget(lake, GONE)
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert [line.partition(",")[0] for line in file.read_text().splitlines()] == ["play_id", "p22", "p23"]
+    assert lake.values("raw_plays", "play_id", "record") == [("p22", 1), ("p23", 2)]
+    assert reconcile(lake.settings)
+    assert lake.run().runs == 0
