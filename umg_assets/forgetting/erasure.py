@@ -72,7 +72,6 @@ class Erasure:
             files = LandingFiles(
                 self._settings.landing, self._work, names, Names(common) if common else None, set(naming), folder
             )
-            files.clear_drafts()
             self._rewrite(files, held, set(naming))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -91,6 +90,7 @@ class Erasure:
         claims: dict[str, dict[Kind, Source]] = {}
         for (kind, path), (_, source) in claimed.items():
             claims.setdefault(path, {})[kind] = source
+        files.clear_drafts(claims)
         for path in sorted({*(path for _, path, _ in held), *naming} & claims.keys()):
             if not (self._settings.landing / path).is_file():
                 continue

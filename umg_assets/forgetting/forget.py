@@ -57,17 +57,21 @@ class Forgetting:
     def forget(self) -> Receipt | None:
         """Forgets whom the collected requests name; first finishes what was broken off. None if there is nobody.
 
+        Gives the last receipt.
+
         Raises ForgettingError while a run, a backfill or another process is at work, KeyFileError without the key.
         A request whose people are found after all stays, and the receipt says where.
         """
         with alone(self._home):
-            if not self._work.exists:
-                requests = self._requests.read()
-                ids = list(dict.fromkeys(user_id for request in requests for user_id in request.user_ids))
-                if not ids:
-                    return None
-                asked_at = min(request.asked_at for request in requests)
-                self._begin(ids, [request.name for request in requests], asked_at)
+            finished = self._finish() if self._work.exists else None
+            requests = self._requests.read()
+            if {request.name for request in requests} <= {*(finished.requests if finished else ())}:
+                return finished
+            if finished:
+                self._steps.say(f"what was broken off is finished, receipt {finished.name}; now what came since")
+            ids = list(dict.fromkeys(user_id for request in requests for user_id in request.user_ids))
+            asked_at = min(request.asked_at for request in requests)
+            self._begin(ids, [request.name for request in requests], asked_at)
             return self._finish()
 
     def replay(self) -> Receipt | None:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from umg_assets.files.erasing import CannotEraseError, erase_records
@@ -38,10 +38,11 @@ class LandingFiles:
         self.kept: dict[str, str] = {}
         """By path, why a file that may name them was neither rewritten nor removed."""
 
-    def clear_drafts(self) -> None:
-        """Removes drafts that a crash has left."""
-        for draft in self._landing.rglob(f"{_DRAFT}*"):
-            draft.unlink()
+    def clear_drafts(self, paths: Iterable[str]) -> None:
+        """Removes drafts that a crash has left where these files lie."""
+        for folder in {(self._landing / path).resolve().parent for path in paths}:
+            for draft in folder.glob(f"{_DRAFT}*"):
+                draft.unlink()
 
     def rewrite(
         self,

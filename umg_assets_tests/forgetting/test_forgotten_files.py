@@ -7,7 +7,9 @@ import pytest
 
 from umg_assets.cli.reconcile import reconcile
 from umg_assets.forgetting.erasure import Erasure
+from umg_assets.forgetting.forget import Forgetting
 from umg_assets.planning.history import Entry
+from umg_assets.privacy.requests import Requests
 from umg_assets_tests.forgetting.test_forget import GONE, WITH_A_FILTER, _play, _power_went, forget
 from umg_assets_tests.lake import PLAY_COLUMNS, SOURCES, USER_COLUMNS, Lake
 
@@ -162,5 +164,28 @@ def test_a_source_corrected_since_its_files_landed_numbers_records_anew_and_nobo
     assert receipt.good, receipt.text
     assert [line.partition(",")[0] for line in file.read_text().splitlines()] == ["play_id", "p22", "p23"]
     assert lake.values("raw_plays", "play_id", "record") == [("p22", 1), ("p23", 2)]
+    assert reconcile(lake.settings)
+    assert lake.run().runs == 0
+
+
+def test_what_was_collected_since_a_forgetting_was_broken_off_is_done_with_it_also_when_nobody_is_left(
+    new_lake, monkeypatch: pytest.MonkeyPatch
+):
+    lake = new_lake("since")
+    lake.drop_users("2026-03-01", [(GONE, "AT", "25-34", ""), (OTHER, "DE", "25-34", "")])
+    file = lake.drop_plays("2026-03-02", [_play(21, GONE, 2), _play(22, OTHER, 2)])
+    lake.run()
+    monkeypatch.setattr(Forgetting, "_clear", _power_went)
+    with pytest.raises(RuntimeError, match="the power went"):
+        forget(lake, GONE)
+    monkeypatch.undo()
+    (draft := file.with_name(".umg-forgets-1.csv")).write_text(GONE)
+    receipt = forget(lake, OTHER)
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert Requests(lake.home).read() == []
+    assert (lake.rows("raw_plays"), lake.rows("plays"), lake.rows("users")) == ([], [], [])
+    assert len(list((lake.home / "forgotten" / "receipts").glob("*.txt"))) == 2
+    assert not draft.exists()
     assert reconcile(lake.settings)
     assert lake.run().runs == 0
