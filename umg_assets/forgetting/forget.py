@@ -63,7 +63,7 @@ class Forgetting:
         A request whose people are found after all stays, and the receipt says where.
         """
         with alone(self._home):
-            finished = self._finish() if self._work.exists else None
+            finished = self._finish() if self._is_broken_off() else None
             requests = self._requests.read()
             if {request.name for request in requests} <= {*(finished.requests if finished else ())}:
                 return finished
@@ -77,12 +77,18 @@ class Forgetting:
     def replay(self) -> Receipt | None:
         """Forgets everybody who has a tombstone and is back, after a back-up was restored. None if there is nobody."""
         with alone(self._home):
-            if not self._work.exists:
+            if not self._is_broken_off():
                 back = {users[key] for users in users_of(self._home) for key in self._tombstones.keys_among(users)}
                 if not back:
                     return None
                 self._begin(sorted(back), [], clock.now())
             return self._finish()
+
+    def _is_broken_off(self) -> bool:
+        """Whether there is something to finish. A log without its first line is removed: nothing was done after it."""
+        if self._work.exists and self._work.read().begun is None:
+            self._work.finish()
+        return self._work.exists
 
     def _begin(self, user_ids: Sequence[str], requests: Sequence[str], asked_at: datetime) -> None:
         self._refuse_others()

@@ -8,6 +8,7 @@ import pytest
 from umg_assets.cli.reconcile import reconcile
 from umg_assets.forgetting.erasure import Erasure
 from umg_assets.forgetting.forget import Forgetting
+from umg_assets.forgetting.work import Work
 from umg_assets.planning.history import Entry
 from umg_assets.privacy.requests import Requests
 from umg_assets_tests.forgetting.test_forget import GONE, WITH_A_FILTER, _play, _power_went, forget
@@ -189,3 +190,14 @@ def test_what_was_collected_since_a_forgetting_was_broken_off_is_done_with_it_al
     assert not draft.exists()
     assert reconcile(lake.settings)
     assert lake.run().runs == 0
+
+
+@pytest.mark.parametrize("torn", ["", '{"begun": {"use'])
+def test_a_log_that_was_cut_off_in_its_first_line_is_no_obstacle(lake: Lake, torn: str):
+    lake.drop_plays("2026-03-02", [_play(21, GONE, 2), _play(22, OTHER, 2)])
+    lake.run()
+    (lake.home / "forgotten").mkdir()
+    (lake.home / "forgotten" / "work").write_text(torn)
+    assert forget(lake) is None
+    assert not Work(lake.home).exists
+    assert [row["user_id"] for row in lake.rows("raw_plays")] == [GONE, OTHER]
