@@ -85,17 +85,24 @@ def prove(home: Path, file: Path) -> int:
     """Searches every byte under the home for the ids in a file. Prints what it finds. Returns the exit code."""
     from umg_assets.forgetting.forget import people_of
     from umg_assets.forgetting.forget import prove as search
+    from umg_assets.privacy.names import is_distinct
 
-    user_ids = read_ids(file)
-    searched = search(people_of(home, user_ids), home)
+    user_ids, settings = read_ids(file), read_settings(home)
+    searched = search(people_of(home, user_ids), settings)
     for finding in searched.findings:
         out.print(f"found: {finding.path} ({finding.how}), person {finding.person + 1}", soft_wrap=True, markup=False)
     for place in searched.unreadable:
         out.print(f"unreadable: {place}", soft_wrap=True, markup=False)
     out.print(
         f"{_people(len(user_ids))}: {searched.bytes:,} bytes in {searched.files:,} files searched, "
-        f"{len(searched.findings)} places name them, {len(searched.unreadable)} files are unreadable."
+        f"{len(searched.findings)} places name them, {len(searched.unreadable)} files are unreadable.",
+        soft_wrap=True,
     )
+    if common := sum(not is_distinct(user_id) for user_id in user_ids):
+        out.print(
+            f"{common:,} of the ids may well be other values: searched for as keys and sealed values alone.",
+            soft_wrap=True,
+        )
     return 0 if not searched.findings and not searched.unreadable else 1
 
 

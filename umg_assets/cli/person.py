@@ -18,12 +18,17 @@ STANDARD_INPUT = Path("-")
 def read_ids(file: Path) -> list[str]:
     """The user ids of a file, or of standard input for `-`: one a line, each once, as they were delivered.
 
-    Raises ValueError when there is none.
+    A byte order mark is no part of the first. Raises ValueError when there is none, or for text that is not UTF-8.
     """
-    lines = sys.stdin if file == STANDARD_INPUT else file.read_text(encoding="utf-8").splitlines()
-    ids = list(dict.fromkeys(line.rstrip("\r\n") for line in lines if line.strip()))
+    where = "standard input" if file == STANDARD_INPUT else file
+    try:
+        text = sys.stdin.read() if file == STANDARD_INPUT else file.read_bytes().decode()
+        text.encode()
+    except UnicodeError:
+        raise ValueError(f"{where}: expected user ids in UTF-8, one a line, got other bytes") from None
+    lines = text.removeprefix("\ufeff").split("\n")
+    ids = list(dict.fromkeys(line.rstrip("\r") for line in lines if line.strip()))
     if not ids:
-        where = "standard input" if file == STANDARD_INPUT else file
         raise ValueError(f"{where}: expected user ids, one a line, got none")
     return ids
 

@@ -10,6 +10,7 @@ from rich.table import Column
 
 from umg_assets.cli.console import err, out
 from umg_assets.cli.ending import Ending, ending_of, print_faults, print_sources
+from umg_assets.resources.forgetting_lock import refuse_while_forgetting
 from umg_assets.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
     from umg_assets.landing.outcome import outcomes
     from umg_assets.planning.frozen import spans
 
+    refuse_while_forgetting(settings.home)
     started = time.monotonic()
     with progress() as shown:
         task = shown.add_task("looking at landing/", total=None)

@@ -216,7 +216,7 @@ def cut_text(path: Path, layout: Layout, draft: Path, wanted: Wanted) -> Erased:
         }
         cuts = text.cuts(frozenset(named)) if named else cuts
     spans = [(start + mark, end + mark) for start, end in cuts.spans]
-    if wanted.is_in(_kept(text.utf8(), spans)):
+    if not wanted.in_part and wanted.is_in(_kept(text.utf8(), spans)):
         raise CannotEraseError("an id stands between or above its records, in none of them: remove it by hand.")
     if cuts.removed:
         with draft.open("wb") as file:

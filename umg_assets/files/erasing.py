@@ -51,13 +51,15 @@ def erase_records(
     folder: Path,
     common: Callable[[bytes], bool] | None = None,
     landed: Collection[int] = (),
+    in_part: bool = False,
 ) -> list[int]:
     """Write to `draft` the file at `path` without some records; the numbers of those, ascending, as parse_file's.
 
     Left out are the records of these numbers, and those of which `names` says that a text holds an id: of text formats
     it is given the whole record in UTF-8, of others each text and number, as UTF-8. If none is left out, no draft is
     written. common: as names, of ids that may well be other values; it counts in no record of `landed`, the numbers of
-    records of which it is known whose they are. The compression is that of the path's suffix, whatever the draft's is.
+    records of which it is known whose they are. in_part: other layouts take more records of the file, so an id may
+    stand outside those of this one. The compression is that of the path's suffix, whatever the draft's is.
     folder: a private one, for temporary files: the file decompressed, and what is written of it.
 
     Raises CannotEraseError, and leaves no draft, if the parser refuses the file, if it lacks one of the numbers, if an
@@ -72,7 +74,7 @@ def erase_records(
         if beyond := sorted(number for number in numbers if not 1 <= number <= before.records):
             raise CannotEraseError(f"{path}: expected numbers of its {before.records} records, got {beyond[0]}.")
         try:
-            wanted = Wanted(frozenset(numbers), names, common, frozenset(landed))
+            wanted = Wanted(frozenset(numbers), names, common, frozenset(landed), in_part)
             erased = _erase(path, path.name, layout, draft, wanted, own)
             if erased.records != before.records:
                 raise CannotEraseError(f"{erased.records} records were found, and {before.records} were parsed.")
@@ -139,7 +141,7 @@ def _write_members(plain: Path, layout: Layout, draft: Path, wanted: Wanted, fol
                 all_of_them.removed.extend(number + all_of_them.records for number in erased.removed)
                 all_of_them.records += erased.records
                 packed = written if erased.removed else unpacked
-            elif _holds_id(unpacked, wanted):
+            elif not wanted.in_part and _holds_id(unpacked, wanted):
                 raise CannotEraseError(f"an id stands in {member.filename}, which is not read: remove it by hand.")
             _pack(target, member, packed)
     return all_of_them

@@ -15,13 +15,15 @@ class Wanted:
     """The records that are to be left out: by their numbers, or because a text of theirs holds an id.
 
     names: whether a text, in UTF-8, holds an id. common: whether it holds one that may well be another value, such as
-    757; this counts in no record of `landed`, the numbers of records of which it is known whose they are.
+    757; this counts in no record of `landed`, the numbers of records of which it is known whose they are. in_part: what
+    is no record to this layout may be one to another, so an id may stand there.
     """
 
     numbers: Collection[int]
     names: Callable[[bytes], bool]
     common: Callable[[bytes], bool] | None = None
     landed: Collection[int] = frozenset()
+    in_part: bool = False
 
     def takes(self, number: int, texts: Iterable[bytes]) -> bool:
         """Whether the record is to be left out."""

@@ -15,7 +15,7 @@ from umg_assets.forgetting.matching import Hit, Matcher
 from umg_assets.forgetting.packed import Reading
 
 FOLLOWED = "landing"
-"""The one link, directly under the folder searched, that is followed: landed files may lie elsewhere."""
+"""Directly under the folder searched: it may be a link, and links in it are followed, as landing does."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +48,26 @@ def search_bytes(
     people: Sequence[Sequence[bytes]],
     skip: Collection[Path] = (),
     others: Collection[bytes] = frozenset(),
+    followed: str = FOLLOWED,
+    outside: Collection[Path] = (),
 ) -> Searched:
     """Searches everything under root for people; the time hardly depends on how many they are.
 
     people: for each the byte strings that identify them: the user id in UTF-8, its user_key as 64 hexadecimal digits,
     the same as 32 bytes, the sealed user id. Each is looked for in many encodings (see `forms`). A longer word that
     holds an id is none of it, nor is one of `others`, ids that join words by -, @, + or a dot. skip: files and folders
-    that are left out. What cannot be opened or unpacked is in `unreadable`, its raw bytes searched all the same.
+    that are left out. followed: the folder directly under root in which links are followed; empty: in all of them.
+    outside: files elsewhere that are searched, too.
+    What cannot be opened or unpacked is in `unreadable`, its raw bytes searched all the same.
     Raises NotADirectoryError if root is no folder.
     """
     if not root.is_dir():
         raise NotADirectoryError(f"{root} is no folder: nothing was searched.")
     matcher = Matcher(people, others)
-    walk = _Walk(root, Reading(matcher, root), {path.absolute() for path in skip})
+    walk = _Walk(Reading(matcher, root), {path.absolute() for path in skip}, followed)
     walk.folder(root.absolute(), "", b"")
+    for file in outside:
+        walk.outside(file.absolute())
     findings = [Finding(path, how, person) for path, hits in walk.reading.places.items() for how, person in hits]
     return Searched(walk.files, walk.bytes, walk.reading.unreadable, findings)
 
@@ -69,25 +75,39 @@ def search_bytes(
 class _Walk:
     """A walk through a folder: what it meets is searched."""
 
-    def __init__(self, root: Path, reading: Reading, skip: set[Path]) -> None:
-        self.reading, self.skip = reading, skip
+    def __init__(self, reading: Reading, skip: set[Path], followed: str) -> None:
+        self.reading, self.skip, self._followed = reading, skip, followed
         self.files = self.bytes = 0
+        self._within: list[Path] = []
 
     def folder(self, folder: Path, place: str, name: bytes) -> None:
         """Searches a folder's entries, hidden ones too, in the order of their names.
 
         place, name: the folder's path from the root, as it is shown and as it is.
         """
+        real = folder.resolve()
+        if real in self._within:  # a link to a folder in which it lies
+            return
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
             self.reading.unreadable.append(f"{place}: {error.strerror}")
             return
+        self._within.append(real)
         for at, entry in enumerate(entries):
             path = Path(entry.path)
             if path not in self.skip:
                 whole = name + b"/" + os.fsencode(entry.name) if name else os.fsencode(entry.name)
                 self._entry(path, self._place(entry.name, at, place, name, whole), whole)
+        self._within.pop()
+
+    def outside(self, file: Path) -> None:
+        """Searches a file that lies elsewhere, and its name."""
+        place = self._place(file.name, 0, str(file.parent), b"", os.fsencode(file.name))
+        try:
+            self._file(file, place)
+        except OSError as error:
+            self.reading.unreadable.append(f"{place}: {error.strerror}")
 
     def _place(self, entry: str, at: int, folder: str, folder_name: bytes, name: bytes) -> str:
         """An entry's path as it is shown; its name is searched."""
@@ -107,9 +127,9 @@ class _Walk:
             if stat.S_ISLNK(mode):
                 hits = self.reading.matcher.hits(os.fsencode(path.readlink()))
                 self.reading.note(place, _named("link", hits))
-                if place == FOLLOWED and path.is_dir():
-                    self.folder(path, place, name)
-            elif stat.S_ISDIR(mode):
+                if path.exists() and (not self._followed or f"{place}/".startswith(f"{self._followed}/")):
+                    mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):
                 self.folder(path, place, name)
             elif stat.S_ISREG(mode):
                 self._file(path, place)

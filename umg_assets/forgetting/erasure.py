@@ -19,7 +19,7 @@ from umg_assets.catalogue import landing_asset
 from umg_assets.forgetting.landing_files import LandingFiles, hash_of
 from umg_assets.forgetting.places import FORGOTTEN_TEXT, Held, Place, held_of, landed_numbers, records_of
 from umg_assets.forgetting.work import Batch, Rewritten, Work
-from umg_assets.landing.scan import scan, signature_of
+from umg_assets.landing.scan import definition_hash_of, scan, signature_of
 from umg_assets.planning.history import Entry, History, with_repeats
 from umg_assets.privacy.names import Names, is_distinct
 from umg_assets.privacy.seals import Seals
@@ -73,7 +73,6 @@ class Erasure:
             files = LandingFiles(
                 self._settings.landing, self._work, names, Names(common) if common else None, set(naming), folder
             )
-            files.clear_drafts()
             self._rewrite(files, held, set(naming))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -92,14 +91,17 @@ class Erasure:
         claims: dict[str, dict[Kind, Source]] = {}
         for (kind, path), (_, source) in claimed.items():
             claims.setdefault(path, {})[kind] = source
+        files.clear_drafts(claims)
         for path in sorted({*(path for _, path, _ in held), *naming} & claims.keys()):
             if not (self._settings.landing / path).is_file():
                 continue
             content = hash_of(self._settings.landing / path)
             landed: dict[Kind, Entry] = {
                 kind: entry
-                for kind in claims[path]
-                if (entry := last.get((kind, path))) and entry.content_hash == content
+                for kind, source in claims[path].items()
+                if (entry := last.get((kind, path)))
+                and entry.content_hash == content
+                and entry.definition_hash == definition_hash_of(self._settings, source, kind)  # by it records count
             }
             numbers: dict[Kind, Collection[int]] = {
                 kind: held[kind, path, entry.delivery_date].numbers
@@ -161,8 +163,8 @@ class Erasure:
         rows = {day: count - days[day] for day, count in entry.rows_by_play_date.items() if count > days[day]}
         affected = {day for day in theirs.rows.values() if day}
         if file:
-            absolute = self._settings.landing / entry.path
-            entry = replace(entry, content_hash=file.after, signature=signature_of(absolute))
+            signature = _signature_of(self._settings.landing / entry.path, file.after) or entry.signature
+            entry = replace(entry, content_hash=file.after, signature=signature)
         lowered = replace(
             entry,
             records=entry.records - len(erased),
@@ -223,6 +225,15 @@ class Erasure:
 
 def _slice(changes: Iterable[_Change], kind: Kind | None = None) -> Slice:
     return Slice.files(((entry.delivery_date, entry.path) for entry, _ in changes), kind)
+
+
+def _signature_of(path: Path, content_hash: str) -> str | None:
+    """A file's signature; None where it has been moved out, or delivered anew, meanwhile."""
+    try:
+        signature = signature_of(path)
+        return signature if hash_of(path) == content_hash else None
+    except FileNotFoundError:
+        return None
 
 
 def _marks(file: Path, changes: Sequence[_Change]) -> Path:

@@ -4,6 +4,8 @@ In this order, each step repeatable, the tombstones first: alone; tombstones; fi
 quarantine; everything derived; old versions; the search; the receipt.
 """
 
+import itertools
+import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +22,7 @@ from umg_assets.forgetting.work import Progress, Work
 from umg_assets.landing.scan import files_of, name_of
 from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.privacy.keys import UserKeys
-from umg_assets.privacy.names import is_distinct
+from umg_assets.privacy.names import holding, is_distinct
 from umg_assets.privacy.requests import Requests
 from umg_assets.privacy.seals import Seals
 from umg_assets.privacy.tombstones import Tombstones
@@ -56,29 +58,38 @@ class Forgetting:
     def forget(self) -> Receipt | None:
         """Forgets whom the collected requests name; first finishes what was broken off. None if there is nobody.
 
+        Gives the last receipt.
+
         Raises ForgettingError while a run, a backfill or another process is at work, KeyFileError without the key.
         A request whose people are found after all stays, and the receipt says where.
         """
         with alone(self._home):
-            if not self._work.exists:
-                requests = self._requests.read()
-                ids = list(dict.fromkeys(user_id for request in requests for user_id in request.user_ids))
-                if not ids:
-                    return None
-                asked_at = min(request.asked_at for request in requests)
-                self._begin(ids, [request.name for request in requests], asked_at)
+            finished = self._finish() if self._is_broken_off() else None
+            requests = self._requests.read()
+            if {request.name for request in requests} <= {*(finished.requests if finished else ())}:
+                return finished
+            if finished:
+                self._steps.say(f"what was broken off is finished, receipt {finished.name}; now what came since")
+            ids = list(dict.fromkeys(user_id for request in requests for user_id in request.user_ids))
+            asked_at = min(request.asked_at for request in requests)
+            self._begin(ids, [request.name for request in requests], asked_at)
             return self._finish()
 
     def replay(self) -> Receipt | None:
         """Forgets everybody who has a tombstone and is back, after a back-up was restored. None if there is nobody."""
         with alone(self._home):
-            if not self._work.exists:
-                users = users_of(self._home)
-                back = self._tombstones.keys_among(users)
+            if not self._is_broken_off():
+                back = {users[key] for users in users_of(self._home) for key in self._tombstones.keys_among(users)}
                 if not back:
                     return None
-                self._begin([users[key] for key in sorted(back)], [], clock.now())
+                self._begin(sorted(back), [], clock.now())
             return self._finish()
+
+    def _is_broken_off(self) -> bool:
+        """Whether there is something to finish. A log without its first line is removed: nothing was done after it."""
+        if self._work.exists and self._work.read().begun is None:
+            self._work.finish()
+        return self._work.exists
 
     def _begin(self, user_ids: Sequence[str], requests: Sequence[str], asked_at: datetime) -> None:
         self._refuse_others()
@@ -115,7 +126,7 @@ class Forgetting:
         say("removing old versions")
         self._clear()
         say("searching all bytes")
-        searched = prove(people, self._home)
+        searched = prove(people, self._settings)
         receipt = _receipt(begun, user_ids, self._work.read(), erased.kept, searched)
         receipt.write(self._home)
         if receipt.good:
@@ -133,23 +144,25 @@ class Forgetting:
 
 def people_of(home: Path, user_ids: Sequence[str]) -> People:
     """Some people among all of a lakehouse. Raises KeyFileError without its keys."""
-    others = frozenset(users_of(home).values()) - frozenset(user_ids)
-    return People(tuple(user_ids), tuple(UserKeys(home).of(user_ids)), others)
+    others = (other for users in users_of(home) for other in users.values())
+    return People(tuple(user_ids), tuple(UserKeys(home).of(user_ids)), holding(user_ids, others))
 
 
-def prove(people: People, home: Path) -> Searched:
-    """Searches every byte under a home for people: their ids, sealed ones too, and their keys, as text and raw.
+def prove(people: People, settings: Settings) -> Searched:
+    """Searches every byte under the home for people: their ids, sealed ones too, and their keys, as text and raw.
+
+    Files that sources take from elsewhere are searched, too.
 
     An id that may well be another value (757, AT) is not looked for as it is, nor is any as a number outside landing/,
     where numbers are sums.
     """
-    sealed = Seals(home).seal_ids(people.user_ids)
+    sealed = Seals(settings.home).seal_ids(people.user_ids)
     forms = [
         [user_id.encode() if is_distinct(user_id) else b"", key.encode(), bytes.fromhex(key), seal.encode()]
         for user_id, key, seal in zip(people.user_ids, people.user_keys, sealed, strict=True)
     ]
-    searched = search_bytes(home, forms, others=_encoded(people.others))
-    meant = [found for found in searched.findings if found.how != "number" or found.path.startswith("landing/")]
+    searched = search_bytes(settings.home, forms, others=_encoded(people.others), outside=_outside(settings))
+    meant = [found for found in searched.findings if found.how != "number" or found.path.startswith(("landing/", "/"))]
     return replace(searched, findings=meant)
 
 
@@ -157,9 +170,22 @@ def naming_files(settings: Settings, people: People) -> set[str]:
     """The paths of files in landing/ whose bytes name one of them, as the ledger names paths."""
     landing = settings.landing
     forms = [[user_id.encode()] for user_id in people.user_ids]
-    searched = search_bytes(landing, forms, others=_encoded(people.others))
-    places = {finding.path.partition("!")[0] for finding in searched.findings}
-    return {name for file in files_of(landing, "**/*") if (name := name_of(landing, file)) in places}
+    searched = search_bytes(landing, forms, others=_encoded(people.others), followed="", outside=_outside(settings))
+    places = {place for finding in searched.findings for place in _files_named_by(finding.path)}
+    files = itertools.chain(files_of(landing, "**/*"), _outside(settings))
+    return {name for file in files if (name := name_of(landing, file)) in places}
+
+
+def _outside(settings: Settings) -> list[Path]:
+    """The files that sources take from elsewhere than landing/."""
+    patterns = {source.files for kind in tables.KINDS for source in settings.sources.of(kind)}
+    files = {file for one in patterns if Path(one).is_absolute() for file in files_of(settings.landing, one)}
+    return sorted(file for file in files if not file.is_relative_to(settings.landing))
+
+
+def _files_named_by(place: str) -> list[str]:
+    """What a finding's file may be called: a name may hold the ! that stands before what is inside a file."""
+    return [place, *(place[: mark.start()] for mark in re.finditer("!", place))]
 
 
 def _encoded(user_ids: Iterable[str]) -> frozenset[bytes]:
@@ -169,7 +195,19 @@ def _encoded(user_ids: Iterable[str]) -> frozenset[bytes]:
 def _receipt(
     begun: dict, user_ids: Sequence[str], progress: Progress, kept: dict[str, str], searched: Searched
 ) -> Receipt:
-    removed = sorted(file.path for file in progress.rewritten if not file.after)
+    distinct = [user_id for user_id in user_ids if is_distinct(user_id)]
+
+    def shown(paths: Iterable[str]) -> list[str]:
+        """Paths, but for those that hold one of their ids."""
+        return [
+            f"<file {number}, whose name holds an id>" if holds_id(path) else path
+            for number, path in enumerate(paths, 1)
+        ]
+
+    def holds_id(text: str) -> bool:
+        return any(user_id in text for user_id in distinct)
+
+    files = {file.path: file for file in progress.rewritten}
     return Receipt(
         name=f"{clock.now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}",
         requests=begun["requests"],
@@ -177,13 +215,15 @@ def _receipt(
         asked_at=begun["asked_at"],
         forgotten_at=clock.now().astimezone(UTC).isoformat(timespec="seconds"),
         records=sum(len(numbers) for batch in progress.batches for numbers in batch.erased),
-        files_rewritten=sum(1 for file in progress.rewritten if file.after),
-        files_removed=removed,
+        files_rewritten=sum(1 for file in files.values() if file.after),
+        files_removed=shown(sorted(path for path, file in files.items() if not file.after)),
         days_built=len(progress.days),
         searched=searched.files,
         bytes=searched.bytes,
         found=sorted({f"{finding.path} ({finding.how})" for finding in searched.findings}),
         unreadable=searched.unreadable,
-        kept=kept,
+        kept=dict(
+            zip(shown(kept), ("remove it by hand" if holds_id(why) else why for why in kept.values()), strict=True)
+        ),
         common=sum(not is_distinct(user_id) for user_id in user_ids),
     )

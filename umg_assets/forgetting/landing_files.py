@@ -3,7 +3,7 @@
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from umg_assets.files.erasing import CannotEraseError, erase_records
@@ -38,10 +38,11 @@ class LandingFiles:
         self.kept: dict[str, str] = {}
         """By path, why a file that may name them was neither rewritten nor removed."""
 
-    def clear_drafts(self) -> None:
-        """Removes drafts that a crash has left."""
-        for draft in self._landing.rglob(f"{_DRAFT}*"):
-            draft.unlink()
+    def clear_drafts(self, paths: Iterable[str]) -> None:
+        """Removes drafts that a crash has left where these files lie."""
+        for folder in {(self._landing / path).resolve().parent for path in paths}:
+            for draft in folder.glob(f"{_DRAFT}*"):
+                draft.unlink()
 
     def rewrite(
         self,
@@ -60,44 +61,53 @@ class LandingFiles:
         """
         absolute = self._landing / path
         if landed and all(entry.refused for entry in landed.values()):
-            self._remove(path, absolute, claims, "no source could read it")
+            self._remove(path, absolute, claims, "no source could read it.")
             return
-        draft = absolute.with_name(f"{_DRAFT}{uuid.uuid4().hex}{''.join(absolute.suffixes)}")
+        suffixes = "".join(absolute.suffixes[-2:])
+        draft = absolute.resolve().with_name(f"{_DRAFT}{uuid.uuid4().hex}{suffixes}")  # a link stays one
         erased: dict[Kind, list[int]] = {}
+        read = hash_of(absolute)
         try:
-            for layout, kinds in _by_framing(path, claims):
+            framings = _by_framing(path, claims)
+            for position, (layout, kinds) in enumerate(framings, 1):
                 wanted = {number for kind in kinds for number in numbers.get(kind, ())}
                 source = draft if draft.exists() else absolute
-                target = draft.with_name(f"{draft.name}.next{''.join(absolute.suffixes)}")
+                target = draft.with_name(f"{draft.name}.next{suffixes}")
                 # whose records a content is that has not landed, nobody knows: an id that may be another value is none
                 common = self._common if landed.keys() >= {*kinds} else None
                 known = {number for kind in kinds for number in others(kind, landed[kind])} if common else ()
-                gone = erase_records(source, layout, target, wanted, self._names, self._folder, common, known)
+                gone = erase_records(
+                    source, layout, target, wanted, self._names, self._folder, common, known, position < len(framings)
+                )
                 if gone:
                     target.replace(draft)
                 erased.update({kind: gone for kind in kinds if kind in landed})
             if draft.exists():
-                self._replace(path, absolute, draft, erased)
+                self._replace(path, absolute, draft, Rewritten(path, read, hash_of(draft), erased))
         except CannotEraseError as error:
-            self._remove(path, absolute, claims, str(error))
+            self._remove(path, absolute, claims, str(error).partition(" The file begins: ")[0])
         finally:
             draft.unlink(missing_ok=True)
 
-    def _replace(self, path: str, absolute: Path, draft: Path, erased: dict[Kind, list[int]]) -> None:
+    def _replace(self, path: str, absolute: Path, draft: Path, rewritten: Rewritten) -> None:
         status = absolute.stat()
         draft.chmod(status.st_mode & 0o7777)
         os.utime(draft, ns=(status.st_atime_ns, status.st_mtime_ns))
         with draft.open("rb") as file:
             os.fsync(file.fileno())
-        self._work.rewriting(Rewritten(path, hash_of(absolute), hash_of(draft), erased))
-        put_in_place(draft, absolute)
+        if hash_of(absolute) != rewritten.before:
+            self.kept[path] = "it was delivered anew meanwhile"
+            return
+        self._work.rewriting(rewritten)
+        put_in_place(draft, absolute.resolve())
 
     def _remove(self, path: str, absolute: Path, claims: Mapping[Kind, Source], why: str) -> None:
         if path not in self._naming or any(source.folder_is_delivery for source in claims.values()):
-            self.kept[path] = why
+            self.kept[path] = f"{why} Correct it, or remove it by hand" if path in self._naming else why
             return
         self._work.rewriting(Rewritten(path, hash_of(absolute), ""))
-        absolute.unlink()
+        absolute.resolve().unlink()
+        absolute.unlink(missing_ok=True)
 
 
 def hash_of(path: Path) -> str:

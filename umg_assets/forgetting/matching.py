@@ -1,6 +1,5 @@
 """The forms of all people, searched at once in bytes: whole texts, and streams block by block."""
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
 
@@ -14,6 +13,7 @@ from umg_assets.forgetting.forms import (
     is_part_of_number,
     stands_alone,
 )
+from umg_assets.privacy.escapes import unescaped
 from umg_assets.privacy.names import is_part_of_other
 
 Hit = tuple[str, int]
@@ -24,14 +24,7 @@ SURE_BYTES = 6
 """A plain value of so many bytes does not stand by chance in bytes that are packed, or are a database's pages."""
 
 _BESIDE = 8
-_ESCAPED_TIMES, _ESCAPES_WITHIN = 12, 3
-_ESCAPE = re.compile(
-    rb"[\\&%](?:(?<=\\)\\*(?:(?P<json>u[0-9a-fA-F]{4}(?:\\+u[0-9a-fA-F]{4})*)|x(?P<x>[0-9a-fA-F]{2})"
-    rb"|(?P<one>[nrtbf\"'/\\]))|(?<=&)(?:#(?P<decimal>[0-9]{1,8});|#[xX](?P<hex>[0-9a-fA-F]{1,8});"
-    rb"|(?P<named>amp|lt|gt|quot|apos);)|(?<=%)(?P<percent>[0-9a-fA-F]{2}))"
-)  # it begins with one set of characters, so that re scans for those
-_ONE = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
-_NAMED = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"', b"apos": b"'"}
+_ESCAPED_TIMES = 12
 
 
 class Content(Enum):
@@ -46,32 +39,6 @@ class Content(Enum):
     BINARY = "binary"
     PAGES = "pages"
     PACKED = "packed"
-
-
-def unescaped(text: bytes) -> bytes:
-    """A text without its JSON, XML and URL escapes, as UTF-8; itself if it has none."""
-    for _ in range(_ESCAPES_WITHIN):
-        if b"\\" not in text and b"&" not in text and b"%" not in text:
-            break
-        text, count = _ESCAPE.subn(_replaced, text)
-        if not count:
-            break
-    return text
-
-
-def _replaced(found: re.Match[bytes]) -> bytes:
-    kind, text = found.lastgroup, found[found.lastgroup or 0]
-    if kind == "json":
-        units = re.findall(rb"u([0-9a-fA-F]{4})", text)
-        return bytes.fromhex(b"".join(units).decode()).decode("utf-16-be", "replace").encode()
-    if kind in ("x", "percent"):
-        return bytes.fromhex(text.decode())
-    if kind == "one":
-        return _ONE.get(text, text)
-    if kind == "named":
-        return _NAMED[text]
-    number = int(text, 10 if kind == "decimal" else 16)
-    return chr(number).encode("utf-8", "replace") if number < 0x110000 else found[0]
 
 
 class LongerWords:

@@ -1,6 +1,6 @@
 """Where a lakehouse holds people's records: deliveries with rows of theirs, records in quarantine that name them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 from umg_assets import tables
 from umg_assets.privacy.names import Names
 from umg_assets.privacy.seals import Seals
-from umg_assets.resources.reading import TableMissingError, datafusion_literal, query
+from umg_assets.resources.reading import TableMissingError, datafusion_literal, partition_values, query, stream
 from umg_assets.tables import Kind
 
 Place = tuple[Kind, str, date]
@@ -69,14 +69,22 @@ def landed_numbers(home: Path, place: Place) -> set[int]:
     return {row["record"] for row in _query(home, tables.RAW[kind], "record", where)}
 
 
-def users_of(home: Path) -> Mapping[str, str]:
-    """By user_key, the user_id of everybody in the raw tables. Raises KeyFileError without the keys that open them."""
-    users: dict[str, str] = {}
+def users_of(home: Path) -> Iterator[Mapping[str, str]]:
+    """By user_key, the user_id of everybody in the raw tables, some at a time, and again for each table.
+
+    Raises KeyFileError without the keys that open them.
+    """
     for kind in tables.KINDS:
-        if kind != "tracks" and (rows := _query(home, tables.RAW[kind], "distinct user_key, user_id", "true")):
-            ids = Seals(home).opened(tables.RAW[kind], [row["user_id"] for row in rows])
-            users.update((row["user_key"], user_id) for row, user_id in zip(rows, ids, strict=True) if user_id)
-    return users
+        table = tables.RAW[kind]
+        if kind == "tracks":
+            continue
+        try:
+            for batch in stream(home, f"select distinct user_key, user_id from {table.name}", table):
+                keys, ids = (batch.column(name).to_pylist() for name in ("user_key", "user_id"))
+                opened = Seals(home).opened(table, ids)
+                yield {key: user_id for key, user_id in zip(keys, opened, strict=True) if user_id}
+        except TableMissingError:
+            continue
 
 
 def _rows(home: Path, kind: Kind, keys: list[str]) -> list[tuple[str, date, int, date | None]]:
@@ -89,15 +97,20 @@ def _day_of(kind: Kind) -> str:
     return tables.OCCURRENCES[kind].date if kind in tables.OCCURRENCES else "cast(null as date)"
 
 
-def _quarantined(home: Path, names: Names) -> list[tuple[Kind, str, date, int, str]]:
-    columns = "source, source_file, delivery_date, record, reason, text"
-    rows = _query(home, tables.QUARANTINE, columns, "source <> 'tracks'")
-    texts = Seals(home).opened(tables.QUARANTINE, [row["text"] for row in rows])
-    return [
-        (row["source"], row["source_file"], row["delivery_date"], row["record"], row["reason"])
-        for row, text in zip(rows, texts, strict=True)
-        if names((text or "").encode())
-    ]
+def _quarantined(home: Path, names: Names) -> Iterator[tuple[Kind, str, date, int, str]]:
+    """The quarantined records that name one of them, a delivery day after the other."""
+    columns, seals = "source, source_file, delivery_date, record, reason, text", Seals(home)
+    try:
+        days = partition_values(home, tables.QUARANTINE, "delivery_date")
+    except TableMissingError:
+        return
+    for day in days:
+        where = f"source <> 'tracks' and delivery_date = {datafusion_literal(date.fromisoformat(day))}"
+        rows = _query(home, tables.QUARANTINE, columns, where)
+        texts = seals.opened(tables.QUARANTINE, [row["text"] for row in rows])
+        for row, text in zip(rows, texts, strict=True):
+            if names((text or "").encode()):
+                yield row["source"], row["source_file"], row["delivery_date"], row["record"], row["reason"]
 
 
 def _query(home: Path, table: tables.Table, columns: str, where: str) -> list[dict]:

@@ -44,7 +44,8 @@ class Receipt:
     def text(self) -> str:
         """The receipt in words."""
         users = "1 person" if self.users == 1 else f"{self.users:,} people"
-        common = [f"{self.common:,} ids may well be other values: searched for as keys and sealed"]
+        ids = "1 id" if self.common == 1 else f"{self.common:,} ids"
+        common = [f"{ids} may well be another value: searched for as key and sealed value alone"]
         lines = [
             f"{'Forgotten' if self.good else 'NOT PROVED FORGOTTEN'}: {users}, asked on {self.asked_at}",
             f"done on {self.forgotten_at}; receipt {self.name} of {', '.join(self.requests) or 'a replay'}",

@@ -69,8 +69,8 @@ def _without_forgotten(rejects: pa.Table, tombstones: Tombstones) -> tuple[pa.Ta
     if not tombstones:
         return rejects, []
     kept, suppressed = [], []
-    for row in rejects.to_pylist():
-        named = tombstones.named_in(row["text"] or "")
+    rows = rejects.to_pylist()
+    for row, named in zip(rows, tombstones.named_in([row["text"] or "" for row in rows]), strict=True):
         if not named:
             kept.append(row)
         elif row["record"] == 0:

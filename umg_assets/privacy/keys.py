@@ -56,6 +56,7 @@ class UserKeys:
 
     def __init__(self, home: Path) -> None:
         self.path = home / "keys" / "user_key"
+        self._tables = home / "tables"
 
     def create(self) -> None:
         """Creates the key, unless there is one. Only for a lakehouse that holds no users yet."""
@@ -80,6 +81,10 @@ class UserKeys:
         try:
             key = bytes.fromhex(self.path.read_text().strip())
         except FileNotFoundError:
+            if not self._tables.exists():
+                raise KeyFileError(
+                    f"{self.path} is missing: nothing has landed here yet, and the first `umg run` makes it"
+                ) from None
             raise KeyFileError(
                 f"{self.path} is missing and this lakehouse already holds users: copy the key file from where it "
                 "was made (a new key would make everyone a new user)"

@@ -2,39 +2,65 @@
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ahocorasick_rs import BytesAhoCorasick
 
+from umg_assets.privacy.escapes import unescaped
+
 _JOINED = re.compile(rb"[\w\x80-\xff@+.-]*+")
 _WORDS = re.compile(rb"[\w\x80-\xff]++|[@+.-]++")
+_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_QUOTES = "\"'\\"
 _LONGEST = 256
 _DISTINCT = 8
 
 
 def is_distinct(user_id: str) -> bool:
-    """Whether an id is not likely to be some other value, too, such as 757, AT or rock.
+    """Whether an id is not likely to be some other value, too, such as 757, AT, rock or 20260302.
 
-    It is if it has letters and digits, or 8 characters.
+    It is if it has letters and digits, or 8 characters that are no date.
     """
+    if _DATE.fullmatch(user_id):
+        return False
     return len(user_id) >= _DISTINCT or not (user_id.isalpha() or user_id.isdigit())
 
 
 class Names:
     """Finds user ids in bytes of UTF-8, each as a whole word: by which records are taken out, and nobody else's.
 
-    Letters, digits and _ make a word, and -, @, + and dots join words: s-ann does not name ann.
+    Letters, digits and _ make a word, and -, @, + and dots join words: s-ann does not name ann. An id is also seen
+    where CSV doubles its quotes, and where it is escaped as in JSON, XML or URLs.
     """
 
     def __init__(self, user_ids: Sequence[str]) -> None:
-        forms = (form for user_id in user_ids for form in (user_id, json.dumps(user_id)[1:-1]))
+        forms = (
+            form
+            for user_id in user_ids
+            for form in (user_id, json.dumps(user_id)[1:-1], *(user_id.replace(mark, 2 * mark) for mark in _QUOTES))
+        )
         self._patterns = list(dict.fromkeys(form.encode() for form in forms if form))
         self._search = BytesAhoCorasick(self._patterns) if self._patterns else None
 
     def __call__(self, text: bytes) -> bool:
         """Whether a text names one of them."""
-        matches = self._search.find_matches_as_indexes(text, overlapping=True) if self._search else ()
+        if self._search is None:
+            return False
+        return self._stands_in(text, self._search) or (
+            (plain := unescaped(text)) != text and self._stands_in(plain, self._search)
+        )
+
+    @staticmethod
+    def _stands_in(text: bytes, search: BytesAhoCorasick) -> bool:
+        matches = search.find_matches_as_indexes(text, overlapping=True)
         return any(not any(_joined(text, start, end)) for _, start, end in matches)
+
+
+def holding(user_ids: Sequence[str], others: Iterable[str]) -> frozenset[str]:
+    """Those of other ids that hold one of some: mary-ann@x.org holds ann@x.org."""
+    search = BytesAhoCorasick([user_id.encode() for user_id in user_ids])
+    known = frozenset(user_ids)
+    return frozenset(other for other in others if other not in known and search.find_matches_as_indexes(other.encode()))
 
 
 def is_part_of_other(text: bytes, start: int, end: int, others: Collection[bytes]) -> bool:

@@ -2,14 +2,29 @@
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from umg_assets.privacy.escapes import unescaped
 from umg_assets.privacy.files import write_whole
 from umg_assets.privacy.keys import UserKeys
 from umg_assets.resources.forgetting_lock import FOLDER
 
-_WORD, _TOKEN = re.compile(r"\w+"), re.compile(r"[^\s,;|\"'{}()\[\]<>=]+")
+_CANDIDATES = (
+    re.compile(r"\w+"),
+    re.compile(r"[^\s,;|\"'{}()\[\]<>=]+"),
+    re.compile(r"[^\s,;|\"](?:[^\t\r\n,;|\"]*[^\s,;|\"])?"),
+    re.compile(r'(?<=")(?:[^"]|"")+(?=")'),
+)
+"""Of a text, what may be an id: a word, a token, a field of a line, a text in quotes."""
+_TEXTS_AT_A_TIME = 1000
+
+
+def _parts(text: str) -> set[str]:
+    """What in a text may be an id."""
+    texts = {text, unescaped(text.encode(errors="replace")).decode(errors="replace")}
+    found = {part for one in texts for candidate in _CANDIDATES for part in candidate.findall(one)}
+    return found | {part.replace('""', '"') for part in found}
 
 
 class Tombstones:
@@ -44,9 +59,13 @@ class Tombstones:
         stones, keys = self._stones(), list(user_keys)
         return {key for key, stone in zip(keys, self._of(keys), strict=True) if stone in stones} if stones else set()
 
-    def named_in(self, text: str) -> list[str]:
-        """The words of a text that are ids of people who have been forgotten."""
-        return self.ids_among(sorted({*_WORD.findall(text), *_TOKEN.findall(text)})) if self._stones() else []
+    def named_in(self, texts: Sequence[str]) -> Iterator[list[str]]:
+        """For each text, what in it is an id of somebody who has been forgotten: a word, a field, a text in quotes."""
+        for first in range(0, len(texts), _TEXTS_AT_A_TIME):
+            some = texts[first : first + _TEXTS_AT_A_TIME]
+            parts: list[set[str]] = [_parts(text) if self._stones() else set() for text in some]
+            forgotten = set(self.ids_among(set().union(*parts)))
+            yield from (sorted(forgotten & of_one) for of_one in parts)
 
     def _of(self, user_keys: Iterable[str]) -> list[str]:
         key = self._keys.derived("tombstone")

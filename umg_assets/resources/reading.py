@@ -1,6 +1,6 @@
 """Reads small results from the Delta tables by delta-rs, without an engine or Dagster."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -47,12 +47,21 @@ def query(home: Path, sql: str, *sources: Table) -> pa.Table:
 
     Where it names partitions, only their files are read. Raises TableMissingError when a table does not exist.
     """
+    rows = _executed(home, sql, sources).read_all()
+    return rows.cast(pa.schema([(field.name, _plain(field.type)) for field in rows.schema]))
+
+
+def stream(home: Path, sql: str, *sources: Table) -> Iterator[pa.RecordBatch]:
+    """As `query`, batch by batch: for results that may not fit into memory."""
+    yield from _executed(home, sql, sources)
+
+
+def _executed(home: Path, sql: str, sources: Iterable[Table]) -> pa.RecordBatchReader:
     # to_pyarrow_dataset() would import pandas, which takes longer than all the rest of a command
     builder = deltalake.QueryBuilder()
     for table in sources:
         builder.register(table.name, _open(home, table))
-    rows = pa.RecordBatchReader.from_stream(builder.execute(sql)).read_all()
-    return rows.cast(pa.schema([(field.name, _plain(field.type)) for field in rows.schema]))
+    return pa.RecordBatchReader.from_stream(builder.execute(sql))
 
 
 def _quoted(names: Iterable[str]) -> list[str]:

@@ -267,6 +267,8 @@ def test_nothing_else_may_run_meanwhile_and_the_other_way_round(built: Lake, tmp
     lake.drop_plays("2026-03-05", [_play(51, "ann-00", 5)])
     with pytest.raises(RunFailedError, match="`umg forget --now` finishes it"):
         lake.run()
+    refused = type_umg(tmp_path, "run", home=lake.home)
+    assert (refused.code, "`umg forget --now` finishes it" in refused.err.replace("\n", " ")) == (1, True)
     with alone(lake.home), pytest.raises(ForgettingError, match="another process is forgetting"):
         work.forget()
     lake.instance.create_run_for_job(_a_job(lake))
@@ -384,6 +386,8 @@ def test_requests_are_collected_done_at_once_and_proved_by_typed_commands(
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{GONE}\n"))
     proof = umg("forget", "--prove", "-", home=home)
     assert (proof.code, "found: notes.txt (plain), person 1" in proof.out) == (1, True)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\ufeff757\r\n"))
+    assert "1 of the ids may well be other values" in umg("forget", "--prove", "-", home=home).out
     refused = umg("forget", GONE, home=home)
     assert (refused.code, GONE in refused.err, "ids are no arguments" in refused.err.replace("\n", " ")) == (
         2,

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from umg_assets.cli.reconcile import reconcile
 from umg_assets.privacy.tombstones import Tombstones
 from umg_assets_tests.lake import Lake
@@ -58,4 +60,19 @@ def test_tombstones_tell_nobody_who_it_was_and_are_added_once(lake: Lake):
     assert "u1" not in before
     assert stones.path.stat().st_mode & 0o777 == 0o600
     assert stones.ids_among(["u3", "u2", "u11", "u1"]) == ["u2", "u1"]
-    assert (stones.named_in("x,u1;y"), stones.named_in("x,u11;y")) == (["u1"], [])
+    assert list(stones.named_in(["x,u1;y", "x,u11;y"])) == [["u1"], []]
+
+
+@pytest.mark.parametrize(
+    ("user_id", "text"),
+    [
+        ("jo smith", "p1, jo smith,AT"),
+        ("jo smith", '{"user_id": "jo smith"'),
+        ("o\"neil 'x'", 'p1,"o""neil \'x\'",AT'),
+        ("a, b", 'p1,"a, b",AT'),
+        ("żoë/1", '{"user_id": "\\u017co\\u00eb\\/1"'),
+    ],
+)
+def test_an_id_of_several_words_is_seen_in_a_text_however_it_is_written(lake: Lake, user_id: str, text: str):
+    _tombstone(lake, user_id)
+    assert list(Tombstones(lake.home).named_in([text])) == [[user_id]]
