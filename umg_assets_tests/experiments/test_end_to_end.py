@@ -270,7 +270,8 @@ def test_the_error_for_an_unknown_experiment_names_those_in_umg_toml(four: Lake,
 def test_people_who_are_forgotten_leave_the_evidence_and_the_looks_that_change_are_restated(four: Lake, tmp_path: Path):
     lake = four.copied(tmp_path / "home")
     exposed = {row["user_key"] for row in lake.rows("exposure_days") if row["experiment"] == "longer"}
-    forgotten, users = sorted(exposed)[:12], users_of(lake.home)
+    forgotten = sorted(exposed)[:12]
+    users = {key: user_id for users in users_of(lake.home) for key, user_id in users.items()}
     before = evidence(lake)
     Requests(lake.home).add([users[key] for key in forgotten])
     receipt = forgetting_of(lake.settings, lake.instance, lambda _: None).forget()

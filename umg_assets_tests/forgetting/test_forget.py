@@ -324,7 +324,6 @@ from umg_assets.forgetting.forget import Forgetting
 from umg_assets.forgetting.receipt import Receipt
 from umg_assets.privacy.requests import Requests
 from umg_assets.forgetting.work import Work
-from umg_assets.privacy.tombstones import Tombstones
 from umg_assets.resources.instance import open_instance
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
