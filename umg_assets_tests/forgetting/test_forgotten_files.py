@@ -14,6 +14,8 @@ from umg_assets.privacy.requests import Requests
 from umg_assets_tests.forgetting.test_forget import GONE, WITH_A_FILTER, _play, _power_went, forget
 from umg_assets_tests.lake import PLAY_COLUMNS, SOURCES, USER_COLUMNS, Lake
 
+pytestmark = pytest.mark.exhaustive
+
 OTHER = "ben-1"
 ODD = ("o\"neil 'x'-1", "a/b\\c-1", "jo smith-1", "żoë-4711", "100%_sure", "a, b-1")
 

@@ -13,6 +13,8 @@ from umg_assets.privacy.requests import Requests
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.landing.test_land import set_clock
 
+pytestmark = pytest.mark.exhaustive
+
 GONE = "ann-007"
 
 
