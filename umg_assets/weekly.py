@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 
 import dagster as dg
 
@@ -10,7 +11,7 @@ from umg_assets.catalogue import Catalogue
 from umg_assets.forgetting.forget import Forgetting, Steps
 from umg_assets.forgetting.receipt import unproved
 from umg_assets.landing.retention import Others, Retention
-from umg_assets.resources.instance import end_dead_runs, under_way
+from umg_assets.resources.instance import under_way
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.watermarks import read_watermarks
@@ -34,11 +35,7 @@ def remove_what_is_old(
 ) -> None:
     """Removes what is older than `[privacy]` keeps it. Raw rows wait while tables are not up to date or a run may
     read them: then the next week tries again."""
-
-    def others() -> list[str]:
-        end_dead_runs(context.instance)
-        return under_way(context.instance, but=context.run_id)
-
+    others = partial(under_way, context.instance, but=context.run_id)
     known = Others(lambda: read_watermarks(context.instance, catalogue.planned), others)
     outcome = Retention(settings, catalogue, lakehouse, ledger, known).remove_old()
     for removed in outcome.removed:
@@ -83,11 +80,7 @@ def build_weekly(
     ) -> None:
         """Does what `umg forget` has collected; fails while a run is under way."""
         runner = Runner(settings, catalogue, definitions, context.log.info, context.instance, "the weekly schedule")
-
-        def others() -> list[str]:
-            end_dead_runs(context.instance)
-            return under_way(context.instance, but=context.run_id)
-
+        others = partial(under_way, context.instance, but=context.run_id)
         steps = Steps(others, runner.bring_up_to_date, context.log.info)
         receipt = Forgetting(settings, lakehouse, ledger, steps).forget()
         context.log.info(receipt.text if receipt else "Nobody has asked to be forgotten")

@@ -3,16 +3,13 @@
 from typing import TYPE_CHECKING
 
 from umg_assets.cli.console import out
+from umg_assets.cli.run import check_no_run, lakehouse_of
 from umg_assets.settings.model import Settings
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
     from umg_assets.landing.retention import Outcome
-
-
-class RunUnderWayError(RuntimeError):
-    """A run is queued or running; the message says which, and what to do."""
 
 
 def expire(settings: Settings, instance: "DagsterInstance | None" = None) -> "Outcome":
@@ -31,22 +28,14 @@ def expire(settings: Settings, instance: "DagsterInstance | None" = None) -> "Ou
 def _removed(settings: Settings, instance: "DagsterInstance") -> "Outcome":
     from umg_assets.catalogue import Catalogue
     from umg_assets.landing.retention import Others, Retention
-    from umg_assets.resources.engine import Engine
-    from umg_assets.resources.instance import end_dead_runs, under_way
-    from umg_assets.resources.lakehouse import Lakehouse
+    from umg_assets.resources.instance import under_way
     from umg_assets.resources.ledger import Ledger
     from umg_assets.resources.watermarks import read_watermarks
 
-    end_dead_runs(instance)
-    if runs := under_way(instance):
-        raise RunUnderWayError(
-            f"{runs[0]} is under way, and may read what this removes: expected none; wait until it has ended, or end "
-            "it in Dagster"
-        )
-    engine, catalogue = Engine.of(settings), Catalogue.of(settings)
-    lakehouse = Lakehouse(settings.home, lambda: engine.spark_session)
+    check_no_run(instance)
+    catalogue = Catalogue.of(settings)
     others = Others(lambda: read_watermarks(instance, catalogue.planned), lambda: under_way(instance))
-    outcome = Retention(settings, catalogue, lakehouse, Ledger(settings.home), others).remove_old()
+    outcome = Retention(settings, catalogue, lakehouse_of(settings), Ledger(settings.home), others).remove_old()
     _print(outcome)
     return outcome
 

@@ -1,6 +1,6 @@
 """`umg forget`: requests collected, done at once, done again after a restore, or proved on the bytes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ import typer
 
 from umg_assets.cli.console import err, out
 from umg_assets.cli.person import read_ids
-from umg_assets.cli.run import runner_of
+from umg_assets.cli.run import lakehouse_of, runner_of
 from umg_assets.settings.model import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 def collect(home: Path, file: Path) -> None:
     """Collects a request of the ids in a file (`-`: standard input). Prints when it is done at the latest."""
+    from umg_assets.forgetting.receipt import people
     from umg_assets.privacy.requests import Requests
 
     request = Requests(home).add(read_ids(file))
     out.print(
-        f"{_people(len(request.user_ids))} will be forgotten with the next weekly run, by {request.due:%Y-%m-%d} at "
+        f"{people(len(request.user_ids))} will be forgotten with the next weekly run, by {request.due:%Y-%m-%d} at "
         "the latest. `umg forget --now` does it at once.",
         soft_wrap=True,
     )
@@ -47,24 +48,15 @@ def forget(home: Path, replay: bool = False) -> int:
     return 0 if receipt.good else 1
 
 
-def forgetting_of(
-    settings: Settings, instance: "DagsterInstance", say: Callable[[str], None], run_id: str = ""
-) -> "Forgetting":
-    """What forgets people, with runs in this process. run_id: of the run that this is itself, if it is one."""
+def forgetting_of(settings: Settings, instance: "DagsterInstance", say: Callable[[str], None]) -> "Forgetting":
+    """What forgets people, with runs in this process."""
     from umg_assets.forgetting.forget import Forgetting, Steps
-    from umg_assets.resources.engine import Engine
-    from umg_assets.resources.instance import end_dead_runs, under_way
-    from umg_assets.resources.lakehouse import Lakehouse
+    from umg_assets.resources.instance import under_way
     from umg_assets.resources.ledger import Ledger
 
-    def others() -> Sequence[str]:
-        end_dead_runs(instance)
-        return under_way(instance, run_id)
-
-    engine, runner = Engine.of(settings), runner_of(settings, instance=instance)
-    lakehouse = Lakehouse(settings.home, lambda: engine.spark_session)
-    steps = Steps(others, runner.bring_up_to_date, say)
-    return Forgetting(settings, lakehouse, Ledger(settings.home), steps)
+    runner = runner_of(settings, instance=instance)
+    steps = Steps(lambda: under_way(instance), runner.bring_up_to_date, say)
+    return Forgetting(settings, lakehouse_of(settings), Ledger(settings.home), steps)
 
 
 def show_pending(home: Path) -> None:
@@ -85,6 +77,7 @@ def prove(home: Path, file: Path) -> int:
     """Searches every byte under the home for the ids in a file. Prints what it finds. Returns the exit code."""
     from umg_assets.forgetting.forget import people_of
     from umg_assets.forgetting.forget import prove as search
+    from umg_assets.forgetting.receipt import people
     from umg_assets.privacy.names import is_distinct
 
     user_ids, settings = read_ids(file), read_settings(home)
@@ -94,7 +87,7 @@ def prove(home: Path, file: Path) -> int:
     for place in searched.unreadable:
         out.print(f"unreadable: {place}", soft_wrap=True, markup=False)
     out.print(
-        f"{_people(len(user_ids))}: {searched.bytes:,} bytes in {searched.files:,} files searched, "
+        f"{people(len(user_ids))}: {searched.bytes:,} bytes in {searched.files:,} files searched, "
         f"{len(searched.findings)} places name them, {len(searched.unreadable)} files are unreadable.",
         soft_wrap=True,
     )
@@ -114,7 +107,3 @@ def file_of(given: Path | None, argument: str | None) -> Path | None:
             "machine see these"
         )
     return given or (Path("-") if argument else None)
-
-
-def _people(number: int) -> str:
-    return "1 person" if number == 1 else f"{number:,} people"

@@ -3,14 +3,14 @@
 import re
 import sys
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from umg_assets import tables
+from umg_assets.forgetting.places import quarantined_records
 from umg_assets.privacy.keys import UserKeys
 from umg_assets.privacy.seals import Seals
-from umg_assets.resources.reading import TableMissingError, datafusion_literal, partition_values, query, read_table
+from umg_assets.resources.reading import TableMissingError, datafusion_literal, query
 
 STANDARD_INPUT = Path("-")
 
@@ -50,22 +50,12 @@ def held_of(home: Path, user_id: str) -> Iterator[dict[str, Any]]:
                     for row, value in zip(rows, seals.opened(table, [row[table.sealed] for row in rows]), strict=True):
                         row[table.sealed] = value
             elif table is tables.QUARANTINE:
-                rows = list(_quarantined(home, seals, user_id))
+                rows = [row for row in quarantined_records(home) if row["text"] and _names(row["text"], user_id)]
             else:
                 continue
         except TableMissingError:
             continue
         yield from ({"table": table.name, **row} for row in rows)
-
-
-def _quarantined(home: Path, seals: Seals, user_id: str) -> Iterator[dict[str, Any]]:
-    """The quarantined records that name a user, a delivery day after the other."""
-    for day in partition_values(home, tables.QUARANTINE, "delivery_date"):
-        rows = read_table(home, tables.QUARANTINE, [("delivery_date", "=", date.fromisoformat(day))]).to_pylist()
-        texts = seals.opened(tables.QUARANTINE, [row["text"] for row in rows])
-        yield from (
-            {**row, "text": text} for row, text in zip(rows, texts, strict=True) if text and _names(text, user_id)
-        )
 
 
 def _names(text: str, user_id: str) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
 
     from umg_assets.planning.runs import Run
+    from umg_assets.resources.lakehouse import Lakehouse
     from umg_assets.runner import Runner
 
 
@@ -46,6 +47,30 @@ def runner_of(
         return build_definitions(settings, catalogue)
 
     return Runner(settings, catalogue, definitions, say, instance)
+
+
+def lakehouse_of(settings: Settings) -> "Lakehouse":
+    """The tables of a lakehouse, with the engine that the settings name."""
+    from umg_assets.resources.engine import Engine
+    from umg_assets.resources.lakehouse import Lakehouse
+
+    engine = Engine.of(settings)
+    return Lakehouse(settings.home, lambda: engine.spark_session)
+
+
+class RunUnderWayError(RuntimeError):
+    """A run or backfill is queued or running; the message says which, and what to do."""
+
+
+def check_no_run(instance: "DagsterInstance") -> None:
+    """Raises RunUnderWayError while a run or a backfill is queued or running."""
+    from umg_assets.resources.instance import under_way
+
+    if runs := under_way(instance):
+        raise RunUnderWayError(
+            f"{runs[0]} is under way, and may read what this removes: expected none; wait until it has ended, or end "
+            "it in Dagster"
+        )
 
 
 def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = None) -> Ending:

@@ -4,10 +4,9 @@ Deliveries are written in batches. A batch is noted whole before its ledger entr
 are written, in this order: after a crash it is written to its end from the note.
 """
 
-import shutil
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
 
@@ -16,13 +15,14 @@ import pyarrow.parquet as pq
 
 from umg_assets import tables
 from umg_assets.catalogue import landing_asset
-from umg_assets.forgetting.landing_files import LandingFiles, hash_of
-from umg_assets.forgetting.places import FORGOTTEN_TEXT, Held, Place, held_of, landed_numbers, records_of
+from umg_assets.forgetting.landing_files import LandingFiles
+from umg_assets.forgetting.places import Held, Place, held_of, landed_numbers, records_of
 from umg_assets.forgetting.work import Batch, Rewritten, Work
-from umg_assets.landing.scan import definition_hash_of, scan, signature_of
+from umg_assets.landing.scan import content_hash_of, definition_hash_of, scan, signature_of
 from umg_assets.planning.history import Entry, History, with_repeats
 from umg_assets.privacy.names import Names, is_distinct
 from umg_assets.privacy.seals import Seals
+from umg_assets.privacy.tombstones import FORGOTTEN_TEXT
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice
@@ -48,21 +48,17 @@ class People:
     others: frozenset[str] = frozenset()
 
 
-@dataclass
-class Erased:
-    """What an erasure could not do: by path, why a file that may name them is still in landing/."""
-
-    kept: dict[str, str] = field(default_factory=dict)
-
-
 class Erasure:
     """Takes records of people out of a lakehouse's files and of the tables that landing writes."""
 
     def __init__(self, settings: Settings, lakehouse: Lakehouse, ledger: Ledger, work: Work) -> None:
         self._settings, self._lakehouse, self._ledger, self._work = settings, lakehouse, ledger, work
 
-    def erase(self, people: People, naming: Iterable[str]) -> Erased:
-        """Does all of it; after a crash, the rest. naming: paths of landing files whose bytes name one of them."""
+    def erase(self, people: People, naming: Iterable[str]) -> dict[str, str]:
+        """Does all of it; after a crash, the rest. naming: paths of landing files whose bytes name one of them.
+
+        Returns, by path, why a file that may name them is still in landing/ as it was.
+        """
         if batch := self._work.read().unfinished:
             self._write(batch)
         names = Names([user_id for user_id in people.user_ids if is_distinct(user_id)])
@@ -75,7 +71,7 @@ class Erasure:
             )
             self._rewrite(files, held, set(naming))
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            self._lakehouse.discard(folder)
         changes = list(self._changes(held))
         for first in range(0, len(changes), _PLACES):
             entries, erased = zip(*changes[first : first + _PLACES], strict=True)
@@ -83,7 +79,7 @@ class Erasure:
             batch = Batch(list(entries), [sorted(numbers) for numbers in erased], written)
             self._work.writing(batch)
             self._write(batch)
-        return Erased(files.kept)
+        return files.kept
 
     def _rewrite(self, files: LandingFiles, held: Mapping[Place, Held], naming: set[str]) -> None:
         history = self._ledger.read()
@@ -95,7 +91,7 @@ class Erasure:
         for path in sorted({*(path for _, path, _ in held), *naming} & claims.keys()):
             if not (self._settings.landing / path).is_file():
                 continue
-            content = hash_of(self._settings.landing / path)
+            content = content_hash_of(self._settings.landing / path)
             landed: dict[Kind, Entry] = {
                 kind: entry
                 for kind, source in claims[path].items()
@@ -118,18 +114,12 @@ class Erasure:
     def _changes(self, held: Mapping[Place, Held]) -> Iterator[tuple[Entry, set[int]]]:
         """The new ledger entry of each delivery that changes, and the numbers of its records that are gone."""
         history = self._ledger.read()
+        latest = history.latest()
         last = {(entry.source, *entry.place): entry for entry in history.delivered()}
         rewritten: dict[Place, Rewritten] = {}
         for kind, file in self._work.read().to_account():
-            before = next(
-                (
-                    entry
-                    for entry in history.latest().values()
-                    if (entry.source, entry.path, entry.content_hash) == (kind, file.path, file.before)
-                ),
-                None,
-            )
-            if before:
+            before = latest.get((kind, file.path))
+            if before and before.content_hash == file.before:
                 rewritten[kind, file.path, before.delivery_date] = file
         standing = {(entry.source, *entry.place): entry for kind in tables.KINDS for entry in history.standing(kind)}
         for place in sorted({*held, *rewritten}, key=lambda place: (place[2], place[:2])):
@@ -186,21 +176,21 @@ class Erasure:
         What had gone by age of these deliveries is noted again: their new entries count as delivered since.
         """
         history = self._ledger.read()
+        erased = list(zip(batch.entries, batch.erased, strict=True))
+        by_kind: dict[Kind, list[_Change]] = {
+            kind: [change for change in erased if change[0].source == kind] for kind in tables.KINDS
+        }
         with self._ledger.change(batch.entries):
-            erased = list(zip(batch.entries, batch.erased, strict=True))
-            by_kind: dict[Kind, list[_Change]] = {
-                kind: [change for change in erased if change[0].source == kind] for kind in tables.KINDS
-            }
             for kind, of_kind in by_kind.items():
                 self._without(batch, tables.RAW[kind], of_kind, [_slice(of_kind)] if of_kind else [])
             slices = [_slice(of_kind, kind) for kind, of_kind in by_kind.items() if of_kind]
             self._without(batch, tables.QUARANTINE, erased, slices)
         self._ledger.expire(
             (what, entry.path, entry.delivery_date)
-            for entry in batch.entries
-            for kind in tables.KINDS
+            for kind, of_kind in by_kind.items()
+            for entry, _ in of_kind
             for what in (landing_asset(kind), tables.RAW[kind].name, tables.QUARANTINE.name)
-            if kind == entry.source and history.gone(what, entry)
+            if history.gone(what, entry)
         )
         self._work.note("landed")
 
@@ -231,7 +221,7 @@ def _signature_of(path: Path, content_hash: str) -> str | None:
     """A file's signature; None where it has been moved out, or delivered anew, meanwhile."""
     try:
         signature = signature_of(path)
-        return signature if hash_of(path) == content_hash else None
+        return signature if content_hash_of(path) == content_hash else None
     except FileNotFoundError:
         return None
 

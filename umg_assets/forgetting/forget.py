@@ -119,7 +119,7 @@ class Forgetting:
         say("looking for their records in landing/")
         naming = naming_files(self._settings, people)
         say("taking out their records")
-        erased = Erasure(self._settings, self._lakehouse, self._ledger, self._work).erase(people, naming)
+        kept = Erasure(self._settings, self._lakehouse, self._ledger, self._work).erase(people, naming)
         take_out(self._settings, self._lakehouse, self._ledger, people.user_keys)
         say("building again what follows from them")
         self._steps.rebuild()
@@ -127,7 +127,7 @@ class Forgetting:
         self._clear()
         say("searching all bytes")
         searched = prove(people, self._settings)
-        receipt = _receipt(begun, user_ids, self._work.read(), erased.kept, searched)
+        receipt = _receipt(begun, user_ids, self._work.read(), kept, searched)
         receipt.write(self._home)
         if receipt.good:
             self._requests.done(begun["requests"])

@@ -3,23 +3,21 @@
 Their rows are taken out of what was built from raw plays and events; what follows from that is built again.
 """
 
-from collections.abc import Collection, Sequence
-from datetime import date
+from collections.abc import Collection
 
 from pyspark.sql import functions as F
 
 from umg_assets.calendar import local_today, utc_today
 from umg_assets.catalogue import Catalogue
+from umg_assets.forgetting.places import rows_of
 from umg_assets.planning.history import DIMENSION_CHANGE, Entry
 from umg_assets.planning.required import frozen_keys
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
-from umg_assets.resources.reading import datafusion_literal, query
 from umg_assets.resources.slices import Slice
 from umg_assets.settings.model import Settings
-from umg_assets.tables import Table
 
-_KEYS_AT_A_TIME, _DAYS_AT_A_TIME = 1000, 30
+_DAYS_AT_A_TIME = 30
 
 
 def take_out(settings: Settings, lakehouse: Lakehouse, ledger: Ledger, user_keys: Collection[str]) -> None:
@@ -33,21 +31,12 @@ def take_out(settings: Settings, lakehouse: Lakehouse, ledger: Ledger, user_keys
         table = catalogue[name].table
         if table is None or "user_key" not in table.names:
             continue
-        days = sorted(day for day in _days_with(lakehouse, table, sorted(user_keys)) if day.isoformat() in keys)
+        (column,) = table.partitioned_by
+        theirs = {row["day"] for row in rows_of(settings.home, table, f"distinct {column} as day", user_keys)}
+        days = sorted(day for day in theirs if day.isoformat() in keys)
         for first in range(0, len(days), _DAYS_AT_A_TIME):
             of_chunk = days[first : first + _DAYS_AT_A_TIME]
             with ledger.change([Entry(DIMENSION_CHANGE, table.name, utc_today(), play_dates=of_chunk)]):
-                replaced = Slice.days(table.partitioned_by[0], of_chunk)
+                replaced = Slice.days(column, of_chunk)
                 others = lakehouse.read(table, replaced).where(~F.col("user_key").isin(*user_keys))
                 lakehouse.write_slice(table, others, replaced)
-
-
-def _days_with(lakehouse: Lakehouse, table: Table, user_keys: Sequence[str]) -> set[date]:
-    """The days on which a table has rows of people."""
-    (column,) = table.partitioned_by
-    days: set[date] = set()
-    for first in range(0, len(user_keys), _KEYS_AT_A_TIME):
-        theirs = datafusion_literal(list(user_keys[first : first + _KEYS_AT_A_TIME]))
-        rows = query(lakehouse.home, f"select distinct {column} from {table.name} where user_key in {theirs}", table)
-        days.update(rows.column(column).to_pylist())
-    return days

@@ -1,6 +1,5 @@
 """Files of landing/ without the records of some people, each replaced whole or not at all."""
 
-import hashlib
 import os
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 from umg_assets.files.erasing import CannotEraseError, erase_records
 from umg_assets.files.layout import Layout
 from umg_assets.forgetting.work import Rewritten, Work
+from umg_assets.landing.scan import content_hash_of
 from umg_assets.planning.history import Entry
 from umg_assets.privacy.files import put_in_place
 from umg_assets.settings.sources import Source
@@ -66,7 +66,7 @@ class LandingFiles:
         suffixes = "".join(absolute.suffixes[-2:])
         draft = absolute.resolve().with_name(f"{_DRAFT}{uuid.uuid4().hex}{suffixes}")  # a link stays one
         erased: dict[Kind, list[int]] = {}
-        read = hash_of(absolute)
+        read = content_hash_of(absolute)
         try:
             framings = _by_framing(path, claims)
             for position, (layout, kinds) in enumerate(framings, 1):
@@ -83,7 +83,7 @@ class LandingFiles:
                     target.replace(draft)
                 erased.update({kind: gone for kind in kinds if kind in landed})
             if draft.exists():
-                self._replace(path, absolute, draft, Rewritten(path, read, hash_of(draft), erased))
+                self._replace(path, absolute, draft, Rewritten(path, read, content_hash_of(draft), erased))
         except CannotEraseError as error:
             self._remove(path, absolute, claims, str(error).partition(" The file begins: ")[0])
         finally:
@@ -95,7 +95,7 @@ class LandingFiles:
         os.utime(draft, ns=(status.st_atime_ns, status.st_mtime_ns))
         with draft.open("rb") as file:
             os.fsync(file.fileno())
-        if hash_of(absolute) != rewritten.before:
+        if content_hash_of(absolute) != rewritten.before:
             self.kept[path] = "it was delivered anew meanwhile"
             return
         self._work.rewriting(rewritten)
@@ -105,15 +105,9 @@ class LandingFiles:
         if path not in self._naming or any(source.folder_is_delivery for source in claims.values()):
             self.kept[path] = f"{why} Correct it, or remove it by hand" if path in self._naming else why
             return
-        self._work.rewriting(Rewritten(path, hash_of(absolute), ""))
+        self._work.rewriting(Rewritten(path, content_hash_of(absolute), ""))
         absolute.resolve().unlink()
         absolute.unlink(missing_ok=True)
-
-
-def hash_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, as the ledger has it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _by_framing(path: str, claims: Mapping[Kind, Source]) -> list[tuple[Layout, list[Kind]]]:

@@ -1,20 +1,28 @@
 """Where a lakehouse holds people's records: deliveries with rows of theirs, records in quarantine that name them."""
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from umg_assets import tables
 from umg_assets.privacy.names import Names
 from umg_assets.privacy.seals import Seals
-from umg_assets.resources.reading import TableMissingError, datafusion_literal, partition_values, query, stream
+from umg_assets.resources.reading import (
+    TableMissingError,
+    datafusion_literal,
+    partition_values,
+    query,
+    read_table,
+    stream,
+)
 from umg_assets.tables import Kind
 
 Place = tuple[Kind, str, date]
 """A delivery of a file: kind, path, delivery date."""
 _KEYS_AT_A_TIME = 1000
-FORGOTTEN_TEXT = "(it names somebody who has been forgotten)"
 
 
 @dataclass
@@ -34,13 +42,15 @@ class Held:
 def held_of(home: Path, user_keys: Collection[str], names: Names) -> dict[Place, Held]:
     """By delivery, the records of people: by user_key in the raw tables, by text in quarantine."""
     held: dict[Place, Held] = {}
-    keys = sorted(user_keys)
     for kind in tables.KINDS:
-        for first in range(0, len(keys) if kind != "tracks" else 0, _KEYS_AT_A_TIME):
-            for path, day, record, played_on in _rows(home, kind, keys[first : first + _KEYS_AT_A_TIME]):
-                held.setdefault((kind, path, day), Held()).rows[record] = played_on
-    for kind, path, day, record, reason in _quarantined(home, names):
-        held.setdefault((kind, path, day), Held()).quarantined[record] = reason
+        columns = f"source_file, delivery_date, record, {_day_of(kind)} as day"
+        for row in rows_of(home, tables.RAW[kind], columns, user_keys) if kind != "tracks" else ():
+            held.setdefault((kind, row["source_file"], row["delivery_date"]), Held()).rows[row["record"]] = row["day"]
+    with suppress(TableMissingError):
+        for row in quarantined_records(home):
+            if row["source"] != "tracks" and names((row["text"] or "").encode()):
+                place = row["source"], row["source_file"], row["delivery_date"]
+                held.setdefault(place, Held()).quarantined[row["record"]] = row["reason"]
     return held
 
 
@@ -87,30 +97,28 @@ def users_of(home: Path) -> Iterator[Mapping[str, str]]:
             continue
 
 
-def _rows(home: Path, kind: Kind, keys: list[str]) -> list[tuple[str, date, int, date | None]]:
-    columns = f"source_file, delivery_date, record, {_day_of(kind)} as day"
-    rows = _query(home, tables.RAW[kind], columns, f"user_key in {datafusion_literal(keys)}")
-    return [(row["source_file"], row["delivery_date"], row["record"], row["day"]) for row in rows]
+def rows_of(home: Path, table: tables.Table, columns: str, user_keys: Collection[str]) -> Iterator[dict[str, Any]]:
+    """The columns (in SQL) of people's rows in a table with user_key, asked for some people at a time."""
+    keys = sorted(user_keys)
+    for first in range(0, len(keys), _KEYS_AT_A_TIME):
+        theirs = datafusion_literal(keys[first : first + _KEYS_AT_A_TIME])
+        yield from _query(home, table, columns, f"user_key in {theirs}")
+
+
+def quarantined_records(home: Path) -> Iterator[dict[str, Any]]:
+    """The rows of the quarantine, their texts opened, a delivery day after the other.
+
+    Raises TableMissingError when there is none, KeyFileError without its key, SealError for what that does not open.
+    """
+    seals = Seals(home)
+    for day in partition_values(home, tables.QUARANTINE, "delivery_date"):
+        rows = read_table(home, tables.QUARANTINE, [("delivery_date", "=", date.fromisoformat(day))]).to_pylist()
+        texts = seals.opened(tables.QUARANTINE, [row["text"] for row in rows])
+        yield from ({**row, "text": text} for row, text in zip(rows, texts, strict=True))
 
 
 def _day_of(kind: Kind) -> str:
     return tables.OCCURRENCES[kind].date if kind in tables.OCCURRENCES else "cast(null as date)"
-
-
-def _quarantined(home: Path, names: Names) -> Iterator[tuple[Kind, str, date, int, str]]:
-    """The quarantined records that name one of them, a delivery day after the other."""
-    columns, seals = "source, source_file, delivery_date, record, reason, text", Seals(home)
-    try:
-        days = partition_values(home, tables.QUARANTINE, "delivery_date")
-    except TableMissingError:
-        return
-    for day in days:
-        where = f"source <> 'tracks' and delivery_date = {datafusion_literal(date.fromisoformat(day))}"
-        rows = _query(home, tables.QUARANTINE, columns, where)
-        texts = seals.opened(tables.QUARANTINE, [row["text"] for row in rows])
-        for row, text in zip(rows, texts, strict=True):
-            if names((text or "").encode()):
-                yield row["source"], row["source_file"], row["delivery_date"], row["record"], row["reason"]
 
 
 def _query(home: Path, table: tables.Table, columns: str, where: str) -> list[dict]:

@@ -43,11 +43,10 @@ class Receipt:
     @property
     def text(self) -> str:
         """The receipt in words."""
-        users = "1 person" if self.users == 1 else f"{self.users:,} people"
         ids = "1 id" if self.common == 1 else f"{self.common:,} ids"
         common = [f"{ids} may well be another value: searched for as key and sealed value alone"]
         lines = [
-            f"{'Forgotten' if self.good else 'NOT PROVED FORGOTTEN'}: {users}, asked on {self.asked_at}",
+            f"{'Forgotten' if self.good else 'NOT PROVED FORGOTTEN'}: {people(self.users)}, asked on {self.asked_at}",
             f"done on {self.forgotten_at}; receipt {self.name} of {', '.join(self.requests) or 'a replay'}",
             f"{self.records:,} records taken out, of {self.days_built:,} days, built again; {self.files_rewritten:,} "
             f"files rewritten; {len(self.files_removed):,} files removed that could not be rewritten",
@@ -68,6 +67,11 @@ class Receipt:
         write_whole(folder / f"{self.name}.json", json.dumps({**asdict(self), "good": self.good}, indent=2))
         write_whole(folder / f"{self.name}.txt", f"{self.text}\n")
         return folder / f"{self.name}.txt"
+
+
+def people(number: int) -> str:
+    """A number of people, in words."""
+    return "1 person" if number == 1 else f"{number:,} people"
 
 
 def unproved(home: Path) -> str:

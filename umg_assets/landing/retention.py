@@ -4,7 +4,6 @@ The ledger notes it first, as `expired`; then it goes. A process that dies in be
 one finds it by its age again. What has been delivered anew since the note counts as never gone.
 """
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -13,7 +12,7 @@ from pathlib import Path
 from umg_assets import tables
 from umg_assets.calendar import local_today, utc_today
 from umg_assets.catalogue import Catalogue, landing_asset
-from umg_assets.landing.scan import scan, signature_of
+from umg_assets.landing.scan import content_hash_of, scan, signature_of
 from umg_assets.landing.sealing import sealing_alone
 from umg_assets.planning.history import Entry, History
 from umg_assets.planning.required import plan
@@ -240,8 +239,7 @@ def _has_landed(file: Path, entries: Sequence[Entry]) -> bool:
         signature = signature_of(file)
         if all(entry.signature == signature for entry in entries):
             return True
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        digest = content_hash_of(file)
     except OSError:
         return False
     return all(entry.content_hash == digest for entry in entries)

@@ -299,9 +299,10 @@ def _signature(path: Path) -> tuple[str, date]:
 @functools.lru_cache(maxsize=10_000)
 def _hash_of(path: Path, signature: str) -> str:
     """The content's hash, computed once for each signature: a sensor scans every few seconds."""
-    return _content_hash(path)
+    return content_hash_of(path)
 
 
-def _content_hash(path: Path) -> str:
+def content_hash_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as the ledger has it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

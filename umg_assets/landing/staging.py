@@ -21,14 +21,13 @@ from umg_assets.files.parse import NOT_THE_FORMAT, Parsed, parse_file, records_a
 from umg_assets.files.rejects import refusal_text, rejects_table
 from umg_assets.landing.chunk import FILTERED, SUPPRESSED, Chunk, StagedFile, query
 from umg_assets.landing.scan import LandingFile
-from umg_assets.privacy.tombstones import Tombstones
+from umg_assets.privacy.tombstones import FORGOTTEN_TEXT, Tombstones
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.settings.model import Settings, SettingsError
 from umg_assets.tables import Kind
 from umg_assets.transforms.records import type_records, with_file_path
 
 EXPRESSION_ERROR = "expression_error"
-_FORGOTTEN = "(it names somebody who has been forgotten)"
 # After so many failed jobs, pieces of files that still raise are set aside whole: each further try is a job.
 _MAX_FAILURES = 200
 _ARROW = {"string": pa.string(), "bigint": pa.int64(), "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC")}
@@ -74,7 +73,7 @@ def _without_forgotten(rejects: pa.Table, tombstones: Tombstones) -> tuple[pa.Ta
         if not named:
             kept.append(row)
         elif row["record"] == 0:
-            kept.append({**row, "text": _FORGOTTEN})
+            kept.append({**row, "text": FORGOTTEN_TEXT})
         else:
             suppressed.append((row["file"], named[0]))
     return pa.Table.from_pylist(kept, schema=REJECTS), suppressed

@@ -1,14 +1,14 @@
 """The lakehouse's key: user_key is HMAC-SHA256 of user_id under it; other keys are derived from it."""
 
 import hmac
-import os
 import secrets
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from umg_assets.privacy.files import draft_of
 
 KEY_BYTES = 32
 
@@ -27,28 +27,13 @@ def create_key_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.exists():
         return
-    draft = _draft(path, secrets.token_hex(KEY_BYTES))
+    draft = draft_of(path, secrets.token_hex(KEY_BYTES))
     try:
         path.hardlink_to(draft)
     except FileExistsError:
         pass
     finally:
         draft.unlink()
-
-
-def replace_key_file(path: Path, text: str) -> None:
-    """Puts another text into a key file, at once."""
-    _draft(path, text).replace(path)
-
-
-def _draft(path: Path, text: str) -> Path:
-    """A complete file beside `path`, to be linked or renamed: nobody reads half a key, not even after a crash."""
-    draft = path.with_name(f".{uuid.uuid4().hex}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    return draft
 
 
 class UserKeys:

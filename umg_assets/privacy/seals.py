@@ -23,7 +23,8 @@ from typing import Literal
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
-from umg_assets.privacy.keys import KEY_BYTES, KeyFileError, create_key_file, derived, replace_key_file
+from umg_assets.privacy.files import write_whole
+from umg_assets.privacy.keys import KEY_BYTES, KeyFileError, create_key_file, derived
 from umg_assets.resources.schema import set_table_property, table_property
 from umg_assets.tables import Table
 
@@ -108,14 +109,14 @@ class Seals:
     def add(self) -> None:
         """Adds a new key: what is sealed from now on is sealed under it, and the older ones still open."""
         lines = [key.line for key in self._read().values()]
-        replace_key_file(self.path, "\n".join([*lines, secrets.token_hex(KEY_BYTES)]))
+        write_whole(self.path, "\n".join([*lines, secrets.token_hex(KEY_BYTES)]))
         self._keys = {}
 
     def keep_newest(self) -> None:
         """Removes every key but the newest: what is sealed under another one can never be opened again."""
         *older, newest = self._read().values()
         if older:
-            replace_key_file(self.path, newest.line)
+            write_whole(self.path, newest.line)
             self._keys = {}
 
     @property

@@ -17,6 +17,8 @@ _CANDIDATES = (
     re.compile(r'(?<=")(?:[^"]|"")+(?=")'),
 )
 """Of a text, what may be an id: a word, a token, a field of a line, a text in quotes."""
+FORGOTTEN_TEXT = "(it names somebody who has been forgotten)"
+"""What stands in quarantine for the text of a file refused whole that does."""
 _TEXTS_AT_A_TIME = 1000
 
 

@@ -1,6 +1,7 @@
 -- What each recounted table must hold according to the raw tables alone: counted.NAME, in DuckDB's SQL.
 -- Expects raw_plays, raw_users, raw_tracks and raw_app_events, the tables markets (market) and age_groups (lower_bound,
--- name), kept_days (play_date) whose plays are not counted but taken from kept_plays, and the variables named below. Definitions follow the contracts; no query is taken from a transform.
+-- name), kept_days (play_date) whose plays are not counted but taken from kept_plays, and the variables named below.
+-- Definitions follow the contracts; no query is taken from a transform.
 
 create schema counted;
 
@@ -107,7 +108,8 @@ with kept as (
 ), aged as (
     select counted_days.*, home, given,
         year(play_date) - year(born) - if(born + to_years((year(play_date) - year(born))::int) > play_date, 1, 0) as age
-    from counted_days left join people on people.user_key = counted_days.user_key and play_date >= since and play_date < until
+    from counted_days left join people
+        on people.user_key = counted_days.user_key and play_date >= since and play_date < until
 )
 select play_date, play_id, user_key, session_id, track_id, started_at, played_ms,
     played_ms >= getvariable('stream_ms') as is_stream,

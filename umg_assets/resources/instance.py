@@ -83,15 +83,11 @@ def run_under_way(instance: dg.DagsterInstance, jobs: Collection[str]) -> str | 
 
 
 def under_way(instance: dg.DagsterInstance, but: str = "") -> list[str]:
-    """The queued and running runs (job, id) and backfills (id), without the run `but`."""
-    runs = [f"run {run.run_id} of {run.job_name}" for run in _unfinished_runs(instance) if run.run_id != but]
+    """The queued and running runs (by job) and backfills (by id), without the run `but`; dead runs are ended first."""
+    end_dead_runs(instance)
+    runs = [f"a run of {run.job_name}" for run in _unfinished_runs(instance) if run.run_id != but]
     backfills = instance.get_backfills(filters=BulkActionsFilter(statuses=_ACTIVE_BACKFILLS))
     return [*runs, *(f"backfill {backfill.backfill_id}" for backfill in backfills)]
-
-
-def unfinished_jobs(instance: dg.DagsterInstance) -> list[str]:
-    """The jobs that have a queued or running run."""
-    return sorted({run.job_name for run in _unfinished_runs(instance)})
 
 
 def refused_assets(instance: dg.DagsterInstance, blocking: Iterable[dg.AssetCheckKey]) -> set[str]:

@@ -10,8 +10,9 @@ import dagster as dg
 import pytest
 
 from umg_assets.build import build_definitions
-from umg_assets.cli.expire import RunUnderWayError, expire
+from umg_assets.cli.expire import expire
 from umg_assets.cli.reconcile import reconcile
+from umg_assets.cli.run import RunUnderWayError
 from umg_assets.landing.retention import Outcome
 from umg_assets.planning.frozen import FrozenDaysError
 from umg_assets.recount.coverage import coverage
