@@ -521,6 +521,16 @@ ALL: tuple[Table, ...] = (
     READOUTS,
     DECISIONS,
 )
+PUBLISHED = (
+    TOP_TRACKS_BY_COUNTRY,
+    CHART_MOVEMENTS,
+    TOP_ARTISTS_BY_GENRE,
+    AGE_GROUP_FAVOURITES,
+    MONTHLY_TRACK_PLAYS,
+    DAILY_TRACK_PLAYS,
+    TRACKS,
+)
+"""Tables that a published set names with their versions: all that the dashboard may read. None knows a user."""
 OF_EXPERIMENTS = (VISITS, USER_DAYS, EXPOSURE_DAYS, EXPERIMENT_DAYS, READOUTS, DECISIONS)
 """Tables that stay empty in a lakehouse without experiments."""
 BY_NAME: dict[str, Table] = {table.name: table for table in ALL}

@@ -12,6 +12,7 @@ import pytest
 
 from umg_assets.resources import exporting
 from umg_assets.resources.exporting import Favourites, export_charts
+from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.reading import complete_through
 from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.lake import Lake
@@ -111,7 +112,7 @@ def test_a_set_that_fails_half_way_is_never_seen_and_the_one_before_stays_whole(
     with monkeypatch.context() as patched:
         patched.setattr(exporting, "_write_favourites", disk_full)
         with pytest.raises(OSError, match="No space left"):
-            export_charts(lake.settings)
+            export_charts(lake.settings, Ledger(lake.home).read())
     assert current.resolve() == before
     assert {path.relative_to(before): path.read_bytes() for path in before.rglob("*") if path.is_file()} == files
 
@@ -144,11 +145,11 @@ def test_while_sets_are_switched_a_reader_finds_one_at_every_moment(tmp_path: Pa
 def test_a_new_set_replaces_the_old_one_in_one_step_and_the_old_one_stays_for_who_still_reads_it(lake: Lake):
     link = lake.home / "exports" / "current"
     before = link.resolve()
-    export_charts(lake.settings)
+    export_charts(lake.settings, Ledger(lake.home).read())
     assert link.resolve() != before
     assert (before / "top_tracks_by_country.csv").exists()
-    export_charts(lake.settings)
-    export_charts(lake.settings)
+    export_charts(lake.settings, Ledger(lake.home).read())
+    export_charts(lake.settings, Ledger(lake.home).read())
     assert not before.exists()
     assert (link / "top_tracks_by_country.csv").exists()
 

@@ -21,4 +21,5 @@ def exports(
     """
     snapshot = snapshots.of(context)
     watermark = watermark_of(context.instance, catalogue["exports"], [], catalogue, snapshot)
-    return dg.MaterializeResult(metadata=export_charts(settings), data_version=data_version(watermark))
+    exported = export_charts(settings, snapshot.history)
+    return dg.MaterializeResult(metadata=exported, data_version=data_version(watermark))

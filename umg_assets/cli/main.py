@@ -232,6 +232,29 @@ def dev(
     raise typer.Exit(serve(home_of(), port, Access(host, tls_cert, tls_key, password_file)))
 
 
+@app.command()
+def dashboard(
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 3001,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than 127.0.0.1 need --behind-proxy, or TLS and passwords.")
+    ] = "127.0.0.1",
+    prefix: Annotated[str, typer.Option(help="What a proxy puts before every path, such as /umg.")] = "",
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A reverse proxy in front checks who comes in.")
+    ] = False,
+    name: Annotated[list[str] | None, typer.Option(help="Host name that is answered to, too.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="TLS certificate (chain), PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="Who may enter: lines NAME:PASSWORD.")] = None,
+) -> None:
+    """Serve the charts, plays, experiments and the state of the data as pages, until Ctrl-C."""
+    from umg_assets.cli.access import Access
+    from umg_assets.cli.dashboard import serve
+
+    access = Access(host, tls_cert, tls_key, password_file)
+    raise typer.Exit(serve(home_of(), access, port, prefix.rstrip("/"), behind_proxy, name or ()))
+
+
 def _print_error(text: str) -> None:
     from rich.markup import escape
 

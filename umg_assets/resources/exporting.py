@@ -1,11 +1,17 @@
-"""Exports: files for people and for the app, written from the charts and switched as one set."""
+"""Exports: files for people and for the app, written from the charts and switched as one set.
 
+A set names the Delta version of every table that it was written from and that the dashboard reads beside it, so that
+all who read the set see one state of the lakehouse.
+"""
+
+import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,10 +21,13 @@ from pydantic import BaseModel, Field
 
 from umg_assets import clock, tables
 from umg_assets.calendar import local_today, months_before, next_month
+from umg_assets.planning.health import health_of
+from umg_assets.planning.history import History
+from umg_assets.resources.delta_log import newest_version
+from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST
 from umg_assets.resources.reading import complete_through, day_shown, newest_day, partition_values, read_table
 from umg_assets.settings.model import Settings
 
-CURRENT = "current"
 OVERALL = "overall"
 """The country of a chart over all markets."""
 
@@ -44,15 +53,17 @@ class Favourites(BaseModel):
     age_groups: dict[str, list[Favourite]] = Field(description="by age group such as 18-24, in order of rank")
 
 
-def export_charts(settings: Settings) -> dict[str, str | int]:
+def export_charts(settings: Settings, history: History) -> dict[str, str | int]:
     """Writes a new set of exports and switches to it in one step: a reader sees either the old set or the new one.
 
     exports/current then holds top_tracks_by_country and chart_movements of the last months, and top_artists_by_genre
     of the last complete day, each as one CSV (minutes listened) and as Parquet partitioned by country;
-    age_group_favourites of that day as JSON for the app; and manifest.json. Returns the manifest: complete_through,
-    months, and rows by chart.
+    age_group_favourites of that day as JSON for the app; health.json, sums of the ledger (planning/health.py); and
+    manifest.json: complete_through, months, rows by chart; when it was published, the versions of tables.PUBLISHED, and
+    the definitions behind the figures with their hash. Returns complete_through, months and rows by chart.
     """
     home, exports = settings.home, settings.home / "exports"
+    versions = {table: newest_version(home / "tables" / table.name) for table in tables.PUBLISHED}
     newest = newest_day(home, tables.PLAYS) or local_today(settings.time_zone)
     months = [date.fromisoformat(value) for value in partition_values(home, tables.TOP_TRACKS_BY_COUNTRY, "month")]
     shown = day_shown(home, newest)
@@ -61,10 +72,13 @@ def export_charts(settings: Settings) -> dict[str, str | int]:
     folder = exports / f"set-{clock.now():%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:6]}"
     folder.mkdir(parents=True)
 
-    charts = read_table(home, tables.TOP_TRACKS_BY_COUNTRY, [("month", "in", wanted)])
-    moved = read_table(home, tables.CHART_MOVEMENTS, [("month", "in", wanted)])
+    def read(table: tables.Table, *where: tuple[str, str, Any]) -> pa.Table:
+        return read_table(home, table, where, version=versions[table])
+
+    charts = read(tables.TOP_TRACKS_BY_COUNTRY, ("month", "in", wanted))
+    moved = read(tables.CHART_MOVEMENTS, ("month", "in", wanted))
     titles = charts.select([*tables.CHART_MOVEMENTS.key, "title", "artist_name"])
-    artists = read_table(home, tables.TOP_ARTISTS_BY_GENRE, [("chart_date", "=", shown)])
+    artists = read(tables.TOP_ARTISTS_BY_GENRE, ("chart_date", "=", shown))
     artists = artists.rename_columns(["country" if name == "market" else name for name in artists.column_names])
     country = pc.call_function("coalesce", [artists.column("country"), pa.scalar(OVERALL)])
     artists = artists.set_column(artists.column_names.index("country"), "country", country)
@@ -77,15 +91,44 @@ def export_charts(settings: Settings) -> dict[str, str | int]:
         ends = [last_days[value] if period == "month" else value for value in table.column(period).to_pylist()]
         through = pa.array([complete_through(newest, end) for end in ends], pa.date32())
         _write(table.append_column("complete_through", through), order, folder / name)
-    _write_favourites(settings, shown, complete_through(newest, shown), folder / "age_group_favourites")
-    manifest = {
+    favourites = read(tables.AGE_GROUP_FAVOURITES, ("chart_date", "=", shown))
+    _write_favourites(settings, favourites, shown, complete_through(newest, shown), folder / "age_group_favourites")
+    summary = {
         "complete_through": complete_through(newest, last_days[wanted[-1]]).isoformat(),
         "months": ", ".join(f"{month:%Y-%m}" for month in wanted),
         **{f"rows_{name}": table.num_rows for name, (table, *_) in rows.items()},
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    definitions = definitions_of(settings)
+    manifest = {
+        **summary,
+        "newest_play": newest.isoformat(),
+        "day_shown": shown.isoformat(),
+        "published_at": clock.now().isoformat(timespec="seconds"),
+        "versions": {table.name: version for table, version in versions.items()},
+        "definitions": definitions,
+        "definitions_hash": hashlib.sha256(json.dumps(definitions, sort_keys=True).encode()).hexdigest()[:12],
+    }
+    _write_json(folder / HEALTH, health_of(history))
+    _write_json(folder / MANIFEST, manifest)
     _switch(exports, folder)
-    return manifest
+    return summary
+
+
+def definitions_of(settings: Settings) -> dict[str, Any]:
+    """The settings that say what a figure means: time zone, markets, chart sizes, windows, thresholds, age groups."""
+    return {
+        "time_zone": settings.time_zone,
+        "markets": list(settings.markets),
+        "age_groups": list(settings.age_groups),
+        "correction_days": settings.correction_days,
+        "first_day": settings.first_day.isoformat(),
+        **settings.charts.model_dump(mode="json"),
+        **{name: getattr(settings.thresholds, name) for name in ("stream_seconds", "complete_percent")},
+    }
+
+
+def _write_json(file: Path, content: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _write(table: pa.Table, order: Sequence[str], target: Path) -> None:
@@ -109,9 +152,8 @@ def _in_minutes(chart: pa.Table) -> pa.Table:
     return chart.add_column(chart.column_names.index("listening_ms"), "listening_minutes", minutes)
 
 
-def _write_favourites(settings: Settings, day: date, through: date, folder: Path) -> None:
-    """Writes latest.json and its JSON schema."""
-    rows = read_table(settings.home, tables.AGE_GROUP_FAVOURITES, [("chart_date", "=", day)])
+def _write_favourites(settings: Settings, rows: pa.Table, day: date, through: date, folder: Path) -> None:
+    """Writes latest.json and its JSON schema. rows: age_group_favourites of the day."""
     groups: dict[str, list[Favourite]] = {}
     for row in rows.sort_by([("age_group", "ascending"), ("rank", "ascending")]).to_pylist():
         groups.setdefault(row["age_group"], []).append(Favourite.model_validate(row))

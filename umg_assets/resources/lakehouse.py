@@ -25,6 +25,7 @@ from umg_assets.resources.constraints import constrained
 from umg_assets.resources.delta_log import newest_version
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
 from umg_assets.resources.locks import no_writer, writing
+from umg_assets.resources.published import published_versions
 from umg_assets.resources.schema import create_table, migrate_table
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.staging import staging_folder
@@ -63,12 +64,8 @@ class Commit:
     @property
     def metadata(self) -> dict[str, int | float]:
         """The metadata that Dagster shows."""
-        return {
-            "delta_version": self.version,
-            "files": self.files,
-            "bytes": self.bytes,
-            "seconds": round(self.seconds, 2),
-        }
+        seconds = round(self.seconds, 2)
+        return {"delta_version": self.version, "files": self.files, "bytes": self.bytes, "seconds": seconds}
 
     def __add__(self, other: "Commit") -> "Commit":
         rows = {**self.rows}
@@ -257,13 +254,18 @@ class Lakehouse:
     def vacuum(self, table: Table, keep: timedelta = timedelta(days=7)) -> list[str]:
         """Deletes files that no version of the last `keep` needs, by delta-rs. Returns their paths.
 
-        Files of that age that no version names go, too: a write that was killed has left them. Waits for writers of the
-        table, so that no file of a write under way is one of these.
+        What a published set reads stays, unless all that is old must go (keep 0). Files of that age that no version
+        names go, too: a killed write has left them. Waits for writers, so that no write under way has any of these.
         """
         hours = int(keep.total_seconds() // 3600)
+        kept = published_versions(self.home, table.name) if keep else []
         with no_writer(self.path(table)):
             return deltalake.DeltaTable(self.path(table)).vacuum(
-                retention_hours=hours, dry_run=False, enforce_retention_duration=hours >= 168, full=True
+                retention_hours=hours,
+                dry_run=False,
+                enforce_retention_duration=hours >= 168,
+                full=True,
+                keep_versions=kept or None,
             )
 
     def staging(self) -> Path:

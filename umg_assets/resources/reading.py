@@ -1,6 +1,6 @@
 """Reads small results from the Delta tables by delta-rs, without an engine or Dagster."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -23,15 +23,18 @@ def read_table(
     table: Table,
     where: Sequence[tuple[str, str, Value | Sequence[Value]]] = (),
     columns: Sequence[str] | None = None,
+    version: int | None = None,
 ) -> pa.Table:
     """Rows of a table, all of its columns or some. Reads only files that can hold them.
 
     where: (column, operator, value) triples, all of which hold. operator: =, <= or >= with a value, `in` with several.
+    version: the table's Delta version; default: the newest.
     Raises TableMissingError when the table does not exist.
     """
     names = list(columns or table.names)
     conditions = [f'"{column}" {operator} {datafusion_literal(value)}' for column, operator, value in where] or ["true"]
-    return query(home, f"select {', '.join(_quoted(names))} from {table.name} where {' and '.join(conditions)}", table)
+    sql = f"select {', '.join(_quoted(names))} from {table.name} where {' and '.join(conditions)}"
+    return _plain_table(_executed(home, sql, {table: version}).read_all())
 
 
 def stored_columns(home: Path, table: Table) -> list[str]:
@@ -47,20 +50,19 @@ def query(home: Path, sql: str, *sources: Table) -> pa.Table:
 
     Where it names partitions, only their files are read. Raises TableMissingError when a table does not exist.
     """
-    rows = _executed(home, sql, sources).read_all()
-    return rows.cast(pa.schema([(field.name, _plain(field.type)) for field in rows.schema]))
+    return _plain_table(_executed(home, sql, dict.fromkeys(sources)).read_all())
 
 
 def stream(home: Path, sql: str, *sources: Table) -> Iterator[pa.RecordBatch]:
     """As `query`, batch by batch: for results that may not fit into memory."""
-    yield from _executed(home, sql, sources)
+    yield from _executed(home, sql, dict.fromkeys(sources))
 
 
-def _executed(home: Path, sql: str, sources: Iterable[Table]) -> pa.RecordBatchReader:
+def _executed(home: Path, sql: str, sources: Mapping[Table, int | None]) -> pa.RecordBatchReader:
     # to_pyarrow_dataset() would import pandas, which takes longer than all the rest of a command
     builder = deltalake.QueryBuilder()
-    for table in sources:
-        builder.register(table.name, _open(home, table))
+    for table, version in sources.items():
+        builder.register(table.name, _open(home, table, version))
     return pa.RecordBatchReader.from_stream(builder.execute(sql))
 
 
@@ -79,6 +81,10 @@ def datafusion_literal(value: Value | Sequence[Value]) -> str:
     return f"({', '.join(datafusion_literal(member) for member in value)})"
 
 
+def _plain_table(rows: pa.Table) -> pa.Table:
+    return rows.cast(pa.schema([(field.name, _plain(field.type)) for field in rows.schema]))
+
+
 def _plain(type_: pa.DataType) -> pa.DataType:
     return pa.string() if type_ == pa.string_view() else type_
 
@@ -94,13 +100,13 @@ def partition_values(home: Path, table: Table, column: str) -> list[str]:
     )
 
 
-def add_actions(home: Path, table: Table) -> pa.Table:
+def add_actions(home: Path, table: Table, version: int | None = None) -> pa.Table:
     """A row for each file of the table, from its log: partition values, rows, bytes, statistics; no data is read.
 
-    Raises TableMissingError when the table does not exist.
+    version: the table's Delta version; default: the newest. Raises TableMissingError when the table does not exist.
     """
     # pa.table() would import pandas, which takes longer than all the rest of a command
-    return pa.RecordBatchReader.from_stream(_open(home, table).get_add_actions(flatten=True)).read_all()
+    return pa.RecordBatchReader.from_stream(_open(home, table, version).get_add_actions(flatten=True)).read_all()
 
 
 def newest_day(home: Path, table: Table) -> date | None:
@@ -128,8 +134,8 @@ def day_shown(home: Path, newest: date) -> date:
     return max(complete, default=newest)
 
 
-def _open(home: Path, table: Table) -> deltalake.DeltaTable:
+def _open(home: Path, table: Table, version: int | None = None) -> deltalake.DeltaTable:
     path = home / "tables" / table.name
     if not (path / "_delta_log").exists():
         raise TableMissingError(f"{path} is not there yet: drop files into {home / 'landing'} and type `umg run`")
-    return deltalake.DeltaTable(path)
+    return deltalake.DeltaTable(path, version=version)

@@ -17,9 +17,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyAddress,
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -144,6 +146,32 @@ class Privacy(_Section):
     keep_quarantine_days: PositiveInt = Field(default=90, description="records in quarantine delivered longer ago go")
 
 
+class Dashboard(_Section):
+    """What the dashboard shows, and to whom."""
+
+    minimum_listeners: PositiveInt = Field(
+        default=5, description="figures of fewer listeners are shown as fewer, not counted"
+    )
+    numbers: Literal["1,234.5", "1.234,5", "1 234,5", "1\u2019234.5"] = Field(
+        default="1,234.5", description="how figures are written"
+    )
+    user_header: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9-]+$", description="header in which a proxy names the user, to be shown"
+    )
+    proxies: tuple[IPvAnyAddress, ...] = Field(default=(), description="addresses whose user_header is believed")
+    frame_ancestors: tuple[str, ...] = Field(
+        default=(), description="origins that may show the dashboard in a frame, such as https://wiki.example.com"
+    )
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[A-Za-z0-9.*:-]+", origin):
+                raise ValueError(f"expected origins such as 'https://wiki.example.com', got {origin!r}")
+        return origins
+
+
 class PublishedList(_Section):
     """A list of plays per track that somebody else publishes; `umg reconcile` compares plays with it."""
 
@@ -186,6 +214,7 @@ class Settings(BaseSettings):
     automation: Automation = Automation()
     freshness: Freshness = Freshness()
     privacy: Privacy = Privacy()
+    dashboard: Dashboard = Dashboard()
     owners: tuple[Owner, ...] = Field(
         default=("team:analytics",),
         description="whom Dagster's UI names for every asset: team:NAME or an e-mail address",

@@ -59,6 +59,12 @@ first_day = {first_day}            # earlier plays are quarantined
 # Set keep_landing_days = 400 to remove files of landing/ so many days after their delivery, once they have landed, and
 # keep_raw_days, not less, to remove raw plays and events: older plays and charts stay, but cannot be built again
 
+[dashboard]
+# minimum_listeners = 5         # figures of fewer listeners are shown as "< 5"
+# numbers = "1,234.5"           # how figures are written: or "1.234,5", "1 234,5", "1’234.5"
+# Set user_header = "X-Forwarded-User" to show whom a proxy names, where its address is in proxies = ["127.0.0.1"];
+# and frame_ancestors = ["https://wiki.example.com"] to let that site show the dashboard in a frame
+
 # Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
 # strings). plays need play_id, user_id, track_id, started_at; session_id, played_ms, country, section are optional.

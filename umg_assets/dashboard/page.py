@@ -1,0 +1,97 @@
+"""A page: what its template shows, and the tables that can be taken along from it."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from umg_assets.dashboard.figures import Few
+
+FORMATS = {
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+}
+"""By form of a download, its media type."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class NotThereError(LookupError):
+    """What an address asks for is not there. choices: (words, address) of what is."""
+
+    def __init__(self, message: str, choices: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.choices = tuple(choices)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of a page: rows with just these columns, as the page shows them. name: lower-case words with _."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: Sequence[Mapping[str, Any]]
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows, cut to the columns, ready for JSON: dates as ISO text, few listeners as "< 5"."""
+        return [{name: _plain(row.get(name)) for name in self.columns} for row in self.rows]
+
+    def to_bytes(self, form: str) -> bytes:
+        """The sheet in one of FORMATS. Parquet keeps numbers as numbers: figures of few listeners are NULL there, and
+        a column few_listeners says so. In CSV a text that a spreadsheet would take for a formula begins with '."""
+        return {"csv": self._csv, "json": self._json, "parquet": self._parquet}[form]()
+
+    def _csv(self) -> bytes:
+        target = io.StringIO()
+        writer = csv.writer(target, lineterminator="\r\n")
+        writer.writerow(self.columns)
+        for row in self.rows:
+            writer.writerow([_cell(row.get(name)) for name in self.columns])
+        return target.getvalue().encode()
+
+    def _json(self) -> bytes:
+        return (json.dumps(self.records(), ensure_ascii=False, indent=1) + "\n").encode()
+
+    def _parquet(self) -> bytes:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        rows = [{name: _kept(row.get(name)) for name in self.columns} for row in self.rows]
+        few = [any(isinstance(row.get(name), Few) for name in self.columns) for row in self.rows]
+        columns = {name: pa.array([row[name] for row in rows]) for name in self.columns}
+        target = io.BytesIO()
+        pq.write_table(pa.table({**columns, "few_listeners": pa.array(few, pa.bool_())}), target)
+        return target.getvalue()
+
+
+@dataclass(frozen=True)
+class Page:
+    """template: the name of its template. title: of the window. content: what the template shows. sheets: by name."""
+
+    template: str
+    title: str
+    content: Mapping[str, Any]
+    sheets: Sequence[Sheet] = field(default=())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    return str(value) if isinstance(value, Few) else value
+
+
+def _kept(value: Any) -> Any:
+    return None if isinstance(value, Few) else value
+
+
+def _cell(value: Any) -> Any:
+    plain = _plain(value)
+    if isinstance(plain, str) and plain.startswith(_FORMULA):
+        return f"'{plain}"
+    return plain

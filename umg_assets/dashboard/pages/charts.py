@@ -1,0 +1,104 @@
+"""The chart of a month and market, alone or beside another market's."""
+
+from datetime import date
+from typing import Any
+
+from umg_assets.calendar import month_days
+from umg_assets.dashboard.addresses import Ask
+from umg_assets.dashboard.figures import Few, month_text
+from umg_assets.dashboard.page import NotThereError, Page, Sheet
+from umg_assets.dashboard.pages.markets import (
+    FIGURES,
+    chart_rows,
+    climber,
+    left_rows,
+    market_month,
+    plays_of_month,
+    rank_lines,
+)
+from umg_assets.dashboard.served import Served
+from umg_assets.drawing.lines import bar, rank_line
+from umg_assets.tables import CRITERIA, Criterion
+
+COLUMNS = (
+    "rank", "movement", "previous_rank", "track_id", "title", "artist_name", "genre", "peak_rank", "months_on_chart",
+    *FIGURES,
+)  # fmt: skip
+LEFT_COLUMNS = ("previous_rank", "track_id", "title", "artist_name")
+NAMES: dict[Criterion, str] = {
+    "plays": "plays",
+    "streams": "streams",
+    "listening_time": "hours",
+    "listeners": "listeners",
+}
+"""By criterion, what its column is called."""
+
+
+def newest_chart(ask: Ask) -> Page:
+    """The newest chart of the first market: what the header's link opens."""
+    if not ask.served.months:
+        raise NotThereError("There is no chart yet: no play of a market in umg.toml has landed.")
+    return _page(ask, next(iter(ask.served.months)), None)
+
+
+def chart(ask: Ask) -> Page:
+    """A chart: rank, movement, track, rank line, figures; who left; with another market's beside it if asked for."""
+    return _page(ask, ask.path["market"], ask.path["month"])
+
+
+def _page(ask: Ask, market: str, month_wanted: str | None) -> Page:
+    served = ask.served
+    market, month = market_month(served, market, month_wanted)
+    by: Criterion = ask.choice("by", {name: name for name in CRITERIA}, "plays", _criteria_links(market, month))
+    first = _one(served, market, month, by)
+    sheets = [Sheet("chart", COLUMNS, first["rows"]), Sheet("left", LEFT_COLUMNS, first["left"])]
+    beside = None
+    if other := ask.query.get("with"):
+        other, _ = market_month(served, other, month_text(month))
+        beside = _one(served, other, month, by)
+        sheets += [Sheet(f"chart_{other.lower()}", COLUMNS, beside["rows"])]
+    content = {
+        "by": by,
+        "month": month,
+        "criteria": NAMES,
+        "charts": [first, *([beside] if beside else [])],
+        "markets": list(served.months),
+        "months": served.months[market],
+        "with_": other or None,
+    }
+    title = f"Top tracks {market} {month_text(month)} by {by.replace('_', ' ')}"
+    return Page("chart.html", title, content, sheets)
+
+
+def _one(served: Served, market: str, month: date, by: Criterion) -> dict[str, Any]:
+    rows = chart_rows(served, market, month, by)
+    lines = rank_lines(served, market, month, by)
+    size = max((row["rank"] for row in rows), default=1)
+    most = max((row["plays"] for row in rows if not isinstance(row["plays"], Few)), default=0)
+    for row in rows:
+        line = lines.get(row["track_id"], [row["rank"]])
+        row["line"] = rank_line(line, size, _line_words(line))
+        row["bar"] = "" if isinstance(row["plays"], Few) else bar(row["plays"] / max(most, 1), f"{row['plays']} plays")
+    plays, before, through = plays_of_month(served, market, month)
+    return {
+        "market": market,
+        "rows": rows,
+        "left": left_rows(served, market, month, by, rows),
+        "climber": climber(rows),
+        "new": sum(row["movement"] == "new" for row in rows),
+        "reentries": sum(row["movement"] == "re-entry" for row in rows),
+        "has_before": any(row["movement"] for row in rows),
+        "plays": plays if plays >= served.settings.minimum_listeners else Few(served.settings.minimum_listeners),
+        "plays_before": before,
+        "through": through,
+        "is_running": served.complete_through < month_days([month])[-1],
+    }
+
+
+def _line_words(line: list[int | None]) -> str:
+    on = [str(rank) if rank is not None else "not on the chart" for rank in line]
+    return f"Ranks by month, the newest last: {', '.join(on)}"
+
+
+def _criteria_links(market: str, month: date) -> list[tuple[str, str]]:
+    return [(NAMES[name], f"/charts/{market}/{month_text(month)}?by={name}") for name in CRITERIA]

@@ -1,0 +1,105 @@
+"""Rows of monthly charts: a market's chart of a month with its movements and the ranks of the months before."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from umg_assets import tables
+from umg_assets.calendar import months_before, next_month
+from umg_assets.dashboard.figures import guarded, month_text
+from umg_assets.dashboard.page import NotThereError
+from umg_assets.dashboard.served import Rows, Served
+from umg_assets.tables import Criterion
+
+FIGURES = ("plays", "streams", "listening_ms", "listeners")
+LINE_MONTHS = 12
+"""Months of a rank line."""
+
+
+def market_month(served: Served, market: str, month: str | None) -> tuple[str, date]:
+    """A market and month that have a chart; without a month, the newest of the market.
+
+    Raises NotThereError that names the markets, or the months, that have one.
+    """
+    if market not in served.months:
+        known = [(code, f"/charts/{code}/{month_text(months[-1])}") for code, months in served.months.items()]
+        raise NotThereError(f"There is no chart of market {market!r}. There are charts of {_all(known)}.", known)
+    months = served.months[market]
+    found = {month_text(of): of for of in months}
+    wanted = month or month_text(months[-1])
+    if wanted not in found:
+        known = [(text, f"/charts/{market}/{text}") for text in reversed(found)]
+        raise NotThereError(f"There is no chart of {market} for {wanted!r}. There are charts for {_all(known)}.", known)
+    return market, found[wanted]
+
+
+def _all(known: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(words for words, _ in known) or "none yet"
+
+
+def chart_rows(served: Served, market: str, month: date, criterion: Criterion) -> Rows:
+    """The chart with its movements, in order of rank: columns of top_tracks_by_country, previous_rank, peak_rank,
+    months_on_chart, movement. Figures of few listeners are hidden; a track without a title has its id."""
+    chart = served.relation(tables.TOP_TRACKS_BY_COUNTRY, country=market, month=month)
+    moved = served.relation(tables.CHART_MOVEMENTS, country=market)
+    rows = served.query(
+        f"""select c.rank, c.track_id, coalesce(nullif(trim(c.title), ''), c.track_id) as title, c.artist_name, c.genre,
+            c.plays, c.streams, c.listening_ms, c.listeners, c.data_through,
+            m.movement, m.previous_rank, m.peak_rank, m.months_on_chart
+        from {chart} c left join {moved} m
+        on m.month = c.month and m.criterion = c.criterion and m.rank = c.rank and m.track_id = c.track_id
+        where c.criterion = ? order by c.rank""",
+        criterion,
+    )
+    return guarded(rows, served.settings.minimum_listeners, FIGURES)
+
+
+def rank_lines(served: Served, market: str, month: date, criterion: Criterion) -> dict[str, list[int | None]]:
+    """By track, its rank in each of LINE_MONTHS months up to the month; None where it was not on the chart."""
+    months = [of for of in months_before(month, LINE_MONTHS) if of >= served.months[market][0]]
+    moved = served.relation(tables.CHART_MOVEMENTS, country=market)
+    rows = served.query(
+        f"select track_id, month, rank from {moved} where criterion = ? and month between ? and ?",
+        criterion, months[0], month,
+    )  # fmt: skip
+    places = {of: place for place, of in enumerate(months)}
+    lines: dict[str, list[int | None]] = {}
+    for row in rows:
+        lines.setdefault(row["track_id"], [None] * len(months))[places[row["month"]]] = row["rank"]
+    return lines
+
+
+def left_rows(served: Served, market: str, month: date, criterion: Criterion, chart: Rows) -> Rows:
+    """Who was on the chart of the month before and is not on this: previous_rank, track_id, title, artist_name."""
+    before = months_before(month, 2)[0]
+    rows = served.query(
+        f"""select rank as previous_rank, track_id, coalesce(nullif(trim(title), ''), track_id) as title, artist_name
+        from {served.relation(tables.TOP_TRACKS_BY_COUNTRY, country=market, month=before)}
+        where criterion = ? order by rank""",
+        criterion,
+    )
+    here = {row["track_id"] for row in chart}
+    return [row for row in rows if row["track_id"] not in here]
+
+
+def climber(rows: Rows) -> dict[str, Any] | None:
+    """The row that climbed most, the higher of two that climbed as far; None where none did."""
+    climbed = [row for row in rows if row["movement"] == "up"]
+    return max(climbed, key=lambda row: (row["previous_rank"] - row["rank"], -row["rank"]), default=None)
+
+
+def plays_of_month(served: Served, market: str, month: date) -> tuple[int, int | None, date]:
+    """Plays of a market in the complete days of a month; in as many days of the month before, None where that is not
+    whole in the data; and the last day counted."""
+    last = min(next_month(month) - timedelta(days=1), max(served.complete_through, month))
+    before = months_before(month, 2)[0]
+    last_before = min(before + (last - month), month - timedelta(days=1))
+    if last == next_month(month) - timedelta(days=1):
+        last_before = month - timedelta(days=1)
+    now = then = 0
+    first = min((row["play_date"] for row in served.daily), default=month)
+    for row in served.daily:
+        if row["country"] == market:
+            now += row["plays"] if month <= row["play_date"] <= last else 0
+            then += row["plays"] if before <= row["play_date"] <= last_before else 0
+    return now, then if first <= before else None, last

@@ -1,0 +1,90 @@
+"""Templates to HTML."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from umg_assets.calendar import countries
+from umg_assets.dashboard.addresses import Links, address
+from umg_assets.dashboard.figures import Few, Writer, month_text
+from umg_assets.dashboard.page import FORMATS, Page
+from umg_assets.dashboard.served import Served
+from umg_assets.dashboard.state import State
+from umg_assets.settings.model import Dashboard
+
+SECTIONS = (
+    ("Overview", ()),
+    ("Charts", ("charts",)),
+    ("Artists", ("artists",)),
+    ("Favourites", ("favourites",)),
+    ("Plays", ("plays",)),
+    ("Experiments", ("experiments",)),
+    ("Health", ("health",)),
+    ("About", ("about",)),
+)
+"""The header's links: words, and the parts of the path."""
+
+
+class Renderer:
+    """Renders pages as the settings say."""
+
+    def __init__(self, settings: Dashboard) -> None:
+        self._environment = Environment(
+            loader=PackageLoader("umg_assets.dashboard"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        write = Writer(settings.numbers)
+        names = countries()
+        self._environment.filters.update(
+            number=write.number,
+            hours=write.hours,
+            month=month_text,
+            words=_words,
+            name_of=lambda code: names.get(code, code),
+        )
+        self._environment.globals.update(
+            change=write.change, address=address, is_few=lambda value: isinstance(value, Few), formats=tuple(FORMATS)
+        )
+        self._minimum = settings.minimum_listeners
+
+    def page(self, served: Served, page: Page, here: str | None, links: Links, state: State) -> bytes:
+        """The page as HTML. here: its address; None for a page that has none (not there). state: of the data."""
+
+        def link(*parts: Any, **query: Any) -> str | None:
+            return links.to(address(*parts, **query))
+
+        def download(form: str, table: str | None = None) -> str | None:
+            more = "&" if "?" in (here or "") else "?"
+            of = f"&table={table}" if table else ""
+            return links.to(f"{here}{more}format={form}{of}") if here else None
+
+        content: Mapping[str, Any] = {
+            **page.content,
+            "served": served,
+            "state": state,
+            "page": page,
+            "sections": [(words, link(*parts), _is_in(here, parts)) for words, parts in SECTIONS],
+            "link": link,
+            "link_to": links.to,
+            "download": download,
+            "static": links.static,
+            "minimum_listeners": self._minimum,
+        }
+        return self._environment.get_template(page.template).render(content).encode()
+
+    def alone(self, template: str, text: str, links: Links) -> bytes:
+        """A page without a set."""
+        return self._environment.get_template(template).render(text=text, static=links.static).encode()
+
+
+def _is_in(here: str | None, parts: tuple[str, ...]) -> bool:
+    path = (here or "").split("?")[0]
+    return path == "/" if not parts else path == f"/{parts[0]}" or path.startswith(f"/{parts[0]}/")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

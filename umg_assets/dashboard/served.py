@@ -1,0 +1,139 @@
+"""One published set as it is served: its manifest, an index of its tables' files, and queries over just those files.
+
+Tables are read at the versions that the manifest names, so a page never mixes two states of the lakehouse. The index is
+made once a set, from the Delta logs; a query opens only the files whose partition values it asks for.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from umg_assets import tables
+from umg_assets.dashboard.sums import FileSums
+from umg_assets.dashboard.table_files import File, files_of, relation
+from umg_assets.resources.published import HEALTH, MANIFEST, current_set, read_json
+from umg_assets.settings.model import Dashboard
+from umg_assets.tables import Table
+
+Rows = list[dict[str, Any]]
+
+
+class NothingPublishedError(RuntimeError):
+    """There is no published set yet; the message says what to type."""
+
+
+class Served:
+    """A published set.
+
+    manifest, health: as exports wrote them. pages: by experiment, the page of its readout. settings: what may be shown.
+    Threads may share it.
+    """
+
+    def __init__(self, home: Path, folder: Path, settings: Dashboard, sums: FileSums | None = None) -> None:
+        self.home, self.folder, self.settings = home, folder, settings
+        self.manifest, self.health = read_json(folder / MANIFEST), read_json(folder / HEALTH)
+        self.pages = {path.parent.name: read_json(path) for path in _experiment_pages(home)}
+        self.id = set_id(home, folder)
+        self._files = {
+            table: files_of(home, table, self.manifest["versions"][table.name])
+            for table in tables.PUBLISHED
+            if self.manifest["versions"][table.name] >= 0
+        }
+        self._database = duckdb.connect(
+            config={"temp_directory": str(home / "staging"), "memory_limit": "256MB", "threads": 2}
+        )
+        self._sums = sums or FileSums()
+
+    @classmethod
+    def newest(cls, home: Path, settings: Dashboard, sums: FileSums | None = None) -> "Served":
+        """The set that is published now. Raises NothingPublishedError before the first."""
+        folder = current_set(home)
+        if folder is None:
+            landing = home / "landing"
+            raise NothingPublishedError(
+                f"No charts are published yet: drop files into {landing} and type `umg run` (or try `umg demo`)."
+            )
+        return cls(home, folder, settings, sums)
+
+    @property
+    def complete_through(self) -> date:
+        """The last local day whose plays are complete."""
+        return date.fromisoformat(self.manifest["complete_through"])
+
+    @property
+    def day_shown(self) -> date:
+        """The day whose window charts are shown unless another is asked for."""
+        return date.fromisoformat(self.manifest["day_shown"])
+
+    @property
+    def published_at(self) -> datetime:
+        """When the set was published, UTC."""
+        return datetime.fromisoformat(self.manifest["published_at"])
+
+    @property
+    def definitions(self) -> Mapping[str, Any]:
+        """The settings behind the figures, as resources/exporting.py: definitions_of."""
+        return self.manifest["definitions"]
+
+    @cached_property
+    def months(self) -> dict[str, list[date]]:
+        """By market that has a chart, in the order of umg.toml, its months in order."""
+        found: dict[str, set[date]] = {}
+        for file in self._files.get(tables.TOP_TRACKS_BY_COUNTRY, ()):
+            market, month = file.values["country"], file.values["month"]
+            if market and month:
+                found.setdefault(market, set()).add(date.fromisoformat(month))
+        order = [market for market in self.definitions["markets"] if market in found]
+        return {market: sorted(found[market]) for market in [*order, *sorted(found.keys() - {*order})]}
+
+    def days(self, table: Table) -> list[date]:
+        """The days that a table has, in order, by its partition column."""
+        (column,) = table.partitioned_by
+        return sorted(
+            {date.fromisoformat(text) for file in self._files.get(table, ()) if (text := file.values[column])}
+        )
+
+    def files(self, table: Table, **wanted: Any) -> list[File]:
+        """The files of a table; by partition column, of a value or of several only."""
+        allowed = {column: _texts(values) for column, values in wanted.items()}
+        return [
+            file
+            for file in self._files.get(table, ())
+            if all(file.values[column] in texts for column, texts in allowed.items())
+        ]
+
+    def relation(self, table: Table, **wanted: Any) -> str:
+        """SQL to select from: the rows of `files(table, **wanted)`, with every column of the contract."""
+        return relation(table, self.files(table, **wanted))
+
+    def query(self, sql: str, *values: Any) -> Rows:
+        """The rows of a DuckDB query; values: for its question marks, in order."""
+        result = self._database.cursor().execute(sql, list(values))
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    @cached_property
+    def daily(self) -> Rows:
+        """Sums of every day and market: play_date, country (None: unknown), plays, streams, listening_ms; in order."""
+        return self._sums.daily(self.files(tables.DAILY_TRACK_PLAYS), self.query)
+
+
+def set_id(home: Path, folder: Path) -> str:
+    """What tells a set from others: its folder, and the state of the experiments' pages beside it."""
+    stamps = [(path.parent.name, path.stat().st_mtime_ns) for path in _experiment_pages(home)]
+    return f"{folder.name.removeprefix('set-')}-{hashlib.sha256(json.dumps(stamps).encode()).hexdigest()[:6]}"
+
+
+def _experiment_pages(home: Path) -> list[Path]:
+    return sorted((home / "exports" / "experiments").glob("*/page.json"))
+
+
+def _texts(values: Any) -> set[str | None]:
+    several = values if isinstance(values, Iterable) and not isinstance(values, str) else [values]
+    return {None if value is None else str(value) for value in several}
