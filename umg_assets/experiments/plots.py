@@ -1,122 +1,174 @@
-"""A readout's plots: effects with intervals, the primary metric by day within its bounds, the sample ratio by day."""
+"""A readout's plots as SVG: effects with intervals, the primary metric by day within its bounds, the sample ratio by day.
 
-import io
-from collections.abc import Mapping
+They are drawn narrow, with what would stand beside a mark above it, so that a phone shows letters that can be read.
+"""
 
-import matplotlib as mpl
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
 from scipy.stats import norm
 
+from umg_assets.drawing.plot import (
+    LINE, Area, Mark, band, below, beside, ground, interval, legend, paragraph, rule, stroke, tone_of,
+)  # fmt: skip
+from umg_assets.drawing.svg import Scale, picture, ticks
 from umg_assets.settings.experiment import Experiment
-from umg_assets.statistics.readout import Readout
+from umg_assets.statistics.changes import percent
+from umg_assets.statistics.looks import Look
+from umg_assets.statistics.readout import Readout, Row
 
-COLOURS = ("#1b6ca8", "#c8553d", "#3a7d44", "#7b4f9d", "#8a6d1f")
-GREY = "#6b7280"
+WIDTH = 440.0
+"""Pixels of a plot, at which its letters have 13."""
+_SIDE = 6.0
+_INNER = WIDTH - 2 * _SIDE
 
 
-def plots(
-    experiment: Experiment, readout: Readout, form: str = "svg", axis: str = "day of the experiment"
-) -> Mapping[str, bytes]:
-    """Title = picture, in `form` (svg, png), with days called `axis`; plots without data are left out.
+@dataclass(frozen=True)
+class Plot:
+    """A picture. title: what it shows. svg: the whole of it, which looks right by itself, too."""
 
-    The same readout gives the same bytes.
+    title: str
+    svg: str
+
+
+def plots(experiment: Experiment, readout: Readout, axis: str = "day of the experiment") -> Mapping[str, Plot]:
+    """The plots `effects`, `looks` and `sample_ratio`, with days called `axis`; those without data are left out.
+
+    The same readout gives the same text.
     """
-    figures = {
-        "Effects and their intervals": _effects(readout),
-        "The primary metric by day, inside its bounds": _by_day(experiment, readout, axis),
-        "Sample ratio by day": _sample_ratio(experiment, readout, axis),
+    drawn = {
+        "effects": ("Effects and their intervals", _effects(readout)),
+        "looks": ("The primary metric by day, inside its bounds", _by_day(experiment, readout, axis)),
+        "sample_ratio": ("Sample ratio by day", _sample_ratio(experiment, readout, axis)),
     }
-    return {title: _rendered(figure, form) for title, figure in figures.items() if figure is not None}
+    return {
+        name: Plot(title, picture(WIDTH, height, title, ground(WIDTH, height), *marks))
+        for name, (title, (height, marks)) in drawn.items()
+        if marks
+    }
 
 
-def _rendered(figure: Figure, form: str) -> bytes:
-    target = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "readout", "svg.fonttype": "none"}):
-        metadata = {"Date": None} if form == "svg" else {"Software": None}
-        figure.savefig(target, format=form, dpi=150, metadata=metadata, bbox_inches="tight")
-    return target.getvalue()
+Drawing = tuple[float, Sequence[str]]
+"""Height and marks; no mark if there is no data."""
 
 
-def _axes(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(7.2, height))
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
-    return figure, axes
-
-
-def _effects(readout: Readout) -> Figure | None:
-    rows = [row for row in readout.rows if np.isfinite(row.effect.relative_lower)]
+def _effects(readout: Readout) -> Drawing:
+    rows = [row for row in readout.rows if math.isfinite(row.effect.relative_lower)]
     if not rows:
-        return None
-    figure, axes = _axes(0.9 + 0.42 * len(rows))
+        return 0, ()
     names = list(dict.fromkeys(row.effect.treatment_name for row in rows))
-    for y, row in enumerate(reversed(rows)):
-        effect = row.effect
-        by_bound = not np.isnan(row.lower)
-        low, high = (row.lower, row.upper) if by_bound else (effect.relative_lower, effect.relative_upper)
-        colour = COLOURS[names.index(effect.treatment_name) % len(COLOURS)]
-        axes.plot([100 * low, 100 * high], [y, y], color=colour, linewidth=2.2 if by_bound else 1.2)
-        axes.plot(100 * effect.relative, y, "o", color=colour, markersize=5)
-    labels = [f"{row.effect.metric} ({row.role}), {row.effect.treatment_name}" for row in reversed(rows)]
-    axes.set_yticks(range(len(rows)), labels)
-    axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_xlabel("change against control, %   (thick: interval by the bound; thin: 95 %)", fontsize=8)
-    return figure
+    spans = [_span(row) for row in rows]
+    low, high = min(0.0, *(low for low, _, _ in spans)), max(0.0, *(high for _, high, _ in spans))
+    margin = 0.04 * (high - low)
+    x = Scale(low - margin, high + margin, _SIDE, WIDTH - _SIDE)
+    marks, y = [], _SIDE
+    for row, (low, high, mark) in zip(rows, spans, strict=True):
+        effect, tone = row.effect, tone_of(1 + names.index(row.effect.treatment_name))
+        name, y = paragraph(_SIDE, y, _INNER, effect.metric, bold=True)
+        change = f"{percent(effect.relative)} ({percent(low)} to {percent(high)})"
+        about, y = paragraph(_SIDE, y, _INNER, f"{row.role}, {effect.treatment_name}: {change}")
+        marks += [name, about, interval(Area(x, Scale(0, 1, y, y)), low, effect.relative, high, y + 12, tone, mark)]
+        y += 30
+    area = Area(x, Scale(0, 1, y, _SIDE))
+    zero = x(0)
+    title = "change against control; thick: interval by the bound, thin: 95 %"
+    axis, end = below(area, ticks(x.low, x.high, 5), _percent_tick, title)
+    return end + _SIDE, [axis, rule(zero, _SIDE, zero, y), *marks]
 
 
-def _by_day(experiment: Experiment, readout: Readout, axis: str) -> Figure | None:
+def _percent_tick(share: float) -> str:
+    return "0 %" if abs(share) < 1e-9 else f"{100 * share:+,.4g} %"
+
+
+def _span(row: Row) -> tuple[float, float, Mark]:
+    """The relative interval that is drawn, and how."""
+    if math.isfinite(row.lower) and math.isfinite(row.upper):
+        return row.lower, row.upper, "thick"
+    return row.effect.relative_lower, row.effect.relative_upper, "thin"
+
+
+def _by_day(experiment: Experiment, readout: Readout, axis: str) -> Drawing:
     first = experiment.primary[0]
-    figure, axes = _axes(3.0)
-    drawn, tallest = False, 3.0
-    for position, treatment in enumerate(experiment.treatments):
-        looks = [
-            look for look in (*readout.earlier, *readout.looks) if (look.metric, look.treatment) == (first, treatment)
-        ]
-        if len(looks) < 2:
-            continue
-        days = [(look.day - experiment.first_day).days + 1 for look in looks]
-        colour = COLOURS[position % len(COLOURS)]
-        for sign in (1, -1):
-            bounds = [sign * look.bound for look in looks]
-            axes.plot(days, bounds, color=colour, linestyle="--", linewidth=1, label="bound" if sign == 1 else None)
-        axes.plot(days, [look.z for look in looks], "o-", color=colour, markersize=4, label=f"{first}, {treatment}")
-        tallest = max([tallest, *(abs(look.z) for look in looks), *(look.bound for look in looks if look.bound < 5)])
-        drawn = True
-    if not drawn:
-        return None
+    series = [
+        (tone_of(number), treatment, looks)
+        for number, treatment in enumerate(experiment.treatments, 1)
+        if len(looks := list(_looks(readout, first, treatment))) > 1
+    ]
+    if not series:
+        return 0, ()
+    looks = [look for *_, of_treatment in series for look in of_treatment]
+    tallest = 1.15 * max([3.0, *(abs(look.z) for look in looks), *(look.bound for look in looks if look.bound < 5)])
     naive = float(norm.isf(experiment.alpha / 2))
-    for sign in (1, -1):
-        axes.axhline(sign * naive, color=GREY, linewidth=0.8, linestyle=":", label="naive" if sign == 1 else None)
-    axes.axhline(0, color=GREY, linewidth=0.8)
-    axes.set_ylim(-1.15 * tallest, 1.15 * tallest)
-    axes.set_xlim(0.5, 7 * experiment.weeks + 0.5)
-    axes.set_xlabel(axis, fontsize=8)
-    axes.set_ylabel("effect in standard errors", fontsize=8)
-    axes.legend(fontsize=7, frameon=False, ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.14))
-    return figure
+    items: list[tuple[Mark, int, str]] = [("dots", tone, f"{first}, {treatment}") for tone, treatment, _ in series]
+    items += [("dashed", tone, "bound" if len(series) == 1 else f"bound, {name}") for tone, name, _ in series]
+    items.append(("dotted", 0, f"naive, ±{naive:.2f}"))
+    head, top = _head(items, "effect in standard errors")
+    last_day = 7 * experiment.weeks
+    area = Area(Scale(0.5, last_day + 0.5, 34, WIDTH - _SIDE), Scale(-tallest, tallest, top + 200, top))
+    days = [[(look.day - experiment.first_day).days + 1 for look in looks] for *_, looks in series]
+    marks = [stroke(area.points((0.5, last_day + 0.5), (side, side)), 0, "dotted") for side in (naive, -naive)]
+    for xs, (tone, _, looks) in zip(days, series, strict=True):
+        marks += [stroke(area.points(xs, [sign * look.bound for look in looks]), tone, "dashed") for sign in (1, -1)]
+        marks.append(stroke(area.points(xs, [look.z for look in looks]), tone, "dots"))
+    below_it, end = below(area, _whole(1, last_day), lambda day: f"{day:.0f}", axis)
+    grid = beside(area, ticks(-tallest, tallest, 5), lambda value: f"{value:.4g}" if value else "0")
+    zero = rule(area.x.start, area.y(0), area.x.end, area.y(0))
+    return end + _SIDE, [head, below_it, grid, zero, area.clipped(*marks)]
 
 
-def _sample_ratio(experiment: Experiment, readout: Readout, axis: str) -> Figure | None:
+def _looks(readout: Readout, metric: str, treatment: str) -> Iterator[Look]:
+    """Every look at a metric of a treatment, in order."""
+    for look in (*readout.earlier, *readout.looks):
+        if (look.metric, look.treatment) == (metric, treatment):
+            yield look
+
+
+def _sample_ratio(experiment: Experiment, readout: Readout, axis: str) -> Drawing:
     days = sorted(readout.exposed_by_day)
     if not days:
-        return None
-    figure, axes = _axes(2.6)
-    totals = np.zeros(len(days))
-    users = {}
-    for name in experiment.variants:
-        users[name] = np.cumsum([readout.exposed_by_day[day].get(name, 0) for day in days])
-        totals += users[name]
-    numbers = [(day - experiment.first_day).days + 1 for day in days]
-    for position, (name, share) in enumerate(experiment.shares.items()):
-        colour = GREY if position == 0 else COLOURS[(position - 1) % len(COLOURS)]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            spread = norm.isf(0.0005) * np.sqrt(share * (1 - share) / totals)
-            axes.plot(numbers, 100 * users[name] / totals, "o-", color=colour, markersize=3, label=name)
-        axes.fill_between(numbers, 100 * (share - spread), 100 * (share + spread), color=colour, alpha=0.12)
-    axes.set_xlabel(f"{axis}   (band: where all but 1 in 1,000 fair splits lie)", fontsize=8)
-    axes.set_ylabel("share of exposed users, %", fontsize=8)
-    axes.legend(fontsize=7, frameon=False, ncols=5, loc="upper center", bbox_to_anchor=(0.5, 1.16))
-    return figure
+        return 0, ()
+    users = {
+        name: list(accumulate(readout.exposed_by_day[day].get(name, 0) for day in days)) for name in experiment.variants
+    }
+    totals = [sum(counts) for counts in zip(*users.values(), strict=True)]
+    xs = [(day - experiment.first_day).days + 1 for day in days]
+    shares = {
+        name: [count / total if total else None for count, total in zip(counts, totals, strict=True)]
+        for name, counts in users.items()
+    }
+    half = {
+        name: [float(norm.isf(0.0005)) * math.sqrt(share * (1 - share) / total) if total else 1.0 for total in totals]
+        for name, share in experiment.shares.items()
+    }
+    seen = [value for line in shares.values() for value in line if value is not None]
+    seen += [side for name, share in experiment.shares.items() for side in (share - half[name][-1], share + half[name][-1])]
+    low, high = max(min(seen) - 0.03, 0.0), min(max(seen) + 0.03, 1.0)
+    items: list[tuple[Mark, int, str]] = [("dots", tone_of(at), name) for at, name in enumerate(experiment.shares)]
+    items.append(("band", 0, "all but 1 in 1,000 fair splits"))
+    head, top = _head(items, "share of exposed users")
+    area = Area(Scale(min(xs) - 0.5, max(xs) + 0.5, 46, WIDTH - _SIDE), Scale(low, high, top + 160, top))
+    marks = []
+    for at, (name, share) in enumerate(experiment.shares.items()):
+        sides = [
+            [(area.x(x), area.y(share + sign * width)) for x, width in zip(xs, half[name], strict=True)]
+            for sign in (1, -1)
+        ]
+        marks.append(band(*sides, tone_of(at)) if len(xs) > 1 else "")
+        marks.append(stroke(area.points(xs, shares[name]), tone_of(at), "dots"))
+    below_it, end = below(area, _whole(min(xs), max(xs)), lambda day: f"{day:.0f}", axis)
+    grid = beside(area, ticks(low, high, 4), lambda value: f"{100 * value:.4g} %")
+    return end + _SIDE, [head, below_it, grid, area.clipped(*marks)]
+
+
+def _head(items: Sequence[tuple[Mark, int, str]], title: str) -> tuple[str, float]:
+    """The legend, the y axis's title below it, and the y where the area begins."""
+    names, y = legend(items, _SIDE, _INNER)
+    said, y = paragraph(2, y + 4, _INNER, title, dim=True)
+    return f'<g transform="translate({_SIDE:.0f} 0)">{names}</g>{said}', y + LINE / 2
+
+
+def _whole(first: int, last: int) -> list[float]:
+    """Some whole numbers from first to last."""
+    return [value for value in ticks(first, last, 7) if value == int(value)]
