@@ -2,7 +2,7 @@
 
 The evidence of a day is what the data says through it, aggregates only, and provisional until the day has settled;
 the readout is made of it. Each experiment is a group of its own, with its own days and its own checks. What makes a
-readout (scipy, tea-tasting, matplotlib) is imported when one is made: every process loads this module.
+readout (scipy, tea-tasting) is imported when one is made: every process loads this module.
 """
 
 import json
@@ -79,7 +79,8 @@ def _readout_function(asset: Asset, name: str, experiment: Experiment) -> AssetF
         catalogue: dg.ResourceParam[Catalogue],
         snapshots: dg.ResourceParam[Snapshots],
     ) -> dg.MaterializeResult:
-        from umg_assets.experiments.readouts import PAGE, Readouts
+        from umg_assets.experiments.page import PAGE
+        from umg_assets.experiments.readouts import Readouts
 
         snapshot = snapshots.of(context)
         readouts = Readouts(settings.home)
@@ -136,8 +137,8 @@ def _of_readout(experiment: Experiment, taken: "Taken") -> dict[str, Any]:
 
     readout = taken.readout
     pictures = {
-        title: f"![{title}](data:image/png;base64,{b64encode(picture).decode()})"
-        for title, picture in plots(experiment, readout, "png").items()
+        plot.title: f"![{plot.title}](data:image/svg+xml;base64,{b64encode(plot.svg.encode()).decode()})"
+        for plot in plots(experiment, readout).values()
     }
     shown = {**to_markdown(experiment, readout), **pictures}
     return {

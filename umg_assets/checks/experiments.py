@@ -25,7 +25,7 @@ def _held(name: str) -> dg.AssetChecksDefinition:
         "definition. What holds a readout back names likely causes, and no effect is read until it is cleared up.",
     )
     def held(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-        from umg_assets.experiments.readouts import Readouts  # imports scipy and matplotlib: only where it is read
+        from umg_assets.experiments.readouts import Readouts  # imports scipy: only where it is read
 
         return _verdict(Readouts(settings.home).written(name) or {})
 

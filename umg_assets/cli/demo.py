@@ -125,7 +125,8 @@ def _show_windows(home: Path) -> None:
 
 def _show_experiments(settings: Settings) -> None:
     """Prints each treatment's decision, one line each."""
-    from umg_assets.experiments.readouts import PAGE, Readouts
+    from umg_assets.experiments.page import PAGE
+    from umg_assets.experiments.readouts import Readouts
 
     for name in settings.experiments:
         readout = Readouts(settings.home).written(name) or {"verdicts": ()}

@@ -55,8 +55,8 @@ def print_readout(
 
 def effect_rows(experiment: "Experiment", readout: "Readout") -> list[Mapping[str, object]]:
     """The effects as COLUMNS: the interval is that of the verdict's sentence where there is a look, else 95 %."""
-    from umg_assets.experiments.report import Z95
     from umg_assets.statistics.changes import change_of, control_to_treatment, p_of
+    from umg_assets.statistics.estimates import Z95
 
     rows = []
     for row in readout.rows:

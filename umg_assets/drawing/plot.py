@@ -1,13 +1,13 @@
 """Plots as SVG text: an area with axes, lines, bands, intervals with their estimate, a legend. Pure.
 
-Colours are numbered tones: each mark has one as a presentation attribute, and the class `stroke-N` or `fill-N` by which
-a page's style sheet gives it another, for a dark page say. Words have the class `words` or `words-dim`, rules `rule` and
-`rule-dim`, the ground behind all `ground`.
+Colours are numbered tones: each mark has one as a presentation attribute, and the class `stroke-N` or `fill-N` by
+which a page's style sheet gives it another, for a dark page say. Words have the class `words` or `words-dim`, rules
+`rule` or `rule-dim`, the ground behind all `ground`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from umg_assets.drawing.lettering import broken, flowed, width_of
 from umg_assets.drawing.svg import Scale, element, path_of, text
@@ -24,6 +24,14 @@ _STROKES: dict[str, tuple[float, str | None]] = {
     "dots": (2, None), "line": (2, None), "dashed": (1.5, "6 4"), "dotted": (1.5, "1.5 4"), "thick": (4, None),
     "thin": (1.5, None),
 }  # fmt: skip
+
+
+class Entry(NamedTuple):
+    """A line of a legend: a mark in its tone, and what it is."""
+
+    mark: Mark
+    tone: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -141,10 +149,10 @@ def beside(area: Area, values: Iterable[float], label: Callable[[float], str]) -
     return "".join(drawn)
 
 
-def legend(items: Sequence[tuple[Mark, int, str]], y: float, width: float) -> tuple[str, float]:
+def legend(entries: Sequence[Entry], y: float, width: float) -> tuple[str, float]:
     """Marks with their tone and name, in as many rows as they need from the top y; returns them and the y below."""
     sample, drawn, rows = 26.0, [], []
-    named = [(mark, tone, broken(name, width - sample, SIZE)) for mark, tone, name in items]
+    named = [(mark, tone, broken(name, width - sample, SIZE)) for mark, tone, name in entries]
     places = list(flowed([sample + max(width_of(line, SIZE) for line in lines) for *_, lines in named], width, 14))
     for at in range(1 + max((row for row, _ in places), default=-1)):
         rows.append(max(len(lines) for (*_, lines), (row, _) in zip(named, places, strict=True) if row == at))

@@ -1,22 +1,22 @@
 """The readout of a file: what it shows, without a date, a pace or a plan that the file does not have."""
 
-import html
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from scipy.stats import norm, t
+from scipy.stats import t
 
-from umg_assets.experiments.report import html_table, numbers_part, page, span, trust_part, verdict_part
+from umg_assets.experiments.page import View, render_page
+from umg_assets.experiments.report import bare_view
+from umg_assets.experiments.report_tables import without
 from umg_assets.settings.experiment import Experiment
-from umg_assets.statistics.changes import change_of, control_to_treatment, p_of, p_text
-from umg_assets.statistics.estimates import Z95, effect_of
+from umg_assets.statistics.estimates import effect_of
 from umg_assets.statistics.moments import ALL, Evidence
 from umg_assets.statistics.power import Plan, success_alpha
-from umg_assets.statistics.readout import Readout, Row, make_readout
+from umg_assets.statistics.readout import Readout, make_readout
 from umg_assets.statistics.trust import Finding
 
 _LAKE_ONLY = ("settled", "complete", "by_assignment", "cap_ms", "definition_hash", "progress", "restated", "segments")
@@ -81,57 +81,27 @@ class FileReadout:
         return self.said(json.dumps(plain, indent=2))
 
     def to_html(self) -> str:
-        """The readout as one page that loads nothing else."""
-        readout = self.readout
-        sentences = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences)
-        heading = [f"<h1>{html.escape(readout.name)}</h1>", f'<ul class="dim">{sentences}</ul>', *verdict_part(readout)]
-        series = bool(readout.earlier)
-        columns = tuple(name for name in FILE_COLUMNS if series or name != "always valid")
-        cells = [[row[name] for name in columns] for row in self.rows()]
-        numbers = [f"<h2>Effects</h2>{html_table(columns, cells)}"]
-        numbers += numbers_part(self.experiment, readout, axis="days of the file, in order")
-        return self.said(page(readout, [*heading, *trust_part(readout)], numbers))
+        """One page that loads nothing else."""
+        return render_page(self.view())
 
-    def rows(self) -> list[dict[str, str]]:
-        """The effects as FILE_COLUMNS: one interval each, the one of the verdict's sentences where a test decides."""
-        return [
-            {
-                "metric": row.effect.metric,
-                "role": row.role,
-                "variant": row.effect.treatment_name,
-                **_numbers(self.experiment, row),
-                "always valid": span(row.always_lower, row.always_upper),
-                "p": p_text(p_of(self.experiment, row.effect)),
-                "Holm": p_text(row.holm),
-                "BH": p_text(row.benjamini_hochberg),
-                "chance better": f"{row.chance:.1%}" if math.isfinite(row.chance) else "–",
-                "CUPED saved": f"{row.effect.saved:.0%}" if row.effect.adjusted else "unadjusted",
-            }
-            for row in self.readout.rows
-        ]
+    def view(self) -> View:
+        """What the page shows: days are called as the file calls them, and without days there is none."""
+        view = bare_view(self.experiment, self.readout, axis="days of the file, in order")
+        tables, plots = dict(view["tables"]), view["plots"]
+        if not self.labels:
+            tables.pop("looks", None)
+        if not self.readout.earlier and "effects" in tables:
+            tables["effects"] = without(tables["effects"], "always valid")
+        return _each_text(self.said, {**view, "tables": tables, "notes": list(self.sentences)}) | {"plots": plots}
 
 
-FILE_COLUMNS = (
-    "metric", "role", "variant", "values", "change", "interval", "level", "always valid", "p", "Holm", "BH",
-    "chance better", "CUPED saved",
-)  # fmt: skip
-
-
-def _numbers(experiment: Experiment, row: Row) -> dict[str, str]:
-    effect = row.effect
-    if effect.problem:
-        return {"values": effect.problem, "change": "–", "interval": "–", "level": "–"}
-    decides = math.isfinite(row.bound)
-    bound = row.bound if decides else Z95
-    said = change_of(experiment, effect, bound, both_sides=not decides)
-    open_side = not said.low or not said.high
-    level = 1 - (1 if open_side else 2) * float(norm.sf(bound))
-    return {
-        "values": control_to_treatment(experiment, effect),
-        "change": said.amount + (f" ({said.reason})" if said.reason else ""),
-        "interval": said.cell,
-        "level": f"{100 * level:.4g} %",
-    }
+def _each_text(change: Callable[[str], str], value: Any) -> Any:
+    """A value of dictionaries and lists with each of its texts changed."""
+    if isinstance(value, dict):
+        return {key: _each_text(change, item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_each_text(change, item) for item in value]
+    return change(value) if isinstance(value, str) else value
 
 
 def read_file(

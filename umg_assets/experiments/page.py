@@ -1,6 +1,7 @@
-"""The page of a readout, from its view: one template for the file, for `umg experiment analyze` and for the dashboard.
+"""The page of a readout, from its view: one template for its file, `umg experiment analyze` and the dashboard.
 
-Neither pandas, scipy, matplotlib, Dagster nor an engine is imported here: who shows a page need not be able to make one.
+Neither pandas, scipy, matplotlib, Dagster nor an engine is imported here: who shows a page need not be able to make
+one.
 """
 
 from collections.abc import Mapping
@@ -135,5 +136,9 @@ def render_page(view: View | Mapping[str, Any]) -> str:
 
 
 _environment = Environment(
-    loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    loader=FileSystemLoader(_TEMPLATES),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )

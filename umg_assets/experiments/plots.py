@@ -1,4 +1,4 @@
-"""A readout's plots as SVG: effects with intervals, the primary metric by day within its bounds, the sample ratio by day.
+"""A readout's plots as SVG: effects with intervals, the primary metric by day in its bounds, the sample ratio by day.
 
 They are drawn narrow, with what would stand beside a mark above it, so that a phone shows letters that can be read.
 """
@@ -11,7 +11,20 @@ from itertools import accumulate
 from scipy.stats import norm
 
 from umg_assets.drawing.plot import (
-    LINE, Area, Mark, band, below, beside, ground, interval, legend, paragraph, rule, stroke, tone_of,
+    LINE,
+    Area,
+    Entry,
+    Mark,
+    band,
+    below,
+    beside,
+    ground,
+    interval,
+    legend,
+    paragraph,
+    rule,
+    stroke,
+    tone_of,
 )  # fmt: skip
 from umg_assets.drawing.svg import Scale, picture, ticks
 from umg_assets.settings.experiment import Experiment
@@ -101,10 +114,10 @@ def _by_day(experiment: Experiment, readout: Readout, axis: str) -> Drawing:
     looks = [look for *_, of_treatment in series for look in of_treatment]
     tallest = 1.15 * max([3.0, *(abs(look.z) for look in looks), *(look.bound for look in looks if look.bound < 5)])
     naive = float(norm.isf(experiment.alpha / 2))
-    items: list[tuple[Mark, int, str]] = [("dots", tone, f"{first}, {treatment}") for tone, treatment, _ in series]
-    items += [("dashed", tone, "bound" if len(series) == 1 else f"bound, {name}") for tone, name, _ in series]
-    items.append(("dotted", 0, f"naive, ±{naive:.2f}"))
-    head, top = _head(items, "effect in standard errors")
+    entries = [Entry("dots", tone, f"{first}, {treatment}") for tone, treatment, _ in series]
+    entries += [Entry("dashed", tone, "bound" if len(series) == 1 else f"bound, {name}") for tone, name, _ in series]
+    entries.append(Entry("dotted", 0, f"naive, ±{naive:.2f}"))
+    head, top = _head(entries, "effect in standard errors")
     last_day = 7 * experiment.weeks
     area = Area(Scale(0.5, last_day + 0.5, 34, WIDTH - _SIDE), Scale(-tallest, tallest, top + 200, top))
     days = [[(look.day - experiment.first_day).days + 1 for look in looks] for *_, looks in series]
@@ -143,28 +156,30 @@ def _sample_ratio(experiment: Experiment, readout: Readout, axis: str) -> Drawin
         for name, share in experiment.shares.items()
     }
     seen = [value for line in shares.values() for value in line if value is not None]
-    seen += [side for name, share in experiment.shares.items() for side in (share - half[name][-1], share + half[name][-1])]
+    seen += [
+        side for name, share in experiment.shares.items() for side in (share - half[name][-1], share + half[name][-1])
+    ]
     low, high = max(min(seen) - 0.03, 0.0), min(max(seen) + 0.03, 1.0)
-    items: list[tuple[Mark, int, str]] = [("dots", tone_of(at), name) for at, name in enumerate(experiment.shares)]
-    items.append(("band", 0, "all but 1 in 1,000 fair splits"))
-    head, top = _head(items, "share of exposed users")
+    entries = [Entry("dots", tone_of(at), name) for at, name in enumerate(experiment.shares)]
+    entries.append(Entry("band", 0, "all but 1 in 1,000 fair splits"))
+    head, top = _head(entries, "share of exposed users")
     area = Area(Scale(min(xs) - 0.5, max(xs) + 0.5, 46, WIDTH - _SIDE), Scale(low, high, top + 160, top))
     marks = []
     for at, (name, share) in enumerate(experiment.shares.items()):
-        sides = [
+        upper, lower = (
             [(area.x(x), area.y(share + sign * width)) for x, width in zip(xs, half[name], strict=True)]
             for sign in (1, -1)
-        ]
-        marks.append(band(*sides, tone_of(at)) if len(xs) > 1 else "")
+        )
+        marks.append(band(upper, lower, tone_of(at)) if len(xs) > 1 else "")
         marks.append(stroke(area.points(xs, shares[name]), tone_of(at), "dots"))
     below_it, end = below(area, _whole(min(xs), max(xs)), lambda day: f"{day:.0f}", axis)
     grid = beside(area, ticks(low, high, 4), lambda value: f"{100 * value:.4g} %")
     return end + _SIDE, [head, below_it, grid, area.clipped(*marks)]
 
 
-def _head(items: Sequence[tuple[Mark, int, str]], title: str) -> tuple[str, float]:
+def _head(entries: Sequence[Entry], title: str) -> tuple[str, float]:
     """The legend, the y axis's title below it, and the y where the area begins."""
-    names, y = legend(items, _SIDE, _INNER)
+    names, y = legend(entries, _SIDE, _INNER)
     said, y = paragraph(2, y + 4, _INNER, title, dim=True)
     return f'<g transform="translate({_SIDE:.0f} 0)">{names}</g>{said}', y + LINE / 2
 

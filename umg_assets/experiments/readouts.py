@@ -4,23 +4,20 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from umg_assets import clock, tables
 from umg_assets.experiments.evidence_text import from_text
 from umg_assets.experiments.look_log import LookLog
-from umg_assets.experiments.report import to_html
+from umg_assets.experiments.page import PAGE, VIEW, render_page
+from umg_assets.experiments.report import to_view
 from umg_assets.resources.reading import read_table
 from umg_assets.settings.experiment import Experiment
 from umg_assets.statistics.look_session import Restated
 from umg_assets.statistics.looks import Look
 from umg_assets.statistics.power import Plan, WindowPlan
 from umg_assets.statistics.readout import Readout, make_readout
-
-PAGE = "readout.html"
-"""The name of a readout's page in its experiment's folder."""
 
 
 class NoReadoutError(RuntimeError):
@@ -62,16 +59,16 @@ class Readouts:
             return self._take(name, experiment, today)
 
     def publish(self, name: str, experiment: Experiment, today: date) -> Taken:
-        """Takes the readout; writes PAGE and readout.json, with the decisions, into the experiment's folder."""
+        """Takes the readout; writes readout.json, VIEW and PAGE, with the decisions, into the experiment's folder."""
         with LookLog(self._home, name).lock():
             taken = self._take(name, experiment, today)
-            page = to_html(experiment, taken.readout, self.plan(name))
-            page = page.replace("</body>", f"{_decisions_as_html(taken.decisions)}</body>")
+            view = to_view(experiment, taken.readout, self.plan(name), taken.decisions)
             plain = json.loads(taken.readout.to_json())
             plain["decisions"] = [
                 {**decision, "decided_at": str(decision["decided_at"])} for decision in taken.decisions
             ]
-            self.write(name, {"readout.json": json.dumps(plain, indent=2, default=str), PAGE: page})
+            readout = json.dumps(plain, indent=2, default=str)
+            self.write(name, {"readout.json": readout, VIEW: json.dumps(view, indent=2), PAGE: render_page(view)})
         return taken
 
     def _take(self, name: str, experiment: Experiment, today: date) -> Taken:
@@ -165,16 +162,6 @@ class Readouts:
             draft.write_text(text, encoding="utf-8")
             written[file] = draft.replace(folder / file)
         return written
-
-
-def _decisions_as_html(decisions: Iterable[Mapping[str, Any]]) -> str:
-    """The decision log; nothing without a decision."""
-    lines = "".join(
-        f"<li>{row['decided_at']:%Y-%m-%d}: <b>{escape(row['verdict'])}</b>, by {escape(row['decided_by'])}: "
-        f"{escape(row['reason'])} (on the readout through {row['through_date']}: {escape(row['readout_verdict'])})</li>"
-        for row in decisions
-    )
-    return f"<h2>Decisions</h2><ul>{lines}</ul>" if lines else ""
 
 
 def _comes_after(look: Look, taken: Iterable[Look]) -> bool:

@@ -7,7 +7,16 @@ from typing import Any
 from umg_assets.experiments.page import DecisionView, FindingView, HeadlineView, TrustView, VerdictView, View
 from umg_assets.experiments.plots import plots
 from umg_assets.experiments.report_tables import (
-    LITERAL, PARTS, READING, REST, interval_of, literal_cells, part_cells, reading_cells, rest_cells, tables_of,
+    LITERAL,
+    PARTS,
+    READING,
+    REST,
+    interval_of,
+    literal_cells,
+    part_cells,
+    reading_cells,
+    rest_cells,
+    tables_of,
 )  # fmt: skip
 from umg_assets.settings.experiment import Experiment
 from umg_assets.statistics.power import Plan, Progress

@@ -31,6 +31,13 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], not
     return {"title": title, "note": note, "columns": named, "rows": [list(row) for row in rows]}  # type: ignore
 
 
+def without(shown: TableView, column: str) -> TableView:
+    """A table without a column."""
+    kept = [at for at, head in enumerate(shown["columns"]) if head["name"] != column]
+    rows = [[row[at] for at in kept] for row in shown["rows"]]
+    return {**shown, "columns": [shown["columns"][at] for at in kept], "rows": rows}
+
+
 def span(low: float, high: float) -> str:
     """A relative interval; an en dash if there is none."""
     return f"{percent(low)} to {percent(high)}" if math.isfinite(low) and math.isfinite(high) else NONE
