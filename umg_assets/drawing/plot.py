@@ -68,11 +68,14 @@ def ground(width: float, height: float) -> str:
 
 
 def words(x: float, y: float, line: str, *, dim: bool = False, anchor: str | None = None, bold: bool = False) -> str:
-    """One line of words whose letters stand on y. anchor: start (if None), middle or end, which x is."""
+    """One line of words whose letters stand on y, with a seam of the ground's colour that keeps rules off them.
+
+    anchor: start (if None), middle or end, which x is.
+    """
     return element(
         "text", text(line), x=x, y=y, font_size=SIZE, font_family="system-ui, 'DejaVu Sans', sans-serif",
         fill="#5b6270" if dim else "#1f2430", class_="words-dim" if dim else "words", text_anchor=anchor,
-        font_weight="600" if bold else None,
+        font_weight="600" if bold else None, stroke="#ffffff", stroke_width=4, paint_order="stroke",
     )  # fmt: skip
 
 
@@ -124,16 +127,17 @@ def interval(area: Area, low: float, at: float, high: float, y: float, tone: int
 def below(area: Area, values: Iterable[float], label: Callable[[float], str], title: str) -> tuple[str, float]:
     """The x axis: a rule of the grid and a label at each value, the title below; returns it and the y below it.
 
-    A label that would touch the one before it, or leave the title's width, is left out.
+    A label keeps within the picture; one that would touch the label before it is left out.
     """
     left, top, width, height = area.box
     bottom, drawn, free = top + height, [], 0.0
     for value in values:
         x, half = area.x(value), width_of(label(value), SIZE) / 2
         drawn.append(rule(x, top, x, bottom, dim=True))
-        if x - half >= free and x + half <= left + width + 12:
-            drawn.append(words(x, bottom + LINE, label(value), dim=True, anchor="middle"))
-            free = x + half + 6
+        middle = min(max(x, half), left + width - half)
+        if middle - half >= free:
+            drawn.append(words(middle, bottom + LINE, label(value), dim=True, anchor="middle"))
+            free = middle + half + 6
     said, end = paragraph(2, bottom + LINE + 6, left + width - 2, title, dim=True)
     return "".join(drawn) + said, end
 

@@ -92,7 +92,7 @@ def _effects(readout: Readout) -> Drawing:
 
 
 def _percent_tick(share: float) -> str:
-    return "0 %" if abs(share) < 1e-9 else f"{100 * share:+,.4g} %"
+    return "0%" if abs(share) < 1e-9 else f"{100 * share:+,.4g}%"
 
 
 def _span(row: Row) -> tuple[float, float, Mark]:
@@ -126,7 +126,7 @@ def _by_day(experiment: Experiment, readout: Readout, axis: str) -> Drawing:
         marks += [stroke(area.points(xs, [sign * look.bound for look in looks]), tone, "dashed") for sign in (1, -1)]
         marks.append(stroke(area.points(xs, [look.z for look in looks]), tone, "dots"))
     below_it, end = below(area, _whole(1, last_day), lambda day: f"{day:.0f}", axis)
-    grid = beside(area, ticks(-tallest, tallest, 5), lambda value: f"{value:.4g}" if value else "0")
+    grid = beside(area, ticks(-tallest, tallest, 6), lambda value: f"{value:.4g}" if value else "0")
     zero = rule(area.x.start, area.y(0), area.x.end, area.y(0))
     return end + _SIDE, [head, below_it, grid, zero, area.clipped(*marks)]
 
@@ -173,7 +173,7 @@ def _sample_ratio(experiment: Experiment, readout: Readout, axis: str) -> Drawin
         marks.append(band(upper, lower, tone_of(at)) if len(xs) > 1 else "")
         marks.append(stroke(area.points(xs, shares[name]), tone_of(at), "dots"))
     below_it, end = below(area, _whole(min(xs), max(xs)), lambda day: f"{day:.0f}", axis)
-    grid = beside(area, ticks(low, high, 4), lambda value: f"{100 * value:.4g} %")
+    grid = beside(area, ticks(low, high, 4), lambda value: f"{100 * value:.4g}%")
     return end + _SIDE, [head, below_it, grid, area.clipped(*marks)]
 
 
