@@ -156,7 +156,9 @@ def beside(area: Area, values: Iterable[float], label: Callable[[float], str]) -
 def legend(entries: Sequence[Entry], y: float, width: float) -> tuple[str, float]:
     """Marks with their tone and name, in as many rows as they need from the top y; returns them and the y below."""
     sample, drawn, rows = 26.0, [], []
-    named = [(mark, tone, broken(name, width - sample, SIZE)) for mark, tone, name in entries]
+    named: list[tuple[Mark, int, Sequence[str]]] = [
+        (mark, tone, broken(name, width - sample, SIZE)) for mark, tone, name in entries
+    ]
     places = list(flowed([sample + max(width_of(line, SIZE) for line in lines) for *_, lines in named], width, 14))
     for at in range(1 + max((row for row, _ in places), default=-1)):
         rows.append(max(len(lines) for (*_, lines), (row, _) in zip(named, places, strict=True) if row == at))

@@ -38,7 +38,7 @@ HOSTILE = (
 def of_users(
     definition: Experiment, gains: Sequence[float], *, day: int = 14, users: int = 1_500, **changes: Any
 ) -> Evidence:
-    """Evidence of every metric of a definition, whose treatments raise the first by gains (0.1: 10 %), others by none."""
+    """Evidence of every metric of a definition; treatments raise the first one by gains (0.1: 10 %), others by none."""
     rng = np.random.default_rng(day)
     rows, sessions = [], []
     for name, gain in zip(definition.variants, (0.0, *gains), strict=True):
@@ -48,10 +48,8 @@ def of_users(
             rows.append(moments(metric, name, seconds * 1000, visits))
         numbers = (float(visits.sum()), float(seconds.sum()), float((seconds**2).sum()))
         sessions.append(SessionMoments(name, int(numbers[0]), numbers[1], numbers[2]))
-    by_day = {
-        FIRST_DAY + timedelta(days=at): {name: users // day for name in definition.variants} for at in range(day)
-    }
-    exposed = {name: users for name in definition.variants}
+    by_day = {FIRST_DAY + timedelta(days=at): dict.fromkeys(definition.variants, users // day) for at in range(day)}
+    exposed = dict.fromkeys(definition.variants, users)
     counts = trust(exposed, exposed_by_day=by_day)
     return evidence(*rows, day=day, **{"trust": counts, "sessions": tuple(sessions), **changes})
 
@@ -80,7 +78,8 @@ def views() -> dict[str, View]:
     plan = Plan(2, {}, (), None, None, ("two weeks find 5 %", "with 80 % power"))
     normal, three = named(), named(variants={"control": 1, "b": 1, "c": 1})
     worse = named(primary="session_duration", minimum_effect=0.05)
-    uneven = trust({"control": 1_500, "b": 1_200})
+    by_day = {FIRST_DAY + timedelta(days=at): {"control": 100, "b": 80} for at in range(14)}
+    uneven = trust({"control": 1_400, "b": 1_120}, exposed_by_day=by_day)
     return {
         "ship": to_view(normal, read(normal, (0.12,), days=(5, 9, 14)), plan, [DECISION]),
         "do not ship": to_view(worse, read(worse, (-0.1,), days=(5, 9, 14))),

@@ -1,5 +1,6 @@
 """Looks are kept once, however many readouts are taken at once."""
 
+import json
 import threading
 from contextlib import suppress
 from dataclasses import replace
@@ -15,6 +16,7 @@ from umg_assets import clock, tables
 from umg_assets.experiments import readouts
 from umg_assets.experiments.evidence_text import to_text
 from umg_assets.experiments.look_log import LookLog, repeated_looks
+from umg_assets.experiments.page import render_page
 from umg_assets.experiments.readouts import Readouts
 from umg_assets.resources.schema import delta_schema
 from umg_assets.statistics.looks import Look
@@ -92,6 +94,18 @@ def test_two_readouts_at_once_append_each_look_once(home: Path, monkeypatch: pyt
         ("session_duration", "b", FIRST_DAY + timedelta(days=day)) for day in range(3)
     ]
     assert Readouts(home).take("x", EXPERIMENT, TODAY).new == ()
+
+
+def test_the_page_shows_the_view_that_is_written_beside_it(home: Path):
+    Readouts(home).publish("x", EXPERIMENT, TODAY)
+    Readouts(home).decide("x", EXPERIMENT, "ship", "ann", "it won", TODAY)
+    Readouts(home).publish("x", EXPERIMENT, TODAY)
+    folder = Readouts(home).folder("x")
+    view = json.loads((folder / "page.json").read_text())
+    assert (folder / "readout.html").read_text() == render_page(view)
+    assert [decision["why"] for decision in view["decisions"]] == ["it won"]
+    assert view["through"] == json.loads((folder / "readout.json").read_text())["through"]
+    assert sorted(file.name for file in folder.iterdir()) == ["page.json", "readout.html", "readout.json"]
 
 
 def test_readouts_of_other_experiments_do_not_wait(home: Path):

@@ -11,7 +11,8 @@ import pytest
 from scipy.stats import mannwhitneyu, norm, ttest_ind
 
 from umg_assets.cli.experiment_readout import effect_rows
-from umg_assets.experiments.report import to_html, to_markdown
+from umg_assets.experiments.page import render_page
+from umg_assets.experiments.report import to_markdown, to_view
 from umg_assets.settings.experiment import Experiment
 from umg_assets.statistics.moments import Evidence, SessionMoments, UserMoments
 from umg_assets.statistics.power import Plan
@@ -320,7 +321,7 @@ def test_nothing_in_control_is_decided_by_the_difference_at_the_end_and_no_text_
         make_readout(definition, clicks(0.02, 0.0)),
         make_readout(definition, clicks(0.0, 0.0)),
     ):
-        text = to_html(definition, readout) + "".join(to_markdown(definition, readout).values())
+        text = render_page(to_view(definition, readout)) + "".join(to_markdown(definition, readout).values())
         assert not re.search(r"\bnan\b", text, re.IGNORECASE)
         assert not re.search(r"\bnan\b", " ".join(str(row) for row in effect_rows(definition, readout)))
 
