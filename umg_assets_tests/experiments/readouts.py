@@ -67,7 +67,7 @@ def read(definition: Experiment, gains: Sequence[float], *, days: Sequence[int] 
 def named(**changes: Any) -> Experiment:
     """An experiment whose metrics have long names, and one guardrail."""
     metrics = {name: {"numerator": "listened_ms", "denominator": "visits", "unit": "s", "scale": 0.001}
-               for name in (LONG, f"{LONG[:-4]}page")}  # fmt: skip
+               for name in (LONG, LONG.upper())}  # fmt: skip
     return experiment(
         **{"metrics": metrics, "secondary": tuple(metrics), "guardrails": {"listening_per_user": 0.1}, **changes}
     )
