@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 PAGE = "readout.html"
 """The name of a readout's page in its experiment's folder."""
@@ -135,6 +136,11 @@ def render_page(view: View | Mapping[str, Any]) -> str:
     return _environment.get_template("page.html").render(view=view, body=render_body(view), style=STYLE)
 
 
+def _breakable(words: str) -> Markup:
+    """Words that may go on in the next line after an underscore: a metric's name has no blank."""
+    return Markup("_<wbr>").join(words.split("_"))
+
+
 _environment = Environment(
     loader=FileSystemLoader(_TEMPLATES),
     autoescape=True,
@@ -142,3 +148,4 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_environment.filters["breakable"] = _breakable

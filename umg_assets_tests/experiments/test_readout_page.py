@@ -169,9 +169,12 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture(params=[(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")], ids=lambda given: f"{given}")
+SCREENS = [(390, "light"), (390, "dark"), (960, "light"), (1280, "light"), (1280, "dark")]
+
+
+@pytest.fixture(params=SCREENS, ids=lambda given: f"{given}")
 def screen(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
-    """A page in a window of 390 or 1280 pixels, light or dark. `seen` of it: requests and messages of the console."""
+    """A page in a window of some width, light or dark. `seen` of it: its requests and messages of the console."""
     width, scheme = request.param
     page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
     page.seen = []
