@@ -128,12 +128,12 @@ class DecisionView(TypedDict):
 def render_body(view: View | Mapping[str, Any]) -> str:
     """The `<article class="readout">` of a view: to be put into a page that has STYLE. It holds no style attribute and
     no script, and loads nothing."""
-    return _environment.get_template("readout.html").render(view=view)
+    return _BODY.render(view=view)
 
 
 def render_page(view: View | Mapping[str, Any]) -> str:
     """A whole page of a view, with its style; it loads nothing else."""
-    return _environment.get_template("page.html").render(view=view, body=render_body(view), style=STYLE)
+    return _PAGE.render(view=view, body=render_body(view), style=STYLE)
 
 
 def _breakable(words: str) -> Markup:
@@ -149,3 +149,5 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters["breakable"] = _breakable
+# read once, as this module is: a server that runs on while its package is replaced mixes no new template with old code
+_BODY, _PAGE = (_environment.get_template(name) for name in ("readout.html", "page.html"))
