@@ -17,7 +17,7 @@ from umg_assets.planning.frozen import refuse_frozen, untouched_days
 from umg_assets.planning.history import History
 from umg_assets.planning.required import Plan, keys_of_days, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, rounds
-from umg_assets.resources.dagster_internals import BaseAssetGraph
+from umg_assets.resources.dagster_internals import BaseAssetGraph, named_runs
 from umg_assets.resources.failed_work import WORK
 from umg_assets.resources.instance import (
     FailedCheck,
@@ -207,16 +207,18 @@ class Runner:
         from umg_assets.checks import checks_of_run  # imports the engines' client: only where there is something to run
 
         # a selection of assets alone would bring every check of them along, also those that read whole tables
+        assets = {dg.AssetKey(asset) for asset in run.assets}
+        checks = set(checks_of_run(self._settings, run.assets))
         chosen = self._definitions.resolve_job_def(run.job).get_subset(
-            asset_selection={dg.AssetKey(asset) for asset in run.assets},
-            asset_check_selection=set(checks_of_run(self._settings, run.assets)),
+            asset_selection=assets, asset_check_selection=checks
         )
-        result = chosen.execute_in_process(
-            instance=instance,
-            tags={**tags_of(run.bounds, self._asked_by, run.why), **here(), WORK: run.work},
-            raise_on_error=False,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
+        with named_runs(instance, assets, checks):
+            result = chosen.execute_in_process(
+                instance=instance,
+                tags={**tags_of(run.bounds, self._asked_by, run.why), **here(), WORK: run.work},
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
         report.runs += 1
         if not result.success:
             raise RunFailedError(_cause(run, result))

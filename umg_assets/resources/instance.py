@@ -32,6 +32,7 @@ QUIET = "umg/quiet_seconds"
 """Tag of a landing run: files that changed within so many seconds are left to the next run."""
 
 _RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+_MAX_RETRIES = "dagster/max_retries"
 _CHECK_RESULTS = 2_000
 _ACTIVE_BACKFILLS = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
 
@@ -58,8 +59,8 @@ def tags_of(bounds: tuple[str, str] | None, asked_by: str, why: str) -> dict[str
 
 
 def here() -> dict[str, str]:
-    """The tag of a run that executes in this process."""
-    return {HOST_TAG: socket.gethostname()}
+    """The tags of a run that executes in this process: where; and that nobody else starts it again."""
+    return {HOST_TAG: socket.gethostname(), _MAX_RETRIES: "0"}
 
 
 def busy_assets(instance: dg.DagsterInstance, assets_of_job: Callable[[str], Collection[str]]) -> set[str]:

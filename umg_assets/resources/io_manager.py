@@ -11,6 +11,7 @@ from umg_assets.calendar import chart_key, parse_day, split_chart_keys
 from umg_assets.catalogue import Catalogue
 from umg_assets.graph import Asset, Partitioning
 from umg_assets.planning.history import History, chunks
+from umg_assets.resources.dagster_internals import report_in_order
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.previews import preview
 from umg_assets.resources.slices import Slice
@@ -57,8 +58,8 @@ class LakehouseIOManager(dg.IOManager):
         self._lakehouse.create_tables()
         asset, step = self._catalogue[context.asset_key.path[-1]], context.step_context
         assert asset.table is not None
-        # Dagster gives those of two dimensions in no order of their own
-        keys = sorted(context.asset_partition_keys)
+        keys = self._in_order(asset, context.asset_partition_keys)
+        report_in_order(context, keys)
         commit = None
         for replaced, rows in _slices(asset, keys, obj):
             written = self._lakehouse.write_slice(asset.table, rows, replaced)
@@ -78,6 +79,22 @@ class LakehouseIOManager(dg.IOManager):
             )
         watermark = watermark_of(step.instance, asset, keys, self._catalogue, self._snapshots.of(context))
         step.set_data_version(context.asset_key, data_version(watermark))
+
+
+    def _in_order(self, asset: Asset, keys: Iterable[str]) -> list[str]:
+        """By day or month, then by market from the last in umg.toml to the first.
+
+        So the last, which an asset's page shows, is the newest month in the first market.
+        """
+        if asset.partitioning not in (Partitioning.MONTH_AND_MARKET, Partitioning.MARKET):
+            return sorted(keys)
+        markets = self._catalogue.markets
+
+        def place(key: str) -> tuple[str, int]:
+            market, _, month = key.partition("|")
+            return month, -markets.index(market)
+
+        return sorted(keys, key=place)
 
 
 def slice_of(asset: Asset, keys: Iterable[str]) -> Slice:
