@@ -31,6 +31,7 @@ ASKED_BY, WHY = "umg/asked_by", "umg/why"
 QUIET = "umg/quiet_seconds"
 """Tag of a landing run: files that changed within so many seconds are left to the next run."""
 
+_FOLDER = "dagster"
 _RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _MAX_RETRIES = "dagster/max_retries"
 _CHECK_RESULTS = 2_000
@@ -40,7 +41,7 @@ _ACTIVE_BACKFILLS = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, Bul
 @contextmanager
 def open_instance(home: Path):
     """The instance under UMG_HOME/dagster; without a dagster.yaml there, deployment/dagster.yaml is copied first."""
-    folder = home / "dagster"
+    folder = home / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "dagster.yaml"
     if not file.exists():
@@ -51,6 +52,19 @@ def open_instance(home: Path):
     os.environ["UMG_HOME"] = str(home)
     with dg.DagsterInstance.get() as instance:
         yield instance
+
+
+def not_of(home: Path, instance: dg.DagsterInstance) -> str | None:
+    """Why nothing may be asked for here: the instance is not the one under UMG_HOME, which knows what has been built.
+
+    None where it is, and for an instance in memory, which ends with its process.
+    """
+    if not instance.is_persistent or Path(instance.root_directory).resolve() == (home / _FOLDER).resolve():
+        return None
+    return (
+        f"this Dagster instance lies in {instance.root_directory}, and what is built is noted in {home / _FOLDER}: start "
+        f"`umg dev`, or set DAGSTER_HOME={home / _FOLDER} before `dagster dev`"
+    )
 
 
 def tags_of(bounds: tuple[str, str] | None, asked_by: str, why: str) -> dict[str, str]:
