@@ -3,11 +3,12 @@
 Reads new and changed files of landing/, whenever some lie there; a day whose files have not changed stays as it is.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 import dagster as dg
 
+from umg_assets import tables
 from umg_assets.assets.building import described
 from umg_assets.assets.partitions import Partitions
 from umg_assets.catalogue import LAND_FILES, Catalogue
@@ -16,9 +17,17 @@ from umg_assets.landing.scan import scan
 from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.planning.history import Entry
 from umg_assets.resources.instance import QUIET
-from umg_assets.resources.lakehouse import Commit, Lakehouse
+from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings
+
+_KIND_OF = {table: kind for kind, table in tables.RAW.items()}
+_DELIVERED = "Written by landing, by UTC delivery day; a day whose files have not changed stays as it is."
+_ABOUT = {
+    tables.DELIVERIES.name: "Everything is planned from it: what is new, which days a file touches, what is stale.",
+    tables.QUARANTINE.name: "Each file's records read are those landed, filtered, suppressed and set aside here.",
+    **{table.name: _DELIVERED for table in tables.RAW.values()},
+}
 
 
 def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefinition:
@@ -30,7 +39,7 @@ def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefi
         specs=[
             dg.AssetSpec(
                 asset.name,
-                description=described(asset, __doc__),
+                description=described(asset, _ABOUT[asset.name]),
                 group_name=asset.group,
                 kinds=set(asset.stored_as),
                 partitions_def=partitions.of(asset),
@@ -58,14 +67,26 @@ def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefi
             for values, rows in lakehouse.rows(table).items():
                 if values and values[0] in days:
                     context.add_asset_metadata({"dagster/partition_row_count": rows}, table.name, values[0])
-            metadata = _metadata(entries, len(seen.withdrawn), commits.get(table.name))
-            yield dg.MaterializeResult(asset_key=table.name, metadata=metadata)
+            read, left = (_by_day(each, _KIND_OF.get(table)) for each in (entries, seen.withdrawn))
+            for day in days:
+                context.add_asset_metadata(_counted(read[day], len(left[day])), table.name, day)
+            commit = commits.get(table.name)
+            yield dg.MaterializeResult(asset_key=table.name, metadata=commit.metadata if commit else {})
 
     return land
 
 
-def _metadata(entries: list[Entry], withdrawn: int, commit: Commit | None) -> dict[str, int | float]:
-    """What the run read, in totals (a range run shows them at each of its days), and what it committed."""
+def _by_day(entries: list[Entry], kind: str | None) -> dict[str, list[Entry]]:
+    """By delivery day, the entries; of one kind of source unless it is None."""
+    days: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if kind in (None, entry.source):
+            days[entry.delivery_date.isoformat()].append(entry)
+    return days
+
+
+def _counted(entries: list[Entry], withdrawn: int) -> dict[str, int]:
+    """What became of the records of the files of a day that a run read."""
     reasons: Counter[str] = Counter()
     for entry in entries:
         reasons.update(entry.quarantined)
@@ -78,5 +99,4 @@ def _metadata(entries: list[Entry], withdrawn: int, commit: Commit | None) -> di
         "records_suppressed": sum(entry.suppressed for entry in entries),
         "records_quarantined": sum(reasons.values()),
         **{f"quarantined_{reason}": count for reason, count in sorted(reasons.items())},
-        **(commit.metadata if commit else {}),
     }

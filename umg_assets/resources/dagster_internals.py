@@ -61,10 +61,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ASSET_EVENTS",
     "DAEMON_MODULE",
-    "LOCATION",
-    "MODULE",
     "DATA_VERSION_TAG",
     "GRPC_INFO_TAG",
+    "LOCATION",
+    "MODULE",
     "NOT_FINISHED_STATUSES",
     "RUNLESS_JOB_NAME",
     "RUNLESS_RUN_ID",

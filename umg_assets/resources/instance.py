@@ -62,8 +62,8 @@ def not_of(home: Path, instance: dg.DagsterInstance) -> str | None:
     if not instance.is_persistent or Path(instance.root_directory).resolve() == (home / _FOLDER).resolve():
         return None
     return (
-        f"this Dagster instance lies in {instance.root_directory}, and what is built is noted in {home / _FOLDER}: start "
-        f"`umg dev`, or set DAGSTER_HOME={home / _FOLDER} before `dagster dev`"
+        f"this Dagster instance lies in {instance.root_directory}, and what is built is noted in {home / _FOLDER}: "
+        f"start `umg dev`, or set DAGSTER_HOME={home / _FOLDER} before `dagster dev`"
     )
 
 

@@ -94,7 +94,6 @@ class LakehouseIOManager(dg.IOManager):
         watermark = watermark_of(step.instance, asset, keys, self._catalogue, self._snapshots.of(context))
         step.set_data_version(context.asset_key, data_version(watermark))
 
-
     def _catalogue_row(self, key: dg.AssetKey) -> Asset:
         if (name := key.path[-1]) not in self._catalogue:
             raise NoTableError(
@@ -130,7 +129,9 @@ def _is_of_a_run(context: dg.InputContext) -> bool:
 
 def _table_of(asset: Asset) -> Table:
     if asset.table is None:
-        raise NoTableError(f"{asset.name}: expected an asset with a table, this one is files: see its page for the path")
+        raise NoTableError(
+            f"{asset.name}: expected an asset with a table, this one is files: see its page for the path"
+        )
     return asset.table
 
 
