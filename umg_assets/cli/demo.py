@@ -167,7 +167,7 @@ def show_outcome(settings: Settings) -> None:
         f"\nEverything lies in {home}:\n"
         "  landing/ (files), tables/ (Delta), exports/current/ (CSV, Parquet, JSON), truth/\n"
         "Next:\n"
-        "  make dev, and open http://127.0.0.1:3000\n"
+        "  umg dev, and open http://127.0.0.1:3000\n"
         "  umg chart top-tracks --market CZ; umg chart favourites --age-group 25-34\n"
         + "".join(f"  umg experiment readout {name}\n" for name in settings.experiments)
         + "  umg quarantine; umg reconcile\n"
