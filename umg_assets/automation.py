@@ -34,12 +34,10 @@ from umg_assets.resources.instance import (
 )
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.watermarks import read_watermarks
-from umg_assets.runner import Runner, blocking_checks
+from umg_assets.runner import CHECK, Runner, blocking_checks
 from umg_assets.settings.model import Settings
 from umg_assets.weekly import build_weekly
 
-CHECK = "check_tables"
-"""The job of the checks that read whole tables."""
 CLOSE_THE_DAY, CATCH_UP = "close_the_day", "catch_up"
 """The jobs that start runs in their own process: the daily one, and that of many scattered ranges."""
 

@@ -15,8 +15,7 @@ def exports(
     catalogue: dg.ResourceParam[Catalogue],
     snapshots: dg.ResourceParam[Snapshots],
 ) -> dg.MaterializeResult:
-    """The charts as files for people and for the app: the last months' top tracks and movements, and the newest window
-    charts, as CSV, Parquet by country and JSON.
+    """The charts as files: the last months' top tracks and movements, and the newest window charts, for people and apps.
 
     They lie in UMG_HOME/exports/current, which is switched as one set; each says through which date it is complete.
     """

@@ -113,9 +113,9 @@ def workspace_context(instance: DagsterInstance, workspace: str) -> "WorkspacePr
 
 @contextmanager
 def named_runs(
-    instance: DagsterInstance, assets: AbstractSet[AssetKey], checks: AbstractSet[AssetCheckKey]
+    instance: DagsterInstance, assets: AbstractSet[AssetKey] | None, checks: AbstractSet[AssetCheckKey] | None
 ) -> Iterator[None]:
-    """Runs that `execute_in_process` creates meanwhile belong to LOCATION and name their assets and checks.
+    """Runs that `execute_in_process` creates meanwhile belong to LOCATION and name their assets and checks (None: all).
 
     Otherwise the UI's Overview and Jobs do not list them, and Re-execute ends in a traceback.
     """
