@@ -55,7 +55,7 @@ def test_every_run_belongs_to_the_code_location_that_dagsters_ui_serves_and_name
     assert all(origin and origin.repository_origin.get_label() == f"__repository__@{LOCATION}" for origin in origins)
     selected = {run.job_name: {key.path[-1] for key in run.asset_selection or ()} for run in first.runs}
     assert selected["sum_months"] == {"monthly_track_plays"}
-    assert {"plays", "sessions"} <= selected["build_days"]
+    assert {"plays", "daily_track_plays"} <= selected["build_days"]
     checks = {run.job_name: {key.name for key in run.asset_check_selection or ()} for run in first.runs}
     assert checks["sum_months"] == {"sums_hold_every_play"}, "a run that is executed again has the same checks"
 
