@@ -1,7 +1,7 @@
 """An asset of one's own over the lakehouse's tables: the streams of each market by day, as a Parquet file.
 
-It takes `plays` as a DataFrame, as umg_assets' own assets do. What it returns goes through an IO manager of its own: that
-of umg_assets writes the tables of its catalogue and no others.
+It takes `plays` as a DataFrame, as umg_assets' own assets do. What it returns goes through an IO manager of its own:
+that of umg_assets writes the tables of its catalogue and no others.
 """
 
 from pathlib import Path

@@ -15,11 +15,12 @@ def exports(
     catalogue: dg.ResourceParam[Catalogue],
     snapshots: dg.ResourceParam[Snapshots],
 ) -> dg.MaterializeResult:
-    """The charts as files: the last months' top tracks and movements, and the newest window charts, for people and apps.
+    """The charts as files: the last months' top tracks and movements, and the newest window charts.
 
     They lie in UMG_HOME/exports/current, which is switched as one set; each says through which date it is complete.
     """
     snapshot = snapshots.of(context)
     watermark = watermark_of(context.instance, catalogue["exports"], [], catalogue, snapshot)
-    metadata = {"path": dg.MetadataValue.path(settings.home / "exports" / CURRENT), **export_charts(settings, snapshot.history)}
-    return dg.MaterializeResult(metadata=metadata, data_version=data_version(watermark))
+    folder = dg.MetadataValue.path(settings.home / "exports" / CURRENT)
+    exported = export_charts(settings, snapshot.history)
+    return dg.MaterializeResult(metadata={"path": folder, **exported}, data_version=data_version(watermark))

@@ -4,7 +4,7 @@ Reads new and changed files of landing/, whenever some lie there; a day whose fi
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
@@ -67,36 +67,41 @@ def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefi
             for values, rows in lakehouse.rows(table).items():
                 if values and values[0] in days:
                     context.add_asset_metadata({"dagster/partition_row_count": rows}, table.name, values[0])
-            read, left = (_by_day(each, _KIND_OF.get(table)) for each in (entries, seen.withdrawn))
-            for day in days:
-                context.add_asset_metadata(_counted(read[day], len(left[day])), table.name, day)
+            for day, counts in _counted(days, entries, seen.withdrawn, _KIND_OF.get(table)):
+                context.add_asset_metadata(counts, table.name, day)
             commit = commits.get(table.name)
             yield dg.MaterializeResult(asset_key=table.name, metadata=commit.metadata if commit else {})
 
     return land
 
 
+def _counted(
+    days: Iterable[str], read: list[Entry], withdrawn: list[Entry], kind: str | None
+) -> Iterator[tuple[str, dict[str, int]]]:
+    """By delivery day, what became of the files that a run read: of those of one kind of source unless it is None."""
+    read_on, withdrawn_on = (_by_day(entries, kind) for entries in (read, withdrawn))
+    for day in days:
+        entries, reasons = read_on[day], Counter[str]()
+        for entry in entries:
+            reasons.update(entry.quarantined)
+        yield (
+            day,
+            {
+                "files_read": len(entries),
+                "files_withdrawn": len(withdrawn_on[day]),
+                "records_read": sum(entry.records for entry in entries),
+                "rows_landed": sum(entry.landed for entry in entries),
+                "records_filtered": sum(entry.filtered for entry in entries),
+                "records_suppressed": sum(entry.suppressed for entry in entries),
+                "records_quarantined": sum(reasons.values()),
+                **{f"quarantined_{reason}": count for reason, count in sorted(reasons.items())},
+            },
+        )
+
+
 def _by_day(entries: list[Entry], kind: str | None) -> dict[str, list[Entry]]:
-    """By delivery day, the entries; of one kind of source unless it is None."""
     days: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         if kind in (None, entry.source):
             days[entry.delivery_date.isoformat()].append(entry)
     return days
-
-
-def _counted(entries: list[Entry], withdrawn: int) -> dict[str, int]:
-    """What became of the records of the files of a day that a run read."""
-    reasons: Counter[str] = Counter()
-    for entry in entries:
-        reasons.update(entry.quarantined)
-    return {
-        "files_read": len(entries),
-        "files_withdrawn": withdrawn,
-        "records_read": sum(entry.records for entry in entries),
-        "rows_landed": sum(entry.landed for entry in entries),
-        "records_filtered": sum(entry.filtered for entry in entries),
-        "records_suppressed": sum(entry.suppressed for entry in entries),
-        "records_quarantined": sum(reasons.values()),
-        **{f"quarantined_{reason}": count for reason, count in sorted(reasons.items())},
-    }

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from umg_assets.settings.model import Settings
+from umg_assets.settings.model import SECRET, Settings
 
 _COUNTED = ("sources", "experiments", "published")
 _HIDDEN = "set (not shown: it can hold a token)"
@@ -26,7 +26,7 @@ def _rows(settings: BaseModel, section: str = "") -> Iterator[tuple[str, Any, st
             value = ", ".join(f"{kind}: {len(getattr(value, kind))}" for kind in type(value).model_fields)
         elif name in _COUNTED:
             value = len(value)
-        elif name == "spark_remote" and value:
+        elif field.json_schema_extra == SECRET and value:
             value = _HIDDEN
         if isinstance(value, BaseModel):
             yield from _rows(value, f"{name}.")
