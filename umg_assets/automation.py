@@ -27,21 +27,24 @@ from umg_assets.resources.instance import (
     busy_assets,
     end_dead_runs,
     last_event,
+    not_of,
     refused_assets,
     run_under_way,
     tags_of,
 )
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.watermarks import read_watermarks
-from umg_assets.runner import Runner, blocking_checks
+from umg_assets.runner import CHECK, Runner, blocking_checks
 from umg_assets.settings.model import Settings
 from umg_assets.weekly import build_weekly
 
-CHECK = "check_tables"
-"""The job of the checks that read whole tables."""
 CLOSE_THE_DAY, CATCH_UP = "close_the_day", "catch_up"
 """The jobs that start runs in their own process: the daily one, and that of many scattered ranges."""
 
+_OF_TABLES = (
+    "Runs the checks that read whole tables: files and tables counted again by other code, published lists, ids that "
+    "stand on several days, and how old the newest day is. Builds nothing."
+)
 _LONGEST = 2000
 """Characters of a reason that a sensor gives for doing nothing."""
 
@@ -104,11 +107,12 @@ def build_automation(settings: Settings, catalogue: Catalogue, definitions: Call
             name,
             dg.AssetSelection.assets(*assets).without_checks()
             | dg.AssetSelection.checks(*checks_of_run(settings, assets)),
+            description=f"Builds {', '.join(assets)}, and runs the checks of what it has written.",
             tags=tags,
         )
         for name, assets in catalogue.jobs.items()
     ]
-    checks = dg.define_asset_job(CHECK, checks_of_tables(), tags=tags)
+    checks = dg.define_asset_job(CHECK, checks_of_tables(), description=_OF_TABLES, tags=tags)
     compact, close = (make(catalogue, definitions, tags) for make in (build_weekly, _close_the_day))
     catch_up = _catch_up(catalogue, definitions, tags)
     return Automated(
@@ -133,6 +137,8 @@ def _sensors(
     def landing_sensor(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
     ) -> dg.SensorResult:
+        if elsewhere := not_of(settings.home, context.instance):
+            return dg.SensorResult(skip_reason=elsewhere)
         try:
             refuse_while_forgetting(settings.home)
             files = scan(settings, ledger.read(), settings.automation.quiet_seconds)
@@ -147,6 +153,8 @@ def _sensors(
     def ledger_sensor(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
     ) -> dg.SensorResult:
+        if elsewhere := not_of(settings.home, context.instance):
+            return dg.SensorResult(skip_reason=elsewhere)
         end_dead_runs(context.instance)
         try:
             refuse_while_forgetting(settings.home)
@@ -212,18 +220,26 @@ def _runs_asked(
 def _schedules(settings: Settings, close_the_day: Any, checks: Any, compact_tables: Any) -> list[dg.ScheduleDefinition]:
     """The daily safety net, in local time; whole-table checks after it, compaction and vacuum once a week."""
     hour, minute = (int(part) for part in settings.automation.daily_at.split(":"))
-    common: dict[str, Any] = {
-        "execution_timezone": settings.time_zone,
-        "default_status": dg.DefaultScheduleStatus.RUNNING,
-    }
+
+    def schedule(name: str, job: Any, hours_later: int, weekday: str, description: str) -> dg.ScheduleDefinition:
+        def ask(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+            elsewhere = not_of(settings.home, context.instance)
+            return dg.SkipReason(elsewhere) if elsewhere else dg.RunRequest()
+
+        return dg.ScheduleDefinition(
+            name=name,
+            job=job,
+            cron_schedule=f"{minute} {(hour + hours_later) % 24} * * {weekday}",
+            description=description,
+            execution_fn=ask,
+            execution_timezone=settings.time_zone,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+        )
+
     return [
-        dg.ScheduleDefinition(name="daily", job=close_the_day, cron_schedule=f"{minute} {hour} * * *", **common),
-        dg.ScheduleDefinition(
-            name="daily_checks", job=checks, cron_schedule=f"{minute} {(hour + 1) % 24} * * *", **common
-        ),
-        dg.ScheduleDefinition(
-            name="weekly", job=compact_tables, cron_schedule=f"{minute} {(hour + 2) % 24} * * 0", **common
-        ),
+        schedule("daily", close_the_day, 0, "*", "Each day: what both sensors do, in one run, whatever they missed."),
+        schedule("daily_checks", checks, 1, "*", "Each day: the checks that read whole tables."),
+        schedule("weekly", compact_tables, 2, "0", "Each Sunday: forgetting, removal by age, compaction and vacuum."),
     ]
 
 

@@ -23,6 +23,9 @@ from umg_assets.resources.lakehouse import Lakehouse  # noqa: E402
 from umg_assets.resources.ledger import Ledger  # noqa: E402
 from umg_assets.resources.snapshots import Snapshots  # noqa: E402
 from umg_assets.settings.model import Settings  # noqa: E402
+from umg_assets.settings.shown import as_markdown  # noqa: E402
+
+_shown = dg.ResourceDefinition.hardcoded_resource
 
 FAMILIES = (dimensions, plays, sessions, charts, windows, exports, measures)
 """The modules whose functions build assets: each function has the name of its row in the catalogue."""
@@ -61,14 +64,23 @@ def build_definitions(
         sensors=automation.sensors,
         schedules=automation.schedules,
         resources={
-            "settings": settings,
-            "catalogue": catalogue,
+            "settings": _shown(
+                settings, f"umg.toml in UMG_HOME and the environment, as read:\n\n{as_markdown(settings)}"
+            ),
+            "catalogue": _shown(
+                catalogue, "The asset graph: what each asset is made of, how it is partitioned, its job."
+            ),
             "pyspark": engine,
-            "lakehouse": lakehouse,
-            "ledger": ledger,
-            "snapshots": snapshots,
+            "lakehouse": _shown(lakehouse, f"The Delta tables under {settings.home / 'tables'}, read and written."),
+            "ledger": _shown(
+                ledger, "Table deliveries: what each file brought and affects, from which runs are planned."
+            ),
+            "snapshots": _shown(
+                snapshots, "The ledger and the day as a step first reads them, the same for all of it."
+            ),
             "io_manager": dg.IOManagerDefinition.hardcoded_io_manager(
-                LakehouseIOManager(catalogue, lakehouse, snapshots, settings.plots)
+                LakehouseIOManager(catalogue, lakehouse, snapshots, settings.plots),
+                "Gives assets their inputs as DataFrames, and writes what they return as slices of their tables.",
             ),
         },
         executor=dg.in_process_executor,

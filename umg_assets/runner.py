@@ -17,7 +17,7 @@ from umg_assets.planning.frozen import refuse_frozen, untouched_days
 from umg_assets.planning.history import History
 from umg_assets.planning.required import Plan, keys_of_days, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, rounds
-from umg_assets.resources.dagster_internals import BaseAssetGraph
+from umg_assets.resources.dagster_internals import BaseAssetGraph, named_runs
 from umg_assets.resources.failed_work import WORK
 from umg_assets.resources.instance import (
     FailedCheck,
@@ -34,6 +34,9 @@ from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.staging import clear_abandoned
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets.settings.model import Settings
+
+CHECK = "check_tables"
+"""The job of the checks that read whole tables."""
 
 Keys = dict[str, list[str]]
 
@@ -119,6 +122,15 @@ class Runner:
             today = local_today(self._settings.time_zone)
             report.untouched_days = untouched_days(report.history, report.since, self._catalogue, today)
         return report
+
+    def check_tables(self) -> list[dg.AssetCheckEvaluation]:
+        """Runs the checks that read whole tables; their results. Raises RunFailedError when the run fails."""
+        job = self._definitions.resolve_job_def(CHECK)
+        with self._open() as instance:
+            result = self._execute(instance, job, None, None, tags_of(None, self._asked_by, "whole tables"))
+            if not result.success:
+                raise RunFailedError(_cause(CHECK, None, result))
+            return list(result.get_asset_check_evaluations())
 
     def catch_up(self) -> Report:
         """Builds what is stale and nobody else is building until nothing is. Raises RunFailedError when a run fails."""
@@ -207,19 +219,32 @@ class Runner:
         from umg_assets.checks import checks_of_run  # imports the engines' client: only where there is something to run
 
         # a selection of assets alone would bring every check of them along, also those that read whole tables
+        assets = {dg.AssetKey(asset) for asset in run.assets}
+        checks = set(checks_of_run(self._settings, run.assets))
         chosen = self._definitions.resolve_job_def(run.job).get_subset(
-            asset_selection={dg.AssetKey(asset) for asset in run.assets},
-            asset_check_selection=set(checks_of_run(self._settings, run.assets)),
+            asset_selection=assets, asset_check_selection=checks
         )
-        result = chosen.execute_in_process(
-            instance=instance,
-            tags={**tags_of(run.bounds, self._asked_by, run.why), **here(), WORK: run.work},
-            raise_on_error=False,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
+        tags = {**tags_of(run.bounds, self._asked_by, run.why), WORK: run.work}
+        result = self._execute(instance, chosen, assets, checks, tags)
         report.runs += 1
         if not result.success:
-            raise RunFailedError(_cause(run, result))
+            raise RunFailedError(_cause(run.job, run.bounds, result))
+
+    def _execute(
+        self,
+        instance: dg.DagsterInstance,
+        job: dg.JobDefinition,
+        assets: set[dg.AssetKey] | None,
+        checks: set[dg.AssetCheckKey] | None,
+        tags: dict[str, str],
+    ) -> dg.ExecuteInProcessResult:
+        with named_runs(instance, assets, checks):
+            return job.execute_in_process(
+                instance=instance,
+                tags={**tags, **here()},
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
 
 
 def _keys_of(runs: list[Run]) -> Keys:
@@ -240,11 +265,11 @@ def _count(keys: list[str]) -> str:
     return "" if keys == [WHOLE] else f"{len(keys)} partitions, {keys[0]} to {keys[-1]}"
 
 
-def _cause(run: Run, result: dg.ExecuteInProcessResult) -> str:
+def _cause(job: str, bounds: tuple[str, str] | None, result: dg.ExecuteInProcessResult) -> str:
     step = next((event for event in result.all_events if event.is_step_failure), None)
     error = step.step_failure_data.error if step else None
     while error is not None and error.cause is not None:
         error = error.cause
     said = error.message.strip() if error else "see the run in `umg dev`"
-    where = f" ({run.bounds[0]} to {run.bounds[1]})" if run.bounds else ""
-    return f"{run.job}{where} failed in {step.step_key if step else 'a step'}: {said}"
+    where = f" ({bounds[0]} to {bounds[1]})" if bounds else ""
+    return f"{job}{where} failed in {step.step_key if step else 'a step'}: {said}"

@@ -225,7 +225,7 @@ QUARANTINE = Table(
 )
 USERS = Table(
     "users",
-    "Users' history by day (slowly changing dimension, type 2).",
+    "Each user's market and age group, by the days on which they held (slowly changing dimension, type 2).",
     _columns(
         "user_key | string | HMAC-SHA256 of the user's id",
         "country | string | market of the user",
@@ -237,7 +237,7 @@ USERS = Table(
 )
 TRACKS = Table(
     "tracks",
-    "Tracks, each as last delivered.",
+    "The catalogue of tracks: title, artist, genre and length of each, as last delivered.",
     _columns(
         "track_id | string | identifier of the track",
         "title | string | title",
@@ -250,7 +250,7 @@ TRACKS = Table(
 )
 PLAYS = Table(
     "plays",
-    "One row for each play, by local play date, with the user's market and age group on that day.",
+    "Every play, once: one row for each, by local play date, with the user's market and age group on that day.",
     _columns(
         "play_date | date | local date of started_at in the reporting time zone",
         "play_id | string | identifier of the play",
@@ -272,7 +272,7 @@ PLAYS = Table(
 )
 DAILY_TRACK_PLAYS = Table(
     "daily_track_plays",
-    "Sums of plays by day, country, age group and track.",
+    "How often each track was played on a day, and for how long, by country and age group.",
     _columns(
         "play_date | date | local date",
         "country | string | market; NULL when unknown",
@@ -288,7 +288,7 @@ DAILY_TRACK_PLAYS = Table(
 )
 MONTHLY_TRACK_PLAYS = Table(
     "monthly_track_plays",
-    "Sums of plays and exact distinct listeners by month, country and track.",
+    "How often each track was played in a month and market, and by how many listeners exactly.",
     _columns(
         "month | date | first day of the month",
         "country | string | market; NULL when unknown",
@@ -327,7 +327,7 @@ TOP_TRACKS_BY_COUNTRY = Table(
 
 SESSIONS = Table(
     "sessions",
-    "One row for each session, by the local day on which it began.",
+    "Listening sessions: one row for each, by the local day on which it began.",
     _columns(
         "session_date | date | local date of its first play",
         "session_key | string | SHA-256 of user_key, session_id and the start of its first play",
@@ -345,7 +345,7 @@ SESSIONS = Table(
 )
 VISITS = Table(
     "visits",
-    "One row for each visit (a session with or without a play), by the local day on which it began.",
+    "Visits to the app: sessions with or without a play, one row for each, by the local day on which it began.",
     _columns(
         "visit_date | date | local date of its first play or event",
         "visit_key | string | SHA-256 of user_key, session_id and its start",
@@ -366,7 +366,7 @@ VISITS = Table(
 )
 USER_DAYS = Table(
     "user_days",
-    "Sums of visits by user and by the local day on which they began; additive over days and users.",
+    "What each user did on a day: sums of the visits that began on it; additive over days and users.",
     _columns(
         "activity_date | date | local date",
         "user_key | string | HMAC-SHA256 of the user's id",
@@ -480,7 +480,7 @@ AGE_GROUP_FAVOURITES = Table(
 )
 CHART_MOVEMENTS = Table(
     "chart_movements",
-    "How each entry of the top tracks moved, as of its month.",
+    "Up, down, new or back: how each entry of the top tracks moved since the month before.",
     _columns(
         "month | date | first day of the month",
         "country | string | market",

@@ -1,11 +1,16 @@
-"""Jobs: compacting through Dagster keeps the rows."""
+"""Jobs, sensors and schedules: compacting keeps the rows; nothing is asked for on another instance than the lake's."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
 import deltalake
 import pytest
 
 from umg_assets import tables
 from umg_assets.build import build_definitions
 from umg_assets.catalogue import LAND_FILES
+from umg_assets.resources.instance import open_instance
 from umg_assets_tests.jobs import run_job
 from umg_assets_tests.lake import Lake
 
@@ -40,3 +45,35 @@ def test_the_compacting_job_joins_files_keeps_rows_and_leaves_old_versions_reada
 
 def _files(lake: Lake, table: str) -> int:
     return len(deltalake.DeltaTable(lake.home / "tables" / table).file_uris())
+
+
+def asked(lake: Lake, instance: dg.DagsterInstance) -> Iterator[tuple[str, bool, str]]:
+    """What each sensor and schedule answers on an instance: its name, whether it asks for runs, and why not."""
+    definitions = build_definitions(lake.settings)
+    repository, resources = definitions.get_repository_def(), definitions.resources or {}
+    for sensor in repository.sensor_defs:
+        with dg.build_sensor_context(instance, definitions=definitions, resources=dict(resources)) as context:
+            answer = sensor.evaluate_tick(context)
+        yield sensor.name, bool(answer.run_requests), answer.skip_message or ""
+    for schedule in repository.schedule_defs:
+        with dg.build_schedule_context(instance) as context:
+            answer = schedule.evaluate_tick(context)
+        yield schedule.name, bool(answer.run_requests), answer.skip_message or ""
+
+
+def test_on_an_instance_that_is_not_the_lakes_own_nothing_is_asked_for_and_the_reason_names_both(
+    lake: Lake, tmp_path: Path
+):
+    lake.drop_plays("2026-03-02", [("a", *PLAY)])
+    (other := tmp_path / "other").mkdir()
+    with dg.DagsterInstance.local_temp(str(other)) as temporary:
+        for name, asks, reason in asked(lake, temporary):
+            assert not asks, name
+            assert f"this Dagster instance lies in {other}" in reason, name
+            assert f"DAGSTER_HOME={lake.home / 'dagster'}" in reason, name
+    with open_instance(lake.home) as own:
+        answers = {name: (asks, reason) for name, asks, reason in asked(lake, own)}
+    assert answers.pop("ledger_sensor") == (False, "every table is up to date with the ledger")
+    waits = answers.pop("landing_sensor")
+    assert waits[0] or "still be being written" in waits[1]
+    assert answers == dict.fromkeys(("daily", "daily_checks", "weekly"), (True, ""))

@@ -1,16 +1,43 @@
 """The definitions are short, load without a table or an engine, and print no warning."""
 
+import importlib
+import tomllib
 from pathlib import Path
+
+import yaml
 
 import umg_assets
 from umg_assets import tables
+from umg_assets.resources.dagster_internals import LOCATION, MODULE, VERSION
 from umg_assets_tests.processes import run_python
 
 PACKAGE = Path(umg_assets.__file__).parent
+PROJECT = PACKAGE.parent
 
 
 def test_definitions_are_under_80_lines():
     assert len((PACKAGE / "definitions.py").read_text().splitlines()) < 80
+
+
+def test_every_tool_of_dagster_finds_the_same_definitions_under_the_same_name():
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    assert project["tool"]["dg"]["directory_type"] == "project"
+    of_dg = project["tool"]["dg"]["project"]
+    assert (of_dg["code_location_target_module"], of_dg["code_location_name"]) == (MODULE, LOCATION)
+    assert importlib.import_module(of_dg["root_module"]) is umg_assets
+    (served,) = yaml.safe_load((PROJECT / "workspace.yaml").read_text())["load_from"]
+    assert served == {"python_module": {"module_name": MODULE, "location_name": LOCATION}}
+    (own,) = yaml.safe_load((PROJECT / "examples" / "own_asset" / "workspace.yaml").read_text())["load_from"]
+    assert own["python_file"]["location_name"] == LOCATION
+
+
+def test_the_project_says_for_which_dagster_and_which_systems_it_is_made():
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    major, minor, _ = map(int, VERSION.split("."))
+    assert f"dagster>={major}.{minor},<{major}.{minor + 1}" in project["dependencies"]
+    systems = {line for line in project["classifiers"] if line.startswith("Operating System")}
+    assert systems == {"Operating System :: MacOS", "Operating System :: POSIX :: Linux"}, "locks are fcntl's"
+    assert (PROJECT / project["license-files"][0]).read_text().startswith(f"{project['license']} License")
 
 
 EXPERIMENT = """

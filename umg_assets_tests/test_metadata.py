@@ -68,7 +68,7 @@ def test_every_table_shows_its_contract_and_whether_it_holds_personal_data(tmp_p
 
 
 @pytest.mark.sail_enough
-def test_a_run_shows_version_bytes_and_seconds_and_a_preview_of_its_last_partition_alone(
+def test_a_run_shows_what_it_committed_as_text_and_a_preview_of_its_last_partition_alone(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.delenv("UMG_PLOTS")
@@ -84,10 +84,13 @@ def test_a_run_shows_version_bytes_and_seconds_and_a_preview_of_its_last_partiti
     run_job(lake, "rank_tracks", "AT|2026-03-01", "DE|2026-03-01")
     by_day = {day: metadata(lake, "plays", day) for day in ("2026-03-02", "2026-03-03")}
     for entries in by_day.values():
-        assert {"delta_version", "files", "bytes", "seconds", "dagster/partition_row_count"} <= set(entries)
+        assert isinstance(entries["written"], dg.TextMetadataValue)
+        assert {name for name, value in entries.items() if isinstance(value.value, int | float)} == {
+            *("dagster/partition_row_count", "raw_copies")
+        }, "Dagster plots numbers: those of a whole run would be a flat line"
     assert "plot" not in by_day["2026-03-02"]
     assert PNG in str(by_day["2026-03-03"]["plot"].value)
-    assert "plot" not in metadata(lake, "top_tracks_by_country", "AT|2026-03-01"), "DE is the last"
+    assert "plot" not in metadata(lake, "top_tracks_by_country", "DE|2026-03-01"), "AT is the first market"
     lake.instance.wipe_assets([dg.AssetKey("top_tracks_by_country")])
     job = build_definitions(lake.settings).resolve_job_def("rank_tracks")
     assert job.execute_in_process(instance=lake.instance, tags={"dagster/partition": "AT|2026-03-01"}).success
@@ -100,6 +103,86 @@ def test_a_run_shows_version_bytes_and_seconds_and_a_preview_of_its_last_partiti
     chart = metadata(lake, "top_tracks_by_country", "AT|2026-03-01")
     assert "| 1 | One\\|Two | Artist | 2 | 2 | 1 |" in str(chart["preview"].value)
     assert "plot" not in chart
+
+
+def latest(lake: Lake, asset: str) -> dg.AssetMaterialization:
+    """What an asset's page shows."""
+    event = lake.instance.get_latest_materialization_event(dg.AssetKey(asset))
+    assert event is not None
+    assert event.asset_materialization is not None
+    return event.asset_materialization
+
+
+@pytest.mark.sail_enough
+def test_a_charts_page_shows_the_newest_month_of_the_first_market_of_umg_toml(lake: Lake):
+    lake.configure('markets = ["DE", "SK", "AT", "CZ"]\n')
+    lake.drop_tracks("2026-02-01", [("t1", "One", "a1", "Ann", "Pop", 200_000)])
+    for month in ("2026-02", "2026-03"):
+        plays = [(f"{month}{each}", "u1", "s1", "t1", f"{month}-02T10:00:00Z", 90_000, each) for each in ("AT", "DE")]
+        lake.drop_plays(f"{month}-03", plays)
+    lake.run()
+    newest = latest(lake, "top_tracks_by_country")
+    assert newest.partition == "DE|2026-03-01"
+    assert "| 1 | One | Ann |" in str(newest.metadata["preview"].value)
+    moved = latest(lake, "chart_movements")
+    assert moved.partition == "DE"
+    assert "| 2026-03-01 | 1 | t1 |" in str(moved.metadata["preview"].value)
+
+
+@pytest.mark.sail_enough
+def test_a_day_of_landing_counts_its_own_files_and_those_of_its_kind_alone(lake: Lake):
+    for day, plays in (("2026-03-02", 3), ("2026-03-03", 1)):
+        lake.drop_plays(day, [(f"{day}{n}", "u1", "s1", "t1", f"{day}T10:00:00Z", 9_000, "AT") for n in range(plays)])
+    lake.drop_users("2026-03-02", [("u1", "AT", "", "2000-05-05")])
+    run_job(lake, LAND_FILES, "2026-03-02", "2026-03-03")
+    counted = {
+        (asset, day): (metadata(lake, asset, day)["files_read"].value, metadata(lake, asset, day)["rows_landed"].value)
+        for asset in ("raw_plays", "raw_users", "deliveries")
+        for day in ("2026-03-02", "2026-03-03")
+    }
+    assert counted == {
+        ("raw_plays", "2026-03-02"): (1, 3),
+        ("raw_plays", "2026-03-03"): (1, 1),
+        ("raw_users", "2026-03-02"): (1, 1),
+        ("raw_users", "2026-03-03"): (0, 0),
+        ("deliveries", "2026-03-02"): (2, 4),
+        ("deliveries", "2026-03-03"): (1, 1),
+    }
+
+
+@pytest.mark.sail_enough
+def test_exports_name_the_folder_that_holds_them(lake: Lake):
+    lake.drop_plays("2026-03-03", [("p1", "u1", "s1", "t1", "2026-03-02T10:00:00Z", 90_000, "AT")])
+    lake.run()
+    path = latest(lake, "exports").metadata["path"]
+    assert isinstance(path, dg.PathMetadataValue)
+    assert (Path(str(path.value)) / "manifest.json").is_file()
+
+
+def test_no_two_assets_and_nothing_that_runs_is_without_words_of_its_own(tmp_path: Path):
+    (tmp_path / "umg.toml").write_text(CONFIG)
+    definitions = build_definitions(read_settings(tmp_path))
+    repository = definitions.get_repository_def()
+    graph = definitions.resolve_asset_graph()
+    told = [graph.get(key).description or "" for key in graph.get_all_asset_keys()]
+    assert len(set(told)) == len(told)
+    assert all(text.split("\n")[0].endswith(".") for text in told), "the first line says what it is"
+    jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    for told_of in (*jobs, *repository.schedule_defs, *repository.sensor_defs):
+        assert told_of.description, told_of.name
+    resources = repository.get_top_level_resources()
+    assert [name for name, resource in resources.items() if not resource.description] == []
+
+
+def test_the_settings_page_shows_every_setting_and_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "umg.toml").write_text('markets = ["SK", "AT"]\n[charts]\ntop_tracks = 7\n')
+    monkeypatch.setenv("UMG_SPARK_REMOTE", "sc://host:15002/;token=geheim")
+    settings = read_settings(tmp_path)
+    page = build_definitions(settings).get_repository_def().get_top_level_resources()["settings"].description or ""
+    assert "| `markets` | SK, AT | markets with a chart" in page
+    assert "| `charts.top_tracks` | 7 |" in page
+    assert {name for name in type(settings).model_fields if f"| `{name}" not in page} == set()
+    assert "geheim" not in page
 
 
 def picture(markdown: str) -> bytes:

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from umg_assets.cli.run import runner_of
+from umg_assets.resources.dagster_internals import LOCATION
 from umg_assets.resources.instance import open_instance
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.runner import Report, RunFailedError
@@ -47,6 +48,16 @@ def first(new_lake: NewLake) -> FirstRun:
     report = runner_of(lake.settings, messages.append).bring_up_to_date()
     with open_instance(lake.home) as instance:
         return FirstRun(lake, report, messages, instance.get_runs())
+
+
+def test_every_run_belongs_to_the_code_location_that_dagsters_ui_serves_and_names_what_it_builds(first: FirstRun):
+    origins = [run.remote_job_origin for run in first.runs]
+    assert all(origin and origin.repository_origin.get_label() == f"__repository__@{LOCATION}" for origin in origins)
+    selected = {run.job_name: {key.path[-1] for key in run.asset_selection or ()} for run in first.runs}
+    assert selected["sum_months"] == {"monthly_track_plays"}
+    assert {"plays", "daily_track_plays"} <= selected["build_days"]
+    checks = {run.job_name: {key.name for key in run.asset_check_selection or ()} for run in first.runs}
+    assert checks["sum_months"] == {"sums_hold_every_play"}, "a run that is executed again has the same checks"
 
 
 def test_stages_are_announced_as_they_begin(first: FirstRun):

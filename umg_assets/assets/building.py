@@ -45,6 +45,6 @@ def functions_in(catalogue: Catalogue, *families: Any) -> dict[str, AssetFunctio
 
 
 def described(asset: Asset, about: str | None) -> str:
-    """An asset's description: what its table is, then what its function says of it."""
-    paragraphs = [asset.table.comment] if asset.table else []
+    """An asset's description: what its table is, unless it is of one experiment; then what its function says of it."""
+    paragraphs = [asset.table.comment] if asset.table and not asset.experiment else []
     return "\n\n".join([*paragraphs, *([inspect.cleandoc(about)] if about else [])])

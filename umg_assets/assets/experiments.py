@@ -65,10 +65,10 @@ def _evidence_function(asset: Asset, name: str, experiment: Experiment) -> Asset
             context.add_asset_metadata(metadata, asset.name, of_day.through.isoformat())
         watermark = watermark_of(context.instance, asset, keys, catalogue, snapshot)
         return dg.MaterializeResult(
-            metadata={"delta_version": written.version}, data_version=data_version(watermark, asset.definition_hash)
+            metadata=written.metadata, data_version=data_version(watermark, asset.definition_hash)
         )
 
-    evidence.__doc__ = _about(experiment)
+    evidence.__doc__ = f"{tables.EXPERIMENT_DAYS.comment}\n\n{_about(experiment)}"
     return evidence
 
 
@@ -92,12 +92,13 @@ def _readout_function(asset: Asset, name: str, experiment: Experiment) -> AssetF
             data_version=data_version(watermark, asset.definition_hash),
         )
 
-    readout.__doc__ = f"What the data says of {name}, and what to do.\n\n{_about(experiment)}"
+    readout.__doc__ = f"What the data says of experiment {name}, and what to do.\n\n{_about(experiment)}"
     return readout
 
 
 def _about(experiment: Experiment) -> str:
-    return f"{experiment.hypothesis}\n\nOwner: {experiment.owner}\n\n{__doc__}"
+    days = f"{experiment.first_day} to {experiment.last_day}, settled on {experiment.settles_on(experiment.last_day)}"
+    return f"Hypothesis: {experiment.hypothesis}\n\nOwner: {experiment.owner}. Days: {days}."
 
 
 def _rows(spark: SparkSession, name: str, experiment: Experiment, evidence: Sequence[Evidence]) -> DataFrame:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from umg_assets.catalogue import Catalogue
-from umg_assets.resources.exporting import export_charts
+from umg_assets.resources.exporting import CURRENT, export_charts
 from umg_assets.resources.snapshots import Snapshots
 from umg_assets.resources.watermarks import data_version, watermark_of
 from umg_assets.settings.model import Settings
@@ -15,11 +15,12 @@ def exports(
     catalogue: dg.ResourceParam[Catalogue],
     snapshots: dg.ResourceParam[Snapshots],
 ) -> dg.MaterializeResult:
-    """The last three months' charts, as one CSV and as Parquet by country, and the newest window charts: one set.
+    """The charts as files: the last months' top tracks and movements, and the newest window charts.
 
-    Each file says through which date it is complete. See UMG_HOME/exports/current.
+    They lie in UMG_HOME/exports/current, which is switched as one set; each says through which date it is complete.
     """
     snapshot = snapshots.of(context)
     watermark = watermark_of(context.instance, catalogue["exports"], [], catalogue, snapshot)
+    folder = dg.MetadataValue.path(settings.home / "exports" / CURRENT)
     exported = export_charts(settings, snapshot.history)
-    return dg.MaterializeResult(metadata=exported, data_version=data_version(watermark))
+    return dg.MaterializeResult(metadata={"path": folder, **exported}, data_version=data_version(watermark))

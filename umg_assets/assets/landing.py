@@ -27,7 +27,9 @@ def build_landing_files(catalogue: Catalogue, partitions: Partitions) -> list[dg
     return [
         dg.AssetSpec(
             asset.name,
-            description=f"Files of {kind} in landing/.\n\n{__doc__}",
+            description=f"Files of {kind} that exporters dropped into landing/, by the UTC day of their delivery.\n\n"
+            "Made elsewhere, and only looked at here: a day is reported when landing_sensor or `umg run` finds new or "
+            "changed files of it.",
             group_name=asset.group,
             kinds=set(asset.stored_as),
             partitions_def=partitions.of(asset),

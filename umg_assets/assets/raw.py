@@ -3,11 +3,12 @@
 Reads new and changed files of landing/, whenever some lie there; a day whose files have not changed stays as it is.
 """
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
+from umg_assets import tables
 from umg_assets.assets.building import described
 from umg_assets.assets.partitions import Partitions
 from umg_assets.catalogue import LAND_FILES, Catalogue
@@ -16,9 +17,17 @@ from umg_assets.landing.scan import scan
 from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.planning.history import Entry
 from umg_assets.resources.instance import QUIET
-from umg_assets.resources.lakehouse import Commit, Lakehouse
+from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings
+
+_KIND_OF = {table: kind for kind, table in tables.RAW.items()}
+_DELIVERED = "Written by landing, by UTC delivery day; a day whose files have not changed stays as it is."
+_ABOUT = {
+    tables.DELIVERIES.name: "Everything is planned from it: what is new, which days a file touches, what is stale.",
+    tables.QUARANTINE.name: "Each file's records read are those landed, filtered, suppressed and set aside here.",
+    **{table.name: _DELIVERED for table in tables.RAW.values()},
+}
 
 
 def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefinition:
@@ -30,7 +39,7 @@ def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefi
         specs=[
             dg.AssetSpec(
                 asset.name,
-                description=described(asset, __doc__),
+                description=described(asset, _ABOUT[asset.name]),
                 group_name=asset.group,
                 kinds=set(asset.stored_as),
                 partitions_def=partitions.of(asset),
@@ -58,25 +67,41 @@ def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefi
             for values, rows in lakehouse.rows(table).items():
                 if values and values[0] in days:
                     context.add_asset_metadata({"dagster/partition_row_count": rows}, table.name, values[0])
-            metadata = _metadata(entries, len(seen.withdrawn), commits.get(table.name))
-            yield dg.MaterializeResult(asset_key=table.name, metadata=metadata)
+            for day, counts in _counted(days, entries, seen.withdrawn, _KIND_OF.get(table)):
+                context.add_asset_metadata(counts, table.name, day)
+            commit = commits.get(table.name)
+            yield dg.MaterializeResult(asset_key=table.name, metadata=commit.metadata if commit else {})
 
     return land
 
 
-def _metadata(entries: list[Entry], withdrawn: int, commit: Commit | None) -> dict[str, int | float]:
-    """What the run read, in totals (a range run shows them at each of its days), and what it committed."""
-    reasons: Counter[str] = Counter()
+def _counted(
+    days: Iterable[str], read: list[Entry], withdrawn: list[Entry], kind: str | None
+) -> Iterator[tuple[str, dict[str, int]]]:
+    """By delivery day, what became of the files that a run read: of those of one kind of source unless it is None."""
+    read_on, withdrawn_on = (_by_day(entries, kind) for entries in (read, withdrawn))
+    for day in days:
+        entries, reasons = read_on[day], Counter[str]()
+        for entry in entries:
+            reasons.update(entry.quarantined)
+        yield (
+            day,
+            {
+                "files_read": len(entries),
+                "files_withdrawn": len(withdrawn_on[day]),
+                "records_read": sum(entry.records for entry in entries),
+                "rows_landed": sum(entry.landed for entry in entries),
+                "records_filtered": sum(entry.filtered for entry in entries),
+                "records_suppressed": sum(entry.suppressed for entry in entries),
+                "records_quarantined": sum(reasons.values()),
+                **{f"quarantined_{reason}": count for reason, count in sorted(reasons.items())},
+            },
+        )
+
+
+def _by_day(entries: list[Entry], kind: str | None) -> dict[str, list[Entry]]:
+    days: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
-        reasons.update(entry.quarantined)
-    return {
-        "files_read": len(entries),
-        "files_withdrawn": withdrawn,
-        "records_read": sum(entry.records for entry in entries),
-        "rows_landed": sum(entry.landed for entry in entries),
-        "records_filtered": sum(entry.filtered for entry in entries),
-        "records_suppressed": sum(entry.suppressed for entry in entries),
-        "records_quarantined": sum(reasons.values()),
-        **{f"quarantined_{reason}": count for reason, count in sorted(reasons.items())},
-        **(commit.metadata if commit else {}),
-    }
+        if kind in (None, entry.source):
+            days[entry.delivery_date.isoformat()].append(entry)
+    return days

@@ -142,7 +142,7 @@ def usual_volume(
         not off,
         expected=f"a robust z-score of at most {limits.volume_score:g} against the same weekday of {_FEWEST_WEEKS} to "
         f"{limits.volume_weeks} weeks before",
-        seen=f"{len(off)} of {len(judged)} days are further off",
+        seen=f"{len(off)} of {len(judged)} days are further than {limits.volume_score:g} from the same weekday before",
         todo="look whether a delivery is missing or came twice; a holiday or a release is no fault",
         samples=[{**volume._asdict(), "score": round(volume.score, 1)} for volume in off],
     )

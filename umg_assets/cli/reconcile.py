@@ -21,14 +21,14 @@ _ALL_AGREE = (
 )
 
 
-def reconcile(settings: Settings, brief: bool = False) -> bool:
+def reconcile(settings: Settings) -> bool:
     """Recounts the records of the files, every row of every table, and the published lists that umg.toml names.
 
-    Prints each difference and a verdict; brief: does not list tables that agree. Returns whether everything agrees.
+    Prints each difference and a verdict. Returns whether everything agrees.
     Raises TableMissingError before the first run.
     """
     agrees = recount_files(settings)
-    agrees = recount_tables(settings, brief) and agrees
+    agrees = recount_tables(settings) and agrees
     for listed in settings.published:
         agrees = against_list(settings.home, settings.home / listed.file, listed.track, listed.plays) and agrees
     return agrees
@@ -60,7 +60,7 @@ def recount_files(settings: Settings) -> bool:
     return not count.differing
 
 
-def recount_tables(settings: Settings, brief: bool = False) -> bool:
+def recount_tables(settings: Settings) -> bool:
     """Compares every row of every table from `plays` on with a recount from the raw tables by DuckDB. Prints a line per
     table, the first rows that differ, and a verdict. Returns whether all agree; False if `umg run` has to come first.
     """
@@ -83,13 +83,11 @@ def recount_tables(settings: Settings, brief: bool = False) -> bool:
         )
     comparisons = recount(settings, covered.through, kept=covered.kept)
     differing = sum(comparison.differing for comparison in comparisons)
-    if not brief or differing:
-        lines = [
-            {"table": comparison.table.name, "rows": comparison.rows, "differing": comparison.differing}
-            for comparison in comparisons
-        ]
-        title = f"Counted again through {covered.through}"
-        show(lines, ("table", "rows", "differing"), Format.TABLE, title)
+    lines = [
+        {"table": comparison.table.name, "rows": comparison.rows, "differing": comparison.differing}
+        for comparison in comparisons
+    ]
+    show(lines, ("table", "rows", "differing"), Format.TABLE, f"Counted again through {covered.through}")
     for comparison in comparisons:
         _print_differences(comparison)
     out.print(

@@ -12,10 +12,14 @@ from typing import Any
 
 from umg_assets.cli.access import Access
 from umg_assets.cli.console import out
-from umg_assets.resources.dagster_internals import DAEMON_MODULE, DagsterGrpcClient, DagsterUserCodeUnreachableError
+from umg_assets.resources.dagster_internals import (
+    DAEMON_MODULE,
+    LOCATION,
+    MODULE,
+    DagsterGrpcClient,
+    DagsterUserCodeUnreachableError,
+)
 from umg_assets.resources.instance import open_instance
-
-MODULE = "umg_assets.definitions"
 
 
 @contextlib.contextmanager
@@ -32,7 +36,7 @@ def processes(
     home.mkdir(parents=True, exist_ok=True)
     with open_instance(home), tempfile.TemporaryDirectory(prefix="umg-") as folder:
         socket, workspace = Path(folder, "code.sock"), Path(folder, "workspace.yaml")
-        workspace.write_text(f"load_from:\n  - grpc_server:\n      socket: {socket}\n      location_name: umg_assets\n")
+        workspace.write_text(f"load_from:\n  - grpc_server:\n      socket: {socket}\n      location_name: {LOCATION}\n")
         python, location = [sys.executable, "-m"], ["-w", str(workspace)]
         server = [*python, "dagster", "code-server", "start", "-m", module, "-s", str(socket), "--log-level", "warning"]
         others = [[*python, DAEMON_MODULE, "run", *location]]

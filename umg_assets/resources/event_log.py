@@ -5,7 +5,6 @@ an event: 15 to 20 ms, some hundred times a run. This one keeps its engines, and
 over as a batch (DAGSTER_EVENT_BATCH_SIZE) in one transaction. The files and their schema are Dagster's.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,10 +32,11 @@ BATCH_SIZE = 1000
 class RangeEventLog(SqliteEventLogStorage):
     """Dagster's SQLite event log, which reuses its engines and stores a batch of events in one transaction."""
 
-    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None):
+    def __init__(self, inst_data: ConfigurableClassData | None = None):
+        """Not yet open: only the instance that it is registered with says where its files lie."""
         self._engines: dict[str, Engine] = {}
         self._tables: set[str] = set()
-        super().__init__(base_dir, inst_data)
+        self._inst_data = inst_data
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
@@ -47,8 +47,13 @@ class RangeEventLog(SqliteEventLogStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> "RangeEventLog":
-        """Called for dagster.yaml: uses the folder under DAGSTER_HOME that Dagster's own event log would use."""
-        return cls(str(Path(os.environ["DAGSTER_HOME"]) / "history" / "runs"), inst_data)
+        """Called for dagster.yaml, which does not say where it lies."""
+        return cls(inst_data)
+
+    def register_instance(self, instance: dg.DagsterInstance) -> None:
+        """Opens the files in the folder of the instance that Dagster's own event log would use."""
+        super().__init__(str(Path(instance.root_directory, "history", "runs")), self._inst_data)
+        super().register_instance(instance)
 
     def has_table(self, table_name: str) -> bool:
         """Whether the index has a table; remembers the tables that it has seen."""

@@ -31,7 +31,9 @@ ASKED_BY, WHY = "umg/asked_by", "umg/why"
 QUIET = "umg/quiet_seconds"
 """Tag of a landing run: files that changed within so many seconds are left to the next run."""
 
+_FOLDER = "dagster"
 _RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+_MAX_RETRIES = "dagster/max_retries"
 _CHECK_RESULTS = 2_000
 _ACTIVE_BACKFILLS = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
 
@@ -39,7 +41,7 @@ _ACTIVE_BACKFILLS = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, Bul
 @contextmanager
 def open_instance(home: Path):
     """The instance under UMG_HOME/dagster; without a dagster.yaml there, deployment/dagster.yaml is copied first."""
-    folder = home / "dagster"
+    folder = home / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "dagster.yaml"
     if not file.exists():
@@ -52,14 +54,27 @@ def open_instance(home: Path):
         yield instance
 
 
+def not_of(home: Path, instance: dg.DagsterInstance) -> str | None:
+    """Why nothing may be asked for here: the instance is not the one under UMG_HOME, which knows what has been built.
+
+    None where it is, and for an instance in memory, which ends with its process.
+    """
+    if not instance.is_persistent or Path(instance.root_directory).resolve() == (home / _FOLDER).resolve():
+        return None
+    return (
+        f"this Dagster instance lies in {instance.root_directory}, and what is built is noted in {home / _FOLDER}: "
+        f"start `umg dev`, or set DAGSTER_HOME={home / _FOLDER} before `dagster dev`"
+    )
+
+
 def tags_of(bounds: tuple[str, str] | None, asked_by: str, why: str) -> dict[str, str]:
     """The tags of a run over a range of partitions (first key, last key), and of who requested it and why."""
     return {**(dict(zip(_RANGE, bounds, strict=True)) if bounds else {}), ASKED_BY: asked_by, WHY: why}
 
 
 def here() -> dict[str, str]:
-    """The tag of a run that executes in this process."""
-    return {HOST_TAG: socket.gethostname()}
+    """The tags of a run that executes in this process: where; and that nobody else starts it again."""
+    return {HOST_TAG: socket.gethostname(), _MAX_RETRIES: "0"}
 
 
 def busy_assets(instance: dg.DagsterInstance, assets_of_job: Callable[[str], Collection[str]]) -> set[str]:

@@ -11,11 +11,13 @@ from umg_assets.calendar import chart_key, parse_day, split_chart_keys
 from umg_assets.catalogue import Catalogue
 from umg_assets.graph import Asset, Partitioning
 from umg_assets.planning.history import History, chunks
+from umg_assets.resources.dagster_internals import report_in_order
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.previews import preview
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.snapshots import Snapshots
 from umg_assets.resources.watermarks import data_version, watermark_of
+from umg_assets.tables import Table
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class Chunks:
         return cls((chunk, rows(chunk)) for chunk in chunks(history, days, plays))
 
 
+class NoTableError(LookupError):
+    """An asset has no table in this lakehouse; the message says what to do."""
+
+
 class LakehouseIOManager(dg.IOManager):
     """Reads and writes the tables of the lakehouse; what it writes carries the watermark of what it was built from."""
 
@@ -40,28 +46,37 @@ class LakehouseIOManager(dg.IOManager):
         self._catalogue, self._lakehouse, self._snapshots, self._plots = catalogue, lakehouse, snapshots, plots
 
     def load_input(self, context: dg.InputContext) -> DataFrame:
-        """The upstream table, pruned to the upstream partitions of the run's partitions.
+        """The upstream table, pruned to the upstream partitions of the run's partitions; in a notebook, to those named.
 
-        Tables are brought to their contracts before: an asset may read more than its inputs.
+        In a run, tables are brought to their contracts before: an asset may read more than its inputs.
+        Raises NoTableError for an asset without a table, and in a notebook for a table that is not there yet.
         """
-        self._lakehouse.create_tables()
-        self._snapshots.of(context)  # before any table is read
-        asset = self._catalogue[context.asset_key.path[-1]]
+        asset = self._catalogue_row(context.asset_key)
+        table = _table_of(asset)
+        if _is_of_a_run(context):
+            self._lakehouse.create_tables()
+            self._snapshots.of(context)  # before any table is read
+        elif not (self._lakehouse.path(table) / "_delta_log").exists():
+            raise NoTableError(
+                f"{self._lakehouse.path(table)}: expected a table, found none: `umg run` makes it (UMG_HOME is "
+                f"{self._lakehouse.home})"
+            )
         keys = list(context.asset_partition_keys) if context.has_asset_partitions else []
-        assert asset.table is not None
-        return self._lakehouse.read(asset.table, slice_of(asset, keys) if keys and asset.table.partitioned_by else None)
+        return self._lakehouse.read(table, slice_of(asset, keys) if keys and table.partitioned_by else None)
 
     def handle_output(self, context: dg.OutputContext, obj: DataFrame | Chunks) -> None:
-        """Replaces the run's partitions by the rows; rows, Delta version, files, bytes, seconds and a preview
-        go into the metadata."""
+        """Replaces the run's partitions by the rows; their number, the commit and a preview go into the metadata.
+
+        Raises NoTableError for an asset that is not the catalogue's.
+        """
+        asset, step = self._catalogue_row(context.asset_key), context.step_context
+        table = _table_of(asset)
         self._lakehouse.create_tables()
-        asset, step = self._catalogue[context.asset_key.path[-1]], context.step_context
-        assert asset.table is not None
-        # Dagster gives those of two dimensions in no order of their own
-        keys = sorted(context.asset_partition_keys)
+        keys = self._in_order(asset, context.asset_partition_keys)
+        report_in_order(context, keys)
         commit = None
         for replaced, rows in _slices(asset, keys, obj):
-            written = self._lakehouse.write_slice(asset.table, rows, replaced)
+            written = self._lakehouse.write_slice(table, rows, replaced)
             commit = commit + written if commit else written
         assert commit is not None
         for values, count in commit.rows.items():
@@ -69,7 +84,7 @@ class LakehouseIOManager(dg.IOManager):
                 metadata={"dagster/partition_row_count": count}, asset_key=context.asset_key, partition_key=_key(values)
             )
         context.add_output_metadata(commit.metadata)
-        shown = preview(self._lakehouse, asset.table, keys, self._plots)
+        shown = preview(self._lakehouse, table, keys, self._plots)
         if shown:  # of the last partition alone: output metadata would go to each of a range
             step.add_asset_metadata(
                 metadata={name: dg.MetadataValue.md(text) for name, text in shown.items()},
@@ -79,10 +94,50 @@ class LakehouseIOManager(dg.IOManager):
         watermark = watermark_of(step.instance, asset, keys, self._catalogue, self._snapshots.of(context))
         step.set_data_version(context.asset_key, data_version(watermark))
 
+    def _catalogue_row(self, key: dg.AssetKey) -> Asset:
+        if (name := key.path[-1]) not in self._catalogue:
+            raise NoTableError(
+                f"{key.to_user_string()}: expected an asset of umg_assets, whose IO manager writes tables by their "
+                "contracts alone: give yours an IO manager of its own (io_manager_key=..., docs/own_assets.md), or add "
+                "its row to the catalogue (docs/design.md)"
+            )
+        return self._catalogue[name]
+
+    def _in_order(self, asset: Asset, keys: Iterable[str]) -> list[str]:
+        """By day or month, then by market from the last in umg.toml to the first.
+
+        So the last, which an asset's page shows, is the newest month in the first market.
+        """
+        if asset.partitioning not in (Partitioning.MONTH_AND_MARKET, Partitioning.MARKET):
+            return sorted(keys)
+        markets = self._catalogue.markets
+
+        def place(key: str) -> tuple[str, int]:
+            market, _, month = key.partition("|")
+            return month, -markets.index(market)
+
+        return sorted(keys, key=place)
+
+
+def _is_of_a_run(context: dg.InputContext) -> bool:
+    """Whether a run's step reads, and not `load_asset_value` in a notebook."""
+    try:
+        return context.step_context is not None
+    except dg.DagsterInvariantViolationError:
+        return False
+
+
+def _table_of(asset: Asset) -> Table:
+    if asset.table is None:
+        raise NoTableError(
+            f"{asset.name}: expected an asset with a table, this one is files: see its page for the path"
+        )
+    return asset.table
+
 
 def slice_of(asset: Asset, keys: Iterable[str]) -> Slice:
     """The slice of an asset's table that partition keys name. ValueError for an asset whose slices keys cannot name."""
-    assert asset.table is not None
+    table = _table_of(asset)
     match asset.partitioning:
         case Partitioning.MONTH_AND_MARKET:
             markets, months = split_chart_keys(keys)
@@ -90,7 +145,9 @@ def slice_of(asset: Asset, keys: Iterable[str]) -> Slice:
         case Partitioning.MARKET:
             return Slice.markets(keys)
         case Partitioning.DAY | Partitioning.MONTH | Partitioning.DELIVERY_DAY:
-            return Slice.days(asset.table.partitioned_by[0], map(parse_day, keys))
+            return Slice.days(table.partitioned_by[0], map(parse_day, keys))
+        case Partitioning.EXPERIMENT_DAY if asset.experiment:
+            return Slice.days_of(asset.experiment[0], map(parse_day, keys))
     raise ValueError(f"{asset.name}: partition keys of a {asset.partitioning.value} name no slice of its table")
 
 

@@ -62,10 +62,10 @@ class Commit:
     seconds: float = 0
 
     @property
-    def metadata(self) -> dict[str, int | float]:
-        """The metadata that Dagster shows."""
-        seconds = round(self.seconds, 2)
-        return {"delta_version": self.version, "files": self.files, "bytes": self.bytes, "seconds": seconds}
+    def metadata(self) -> dict[str, str]:
+        """What Dagster shows, as text: numbers of a whole run at each of its partitions would be plotted as a line."""
+        files = f"{self.files} files, {self.bytes:,} bytes, in {self.seconds:.2f} s"
+        return {"written": f"Delta version {self.version}: {files}"}
 
     def __add__(self, other: "Commit") -> "Commit":
         rows = {**self.rows}

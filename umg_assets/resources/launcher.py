@@ -120,8 +120,9 @@ class _Process:
 
 def _process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> _Process | None:
     """The last process that the run reported; None if it reported none, or executes on another machine."""
-    is_here = '"socket"' in run.tags.get(GRPC_INFO_TAG, "") or run.tags.get(HOST_TAG) == socket.gethostname()
-    if not is_here:
+    # a run of `umg run` that was executed again in the UI has both tags
+    launched = run.tags.get(GRPC_INFO_TAG)
+    if not ('"socket"' in launched if launched else run.tags.get(HOST_TAG) == socket.gethostname()):
         return None
     processes = [
         _Process(int(str(event.get_dagster_event().engine_event_data.metadata["pid"].value)), event.timestamp)

@@ -154,7 +154,8 @@ def write_template(
     """Creates UMG_HOME and landing/, and umg.toml unless it exists. Returns the file and whether it was written.
 
     first_day: default is 1 January of the current year. generated: for the generator's files, which begin
-    on first_day and plant a fault among three records, too: sets first_delivery and a high quarantine_percent.
+    on first_day and plant a fault among three records, too: sets first_delivery, a high quarantine_percent, a low
+    known_users_percent (unknown users come in bursts) and a high volume_score (an experiment adds users of its own).
     sources: TOML of [[sources...]], which goes to the end of the file. markets, first_delivery: default is to leave
     them commented out.
     """
@@ -167,6 +168,8 @@ def write_template(
     if generated:
         text = text.replace("# first_delivery", "first_delivery")
         text = text.replace("# quarantine_percent = 5 ", "quarantine_percent = 50 ")
+        text = text.replace("# known_users_percent = 95 ", "known_users_percent = 80 ")
+        text = text.replace("# volume_score = 3.5 ", "volume_score = 40 ")
     if markets:
         named = ", ".join(f'"{market}"' for market in markets)
         text = re.sub(r"(?m)^# markets = .*$", f"markets = [{named}]   # guessed: the countries of the samples", text)

@@ -38,6 +38,22 @@ mutation ($id: String!) {
   }
 }
 """
+EXECUTE_AGAIN = """
+mutation ($run: String!) {
+  launchRunReexecution(reexecutionParams: {parentRunId: $run, strategy: ALL_STEPS}) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+  }
+}
+"""
+OF_JOBS = """
+query {
+  repositoryOrError(repositorySelector: {repositoryLocationName: "umg_assets", repositoryName: "__repository__"}) {
+    ... on Repository { jobs { name runs(limit: 1) { status } } }
+  }
+}
+"""
 STATUS = "query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
 DAILY = ("plays", "sessions", "daily_track_plays", "top_artists_by_genre", "age_group_favourites")
 WHOLE_GRAPH = {
@@ -112,6 +128,26 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
         daemon.kill()
 
 
+def test_runs_of_umg_run_are_listed_with_their_jobs_and_can_be_executed_again(ui: Ui):
+    content = ui.lake.content()
+    jobs = ui.daemon.post(OF_JOBS)["data"]["repositoryOrError"]["jobs"]
+    assert {"land_files", "build_days", "rank_tracks", "publish"} <= {job["name"] for job in jobs if job["runs"]}
+    (first, *_) = [run for run in ui.daemon.runs() if run.job_name == "rank_tracks"]
+    answer = ui.daemon.post(EXECUTE_AGAIN, run=first.run_id)["data"]["launchRunReexecution"]
+    assert answer["__typename"] == "LaunchRunSuccess", answer
+    again = answer["run"]["runId"]
+    ended = ui.daemon.wait_for(
+        lambda: [run for run in ui.daemon.runs() if run.run_id == again and run.is_finished], "it"
+    )
+    assert ended[0].status is DagsterRunStatus.SUCCESS
+    assert (ended[0].asset_selection, ended[0].asset_check_selection) == (
+        first.asset_selection,
+        first.asset_check_selection,
+    )
+    ui.daemon.settle()
+    assert ui.lake.content() == content
+
+
 def test_a_backfill_of_a_range_of_days_is_one_run_and_leaves_the_tables_as_they_were(ui: Ui):
     content = ui.lake.content()
     backfill = ui.launch({"plays": ("2026-10-05", "2026-10-24")})
@@ -121,6 +157,26 @@ def test_a_backfill_of_a_range_of_days_is_one_run_and_leaves_the_tables_as_they_
     assert run.tags["dagster/asset_partition_range_end"] == "2026-10-24"
     ui.daemon.settle()
     assert ui.lake.content() == content
+
+
+def test_days_picked_once_for_plays_sums_and_sessions_are_two_runs_for_sessions_of_the_days_around_may_change(ui: Ui):
+    days = [day.isoformat() for day in DAYS[10:20]]
+    assets = [{"path": [name]} for name in ("plays", "daily_track_plays", "sessions")]
+    answer = ui.daemon.post(LAUNCH, params={"assetSelection": assets, "partitionNames": days})
+    backfill = answer["data"]["launchPartitionBackfill"]["backfillId"]
+    assert ui.wait_for(backfill) == "COMPLETED_SUCCESS"
+    ranges = {
+        tuple(sorted(key.path[-1] for key in run.asset_selection or ())): (
+            run.tags["dagster/asset_partition_range_start"],
+            run.tags["dagster/asset_partition_range_end"],
+        )
+        for run in ui.runs(backfill)
+    }
+    assert ranges == {
+        ("daily_track_plays", "plays"): (days[0], days[-1]),
+        ("sessions",): (DAYS[9].isoformat(), DAYS[22].isoformat()),
+    }
+    ui.daemon.settle()
 
 
 def test_a_rectangle_of_months_and_markets_writes_its_charts_and_no_others(ui: Ui):
