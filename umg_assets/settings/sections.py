@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from umg_assets import tables
 from umg_assets.settings.outline import Place, dotted, headers_in, settings_in
+from umg_assets.settings.sources import Source
 
 
 class Astray(NamedTuple):
@@ -108,10 +109,11 @@ def _lost_columns(text: str, place: Place, errors: Mapping[Place, str]) -> Itera
 
 
 def _below_columns(text: str, errors: Mapping[Place, str]) -> Iterator[Astray]:
-    """`files` below the header of the columns, where it counts as one of them."""
-    lines = dict(settings_in(text))
-    for place, kind_of_error in errors.items():
-        below = (*place[:-1], "columns", *place[-1:])
-        if kind_of_error == "missing" and place[-1:] == ("files",) and below in lines:
-            header = f"[sources.{place[1]}.columns]"
-            yield Astray(lines[below], f"{dotted(place)}: expected above {header}, got it below", [place])
+    """Settings of a source below the header of its columns, where they count as columns: `files`, `delimiter`."""
+    settings = {field.alias or name for name, field in Source.model_fields.items()} - {"columns"}
+    for place, line in settings_in(text):
+        if place[:1] == ("sources",) and place[3:4] == ("columns",) and len(place) == 5 and place[4] in settings:
+            meant = (*place[:3], place[4])
+            if causes := [error for error in (meant, place) if error in errors]:
+                header = f"[sources.{place[1]}.columns]"
+                yield Astray(line, f"{dotted(meant)}: expected above {header}, got it below", causes)

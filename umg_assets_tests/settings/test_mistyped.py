@@ -153,7 +153,7 @@ def test_a_value_that_is_no_toml_is_named_with_what_was_expected(tmp_path: Path,
         ),
         (
             f'{PLAYS}delimiter = ";"\n',
-            "8: sources.plays[0].columns.delimiter: expected above [sources.plays.columns], got it below",
+            "8: sources.plays[0].delimiter: expected above [sources.plays.columns], got it below",
         ),
         ("[[plays]]\nfiles = 'a'\n", "1: plays: no such setting; did you mean [[sources.plays]]?"),
         ("[[sources]]\nfiles = 'a'\n", "1: [[sources]]: expected one of [[sources.plays]], [[sources.users]], "),
