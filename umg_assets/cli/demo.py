@@ -90,7 +90,8 @@ def run_demo(home: Path, plays: int, days: int) -> Ending:
 
 def _show_month(home: Path, market: str, month: date) -> None:
     """Prints the top tracks of a market and month, if it has any, and how they moved."""
-    from umg_assets.cli.reports import NothingToShowError, movements, top_tracks
+    from umg_assets.cli.charts import movements, top_tracks
+    from umg_assets.cli.nothing import NothingToShowError
 
     try:
         chart = top_tracks(home, market, month, "plays", 10)
@@ -107,7 +108,8 @@ def _show_month(home: Path, market: str, month: date) -> None:
 
 def _show_windows(home: Path) -> None:
     """Prints the top artists of SHOWN_GENRES and the favourites of SHOWN_AGE_GROUPS."""
-    from umg_assets.cli.reports import NothingToShowError, favourites, last_complete_day, top_artists
+    from umg_assets.cli.charts import favourites, last_complete_day, top_artists
+    from umg_assets.cli.nothing import NothingToShowError
 
     day = last_complete_day(home)
     artists, tracks = [], []

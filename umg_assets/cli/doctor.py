@@ -13,7 +13,7 @@ from rich.text import Text
 
 from umg_assets import tables
 from umg_assets.cli.connections import connections
-from umg_assets.cli.console import err, out
+from umg_assets.cli.console import err, out, say
 from umg_assets.cli.volume import is_encrypted
 from umg_assets.settings.differences import differences
 from umg_assets.settings.home import odd_characters
@@ -54,11 +54,10 @@ def examine(home: Path) -> bool:
             states.add(finding.state)
     out.print(lines)
     if "bad" in states:
-        out.print("[red]Something is missing[/]: see the lines with ✗.")
+        say("Something is missing", "red", ": see the lines with ✗.")
     elif "warning" in states:
-        out.print(
-            "Everything that is needed is there. [yellow]Much of the data would be set aside[/]: see the lines with !"
-        )
+        out.print("Everything that is needed is there. ", end="")
+        say("Much of the data would be set aside", "yellow", ": see the lines with !")
     else:
         out.print("Everything that is needed is there.")
     return "bad" not in states

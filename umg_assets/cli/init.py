@@ -55,4 +55,4 @@ def initialise_from(home: Path, first_day: date | None, samples: Sequence[Path])
 
 
 def _say(text: str) -> None:
-    out.print(text, markup=False, soft_wrap=True)
+    out.print(text, soft_wrap=True)
