@@ -1,12 +1,15 @@
 """The charts as rows for people, read from the tables: needs no engine, no Dagster, no typer and no rich."""
 
 import re
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from umg_assets import tables
+from umg_assets.calendar import months_before
 from umg_assets.cli.nothing import NothingToShowError, why_no_age_group, why_no_genre, why_no_play_counts
 from umg_assets.resources.reading import day_shown, newest_day, partition_values, read_table
 from umg_assets.tables import ARTIST_CRITERIA, CRITERIA, Criterion
@@ -16,6 +19,8 @@ NARROW_CHART_COLUMNS = tuple(name for name in CHART_COLUMNS if name != "genre")
 ARTIST_COLUMNS = ("rank", "artist_name", "plays", "streams", "listening_minutes")
 FAVOURITE_COLUMNS = ("rank", "title", "artist_name", "plays")
 MOVEMENT_COLUMNS = ("moved", "rank", "previous_rank", "peak_rank", "months_on_chart", "title", "artist_name")
+MOVEMENTS = ("new", "re-entry", "up", "down", "same", "left")
+_SIGNS = {"up": "▲", "down": "▼", "same": "=", "new": "*", "re-entry": "+", "left": "-", None: ""}
 
 
 @dataclass(frozen=True)
@@ -64,24 +69,56 @@ def _no_chart(home: Path, market: str, month: date | None, criterion: Criterion,
     return f"no chart by {criterion} for {market} in {month:%Y-%m}: there are charts for {markets} in {known}"
 
 
-def movements(home: Path, market: str, month: date | None, criterion: Criterion, size: int) -> list[dict[str, Any]]:
+def movement_of(name: str) -> str:
+    """A kind of movement by its name, with - or _. Raises ValueError that lists the kinds."""
+    wanted = name.strip().lower().replace("_", "-").replace("reentry", "re-entry")
+    if wanted not in MOVEMENTS:
+        raise ValueError(f"no such movement: {name!r}; expected one of {', '.join(MOVEMENTS)}")
+    return wanted
+
+
+def movements(
+    home: Path, market: str, month: date | None, criterion: Criterion, size: int, kinds: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """How the chart of a market and month moved: MOVEMENT_COLUMNS, track_id, movement, month, country, criterion.
 
-    moved: an arrow and the number of ranks; * for a new entry, + for a re-entry, empty in a market's first month.
-    Raises NothingToShowError as `top_tracks` does.
+    moved: an arrow and the number of ranks; * for a new entry, + for a re-entry, - for what left, empty in a market's
+    first month. size: ranks; of what left, in the month before. kinds: of MOVEMENTS; none for all entries of the chart.
+    What left is on the chart of the month before and not on this one; its peak and months are as of then.
+    Raises NothingToShowError as `top_tracks` does, and naming the movements that there are.
     """
     chart = top_tracks(home, market, month, criterion, size)
     month = chart.rows[0]["month"]
-    where = [("month", "=", month), ("country", "=", market), ("criterion", "=", criterion), ("rank", "<=", size)]
-    rows = read_table(home, tables.CHART_MOVEMENTS, where).sort_by("rank").to_pylist()
-    by_track = {row["track_id"]: row for row in chart.rows}
-    signs = {"up": "▲", "down": "▼", "same": "=", "new": "*", "re-entry": "+", None: ""}
+    stored = _movements(home, market, month, criterion)
+    rows = [row for row in stored if row["rank"] <= size and (not kinds or row["movement"] in kinds)]
     for row in rows:
         ranks = abs(row["rank"] - row["previous_rank"]) if row["movement"] in ("up", "down") else ""
-        row["moved"] = f"{signs[row['movement']]} {ranks}".strip()
-        entry = by_track.get(row["track_id"], {})
+        row["moved"] = f"{_SIGNS[row['movement']]} {ranks}".strip()
+    titles = {row["track_id"]: row for row in chart.rows}
+    if "left" in kinds:
+        last = months_before(month, 2)[0]
+        charted = {row["track_id"] for row in stored}
+        left = [row for row in _movements(home, market, last, criterion) if row["track_id"] not in charted]
+        left = [row for row in left if row["rank"] <= size]
+        titles |= {
+            row["track_id"]: row for row in (top_tracks(home, market, last, criterion, size).rows if left else ())
+        }
+        changed = {"month": month, "rank": None, "movement": "left", "moved": _SIGNS["left"]}
+        rows += [{**row, "previous_rank": row["rank"], **changed} for row in left]
+    if not rows:
+        counts = Counter(row["movement"] for row in stored if row["movement"])
+        there = ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common())
+        hint = f"there are {there}" if there else "it is the market's first month, with nothing to compare it with"
+        raise NothingToShowError(f"no movement {' or '.join(kinds)} in {market} {month:%Y-%m} by {criterion}: {hint}")
+    for row in rows:
+        entry = titles.get(row["track_id"], {})
         row.update(title=entry.get("title"), artist_name=entry.get("artist_name"))
     return rows
+
+
+def _movements(home: Path, market: str, month: date, criterion: Criterion) -> list[dict[str, Any]]:
+    where = [("month", "=", month), ("country", "=", market), ("criterion", "=", criterion)]
+    return read_table(home, tables.CHART_MOVEMENTS, where).sort_by("rank").to_pylist()
 
 
 def top_artists(

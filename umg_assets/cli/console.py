@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-WIDE = 100
+_WIDE = 100
 """Width of a terminal, in characters, from which a chart is shown with all its columns."""
 
 _NEVER_WRAPPED = ("delivery_date", "source", "reason", "genre")
@@ -30,6 +30,11 @@ def _console(file: TextIO, stderr: bool = False) -> Console:
 
 out = _console(sys.stdout)
 err = _console(sys.stderr, stderr=True)
+
+
+def is_wide() -> bool:
+    """Whether what is printed on may hold all columns of a chart: a wide terminal, a file or a pipe."""
+    return out.width >= _WIDE
 
 
 class Format(StrEnum):

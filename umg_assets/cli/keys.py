@@ -31,8 +31,6 @@ def rotate() -> None:
         with open_instance(settings.home) as instance:
             check_no_run(instance)
     with sealing_alone(settings.home):
-        rotate_key(
-            lakehouse_of(settings), settings.chunk_plays, lambda text: out.print(text, soft_wrap=True)
-        )
+        rotate_key(lakehouse_of(settings), settings.chunk_plays, lambda text: out.print(text, soft_wrap=True))
     seals = Seals(settings.home)
     out.print(f"Everything is sealed under key {seals.newest}: back up {seals.path} now.", soft_wrap=True)

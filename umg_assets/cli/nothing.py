@@ -13,13 +13,25 @@ class NothingToShowError(RuntimeError):
     """No rows match the request; the message says which there are."""
 
 
+def signs_of(home: Path) -> list[str]:
+    """What looks wrong in landing/ and the tables (landing/signs.py); nothing where umg.toml or landing/ is not right."""
+    from umg_assets.landing.signs import claims, signs
+    from umg_assets.settings.model import SettingsError, read_settings
+
+    try:
+        settings = read_settings(home)
+    except SettingsError:
+        return []
+    return list(signs(settings, claims(settings), Ledger(home).read())) if settings.landing.is_dir() else []
+
+
 def why_no_play_counts(home: Path) -> str:
     """Why no market has a chart: no file, nothing but bad records, or no play of a market of umg.toml."""
     delivered = [entry for entry in Ledger(home).read().delivered() if entry.source in ("plays", "events")]
     if not delivered:
-        return "no file of plays has landed: drop files into landing/ and type `umg run`"
+        return "; ".join(["no file of plays has landed: drop files into landing/ and type `umg run`", *signs_of(home)])
     if not any(entry.landed for entry in delivered):
-        return _all_set_aside("plays", delivered)
+        return "; ".join([_all_set_aside("plays", delivered), *signs_of(home)])
     plays = read_table(home, tables.PLAYS, columns=["country"]).column("country").to_pylist()
     if not plays:
         return "the plays that have landed are of days that `umg run` has not built yet: type `umg run`"
@@ -50,13 +62,22 @@ def _why_none_of(home: Path, kind: tables.Kind, hint: str) -> str:
 
 def why_no_genre(home: Path) -> str:
     """Why no genre has a chart of artists."""
-    tracks = read_table(home, tables.TRACKS, columns=["genre", "artist_id"])
+    return _why_tracks_lack(home, "genre", "artist_id") or _days_with(home, tables.TOP_ARTISTS_BY_GENRE)
+
+
+def why_no_artist(home: Path) -> str | None:
+    """Why no artist is known; None where some are."""
+    return _why_tracks_lack(home, "artist_id")
+
+
+def _why_tracks_lack(home: Path, *columns: str) -> str | None:
+    tracks = read_table(home, tables.TRACKS, columns=columns)
     if not tracks.num_rows:
-        return _why_none_of(home, "tracks", "a genre is a track's")
-    for column in ("genre", "artist_id"):
+        return _why_none_of(home, "tracks", f"{'a genre' if 'genre' in columns else 'an artist'} is a track's")
+    for column in columns:
         if tracks.column(column).null_count == tracks.num_rows:
             return f"none of {tracks.num_rows:,} tracks has {column}: set it in the columns of [[sources.tracks]]"
-    return _days_with(home, tables.TOP_ARTISTS_BY_GENRE)
+    return None
 
 
 def why_no_age_group(home: Path) -> str:

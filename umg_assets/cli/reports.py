@@ -94,5 +94,3 @@ def quarantine(home: Path, source: str | None, reason: str | None, days: tuple[d
     except (KeyFileError, PermissionError) as error:
         return Quarantine(counts, [{**row, "text": None} for row in rows], f"the records' text is sealed: {error}")
     return Quarantine(counts, [{**row, "text": text} for row, text in zip(rows, texts, strict=True)])
-
-

@@ -76,6 +76,7 @@ def check_no_run(instance: "DagsterInstance") -> None:
 def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = None) -> Ending:
     """`umg run`: everything up to date, each stage with its time, then what was done, set aside and held, and waits."""
     from umg_assets.landing.outcome import outcomes
+    from umg_assets.landing.signs import signs
     from umg_assets.planning.frozen import spans
 
     refuse_while_forgetting(settings.home)
@@ -106,9 +107,8 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
             f": plays of {spans(report.untouched_days)}, and charts of them, stay as they are: older "
             "raw rows of these days have gone by age (keep_raw_days), and what is new of them is in raw tables only",
         )
-    if report.scan.unclaimed:
-        files = report.scan.unclaimed
-        out.print(f"[yellow]no source takes[/] {len(files)} files, e.g. {files[0]}: add a source to umg.toml")
+    for sign in signs(settings, report.scan, report.history):
+        say("look", "yellow", f": {sign}")
     sources = outcomes(settings, report.scan, report.history, report.since)
     ending = ending_of(report, sources)
     print_sources(sources)
