@@ -26,19 +26,26 @@ _GROWN = 20
 _SomeMarkets = Annotated[list[str] | None, typer.Option("--market", help="Market, e.g. AT; again for several.")]
 
 
-def _say_signs(_: None) -> None:
-    from umg_assets.cli.nothing import signs_of
+class _ChartGroup(OnceGroup):
+    """Says after each chart, and beside an error that there is none, what looks wrong: on standard error."""
 
-    for sign in signs_of(home_of()):
-        err.print(f"look: {sign}", soft_wrap=True)
+    def invoke(self, ctx: Any) -> Any:
+        from umg_assets.cli.nothing import NothingToShowError, signs_of
+        from umg_assets.resources.reading import TableMissingError
+
+        missing = None
+        try:
+            result = super().invoke(ctx)
+        except (NothingToShowError, TableMissingError) as error:
+            missing, result = error, None
+        for sign in signs_of(home_of()):
+            err.print(f"look: {sign}", soft_wrap=True)
+        if missing:
+            raise missing
+        return result
 
 
-chart_app = typer.Typer(
-    cls=OnceGroup,
-    no_args_is_help=True,
-    help="Print a chart, straight from the Delta tables.",
-    result_callback=_say_signs,
-)
+chart_app = typer.Typer(cls=_ChartGroup, no_args_is_help=True, help="Print a chart, straight from the Delta tables.")
 
 
 def _show_each(

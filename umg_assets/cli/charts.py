@@ -20,6 +20,7 @@ ARTIST_COLUMNS = ("rank", "artist_name", "plays", "streams", "listening_minutes"
 FAVOURITE_COLUMNS = ("rank", "title", "artist_name", "plays")
 MOVEMENT_COLUMNS = ("moved", "rank", "previous_rank", "peak_rank", "months_on_chart", "title", "artist_name")
 MOVEMENTS = ("new", "re-entry", "up", "down", "same", "left")
+_ALL = 1_000_000
 _SIGNS = {"up": "▲", "down": "▼", "same": "=", "new": "*", "re-entry": "+", "left": "-", None: ""}
 
 
@@ -83,33 +84,32 @@ def movements(
     """How the chart of a market and month moved: MOVEMENT_COLUMNS, track_id, movement, month, country, criterion.
 
     moved: an arrow and the number of ranks; * for a new entry, + for a re-entry, - for what left, empty in a market's
-    first month. size: ranks; of what left, in the month before. kinds: of MOVEMENTS; none for all entries of the chart.
+    first month. size: at most so many entries, and as many that left. kinds: of MOVEMENTS; none for all entries.
     What left is on the chart of the month before and not on this one; its peak and months are as of then.
     Raises NothingToShowError as `top_tracks` does, and naming the movements that there are.
     """
-    chart = top_tracks(home, market, month, criterion, size)
-    month = chart.rows[0]["month"]
-    stored = _movements(home, market, month, criterion)
-    rows = [row for row in stored if row["rank"] <= size and (not kinds or row["movement"] in kinds)]
+    chart = top_tracks(home, market, month, criterion, _ALL)
+    charted_in: date = chart.rows[0]["month"]
+    stored = _movements(home, market, charted_in, criterion)
+    rows = [row for row in stored if not kinds or row["movement"] in kinds][:size]
     for row in rows:
         ranks = abs(row["rank"] - row["previous_rank"]) if row["movement"] in ("up", "down") else ""
         row["moved"] = f"{_SIGNS[row['movement']]} {ranks}".strip()
     titles = {row["track_id"]: row for row in chart.rows}
     if "left" in kinds:
-        last = months_before(month, 2)[0]
+        last = months_before(charted_in, 2)[0]
         charted = {row["track_id"] for row in stored}
         left = [row for row in _movements(home, market, last, criterion) if row["track_id"] not in charted]
-        left = [row for row in left if row["rank"] <= size]
-        titles |= {
-            row["track_id"]: row for row in (top_tracks(home, market, last, criterion, size).rows if left else ())
-        }
-        changed = {"month": month, "rank": None, "movement": "left", "moved": _SIGNS["left"]}
-        rows += [{**row, "previous_rank": row["rank"], **changed} for row in left]
+        before = top_tracks(home, market, last, criterion, _ALL).rows if left else []
+        titles |= {row["track_id"]: row for row in before}
+        changed = {"month": charted_in, "rank": None, "movement": "left", "moved": _SIGNS["left"]}
+        rows += [{**row, "previous_rank": row["rank"], **changed} for row in left[:size]]
     if not rows:
         counts = Counter(row["movement"] for row in stored if row["movement"])
         there = ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common())
         hint = f"there are {there}" if there else "it is the market's first month, with nothing to compare it with"
-        raise NothingToShowError(f"no movement {' or '.join(kinds)} in {market} {month:%Y-%m} by {criterion}: {hint}")
+        what = f"{' or '.join(kinds)} in {market} {charted_in:%Y-%m} by {criterion}"
+        raise NothingToShowError(f"no movement {what}: {hint}")
     for row in rows:
         entry = titles.get(row["track_id"], {})
         row.update(title=entry.get("title"), artist_name=entry.get("artist_name"))

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from umg_assets import tables
 from umg_assets.cli.console import Format, out, show
 from umg_assets.cli.ending import Ending
 from umg_assets.cli.run import progress, run_with_progress
@@ -143,11 +144,14 @@ def show_outcome(settings: Settings) -> None:
     from umg_assets.calendar import local_today, month_of
     from umg_assets.cli.reports import conservation, duplicates
     from umg_assets.resources.ledger import Ledger
+    from umg_assets.resources.reading import partition_values
 
     home = settings.home
     last_month = month_of(month_of(local_today(settings.time_zone)) - timedelta(days=1))
+    months = [date.fromisoformat(month) for month in partition_values(home, tables.TOP_TRACKS_BY_COUNTRY, "month")]
+    shown = last_month if last_month in months else max(months, default=last_month)
     for market in [market for market in SHOWN_MARKETS if market in settings.markets] or settings.markets[:2]:
-        _show_month(home, market, last_month)
+        _show_month(home, market, shown)
     _show_windows(home)
     history = Ledger(home).read()
     rows = conservation(history)

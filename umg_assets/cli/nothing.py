@@ -2,11 +2,15 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from umg_assets import tables
 from umg_assets.planning.history import Entry
 from umg_assets.resources.ledger import Ledger
-from umg_assets.resources.reading import partition_values, read_table
+from umg_assets.resources.reading import partition_values, read_table, rows_of
+
+if TYPE_CHECKING:
+    from umg_assets.settings.model import Settings
 
 
 class NothingToShowError(RuntimeError):
@@ -14,27 +18,37 @@ class NothingToShowError(RuntimeError):
 
 
 def signs_of(home: Path) -> list[str]:
-    """What looks wrong in landing/ and the tables (landing/signs.py); nothing where umg.toml or landing/ is not right."""
+    """What looks wrong in landing/ and the tables (landing/signs.py); nothing where umg.toml cannot be read."""
     from umg_assets.landing.signs import claims, signs
+
+    settings = _settings(home)
+    known = settings is not None and settings.landing.is_dir()
+    return list(signs(settings, claims(settings), Ledger(home).read())) if settings and known else []
+
+
+def _settings(home: Path) -> "Settings | None":
     from umg_assets.settings.model import SettingsError, read_settings
 
     try:
-        settings = read_settings(home)
+        return read_settings(home)
     except SettingsError:
-        return []
-    return list(signs(settings, claims(settings), Ledger(home).read())) if settings.landing.is_dir() else []
+        return None
 
 
 def why_no_play_counts(home: Path) -> str:
-    """Why no market has a chart: no file, nothing but bad records, or no play of a market of umg.toml."""
+    """Why no market has a chart: no file, nothing but bad records, no track, or no play of a market of umg.toml."""
     delivered = [entry for entry in Ledger(home).read().delivered() if entry.source in ("plays", "events")]
     if not delivered:
-        return "; ".join(["no file of plays has landed: drop files into landing/ and type `umg run`", *signs_of(home)])
+        return "no file of plays has landed: drop files into landing/ and type `umg run`"
     if not any(entry.landed for entry in delivered):
-        return "; ".join([_all_set_aside("plays", delivered), *signs_of(home)])
+        return _all_set_aside("plays", delivered)
     plays = read_table(home, tables.PLAYS, columns=["country"]).column("country").to_pylist()
     if not plays:
         return "the plays that have landed are of days that `umg run` has not built yet: type `umg run`"
+    settings = _settings(home)
+    if settings and settings.sources.tracks and set(plays) & {*settings.markets}:
+        why = _why_none_of(home, "tracks", "where there is a source of tracks, a chart holds only tracks that it names")
+        return why if not rows_of(home, tables.TRACKS) else "none of the tracks played is named by [[sources.tracks]]"
     countries = Counter(country or "no country" for country in plays)
     seen = ", ".join(f"{count:,} of {country}" for country, count in countries.most_common(3))
     return (

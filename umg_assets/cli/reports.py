@@ -12,7 +12,7 @@ from umg_assets import tables
 from umg_assets.planning.history import History
 from umg_assets.privacy.keys import KeyFileError
 from umg_assets.privacy.seals import Seals
-from umg_assets.resources.reading import add_actions, partition_values, read_table
+from umg_assets.resources.reading import partition_values, read_table
 
 
 def conservation(history: History) -> list[dict[str, Any]]:
@@ -52,11 +52,6 @@ def duplicates(home: Path, history: History) -> tuple[int, int]:
         if date.fromisoformat(day) in days
     )
     return copies, rows_of(home, tables.PLAYS)
-
-
-def rows_of(home: Path, table: tables.Table) -> int:
-    """The number of rows of a table, from the statistics of its files."""
-    return sum(add_actions(home, table).column("num_records").to_pylist())
 
 
 class Quarantine(NamedTuple):

@@ -99,7 +99,7 @@ def grown(
     months in the wrong order, and for listeners where they are no sum: of artists, and over all markets.
     """
     if criterion == "listeners" and (of == "artists" or market is None):
-        raise ValueError("listeners are counted for tracks in a market: expected --market and no --of artists")
+        raise ValueError("listeners are counted for tracks in a market: expected --market, and --of tracks")
     known = [date.fromisoformat(month) for month in partition_values(home, tables.MONTHLY_TRACK_PLAYS, "month")]
     if not known:
         raise NothingToShowError(f"no plays yet: {why_no_play_counts(home)}")
@@ -153,7 +153,8 @@ def _nothing_grew(
     home: Path, of: Grown, market: str | None, before: date, after: date, criterion: Criterion, falling: bool
 ) -> str:
     """Why nothing grew: no plays in the market, no value of the criterion, no artist, or no change that way."""
-    what = f"no {of[:-1]} {'fell' if falling else 'grew'} by {criterion} in {market or 'all markets'} from {before:%Y-%m} to {after:%Y-%m}"
+    way, where = "fell" if falling else "grew", market or "all markets"
+    what = f"no {of[:-1]} {way} by {criterion} in {where} from {before:%Y-%m} to {after:%Y-%m}"
     rows = read_table(
         home, tables.MONTHLY_TRACK_PLAYS, [("month", "in", [before, after])], ["country", CRITERIA[criterion]]
     ).to_pylist()

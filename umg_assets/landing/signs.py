@@ -95,13 +95,20 @@ def _why_unclaimed(settings: Settings, name: str) -> str:
     for kind in tables.KINDS:
         for position, source in enumerate(settings.sources.of(kind)):
             pattern, takes = PurePosixPath(source.files), f"sources.{kind}[{position}] takes {source.files}"
-            if fnmatch(name.lower(), source.files.lower()):
+            if _matches(path, pattern):
                 return f"{takes}: small and capital letters differ"
             if fnmatch(path.name, pattern.name):
                 return f"{takes}: it lies in another folder"
             if path.parent != PurePosixPath() and fnmatch(str(path.parent), str(pattern.parent)):
                 return f"{takes}: its name is another; correct `files`, or add a source to umg.toml"
     return "add a source to umg.toml"
+
+
+def _matches(path: PurePosixPath, pattern: PurePosixPath) -> bool:
+    """Whether a path matches a pattern but for capital letters."""
+    parts = list(zip(path.parts, pattern.parts, strict=False))
+    same_depth = len(path.parts) == len(pattern.parts)
+    return same_depth and all(fnmatch(part.lower(), wanted.lower()) for part, wanted in parts)
 
 
 def of_units(
