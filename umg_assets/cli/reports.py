@@ -12,7 +12,7 @@ from umg_assets import tables
 from umg_assets.planning.history import History
 from umg_assets.privacy.keys import KeyFileError
 from umg_assets.privacy.seals import Seals
-from umg_assets.resources.reading import partition_values, read_table
+from umg_assets.resources.reading import partition_values, read_table, rows_of
 
 
 def conservation(history: History) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ def test_files_beside_the_built_in_sources_are_met_with_init(lake: Lake):
 
 
 def test_plays_without_a_market_are_counted_with_what_gives_them_one(lake: Lake):
-    chartable(lake).drop_plays("2026-03-02", [*(play(at) for at in range(6)), *(play(at, country="") for at in range(6, 10))])
+    chartable(lake).drop_plays("2026-03-02", [play(at, country="AT" if at < 6 else "") for at in range(10)])
     lake.run()
     everywhere(lake, "4 of 10 plays have no market: `country` is empty there, and their users have none")
     lake.configure(sources=SOURCES.replace('country = "country"\n', ""))
@@ -93,9 +93,9 @@ def test_seconds_where_milliseconds_are_expected_are_said_of_plays_and_of_tracks
     lake.drop_tracks("2026-03-02", [(f"t{number}", "A", "a", "A", "Pop", 200 + number) for number in range(5)])
     everywhere(
         lake,
-        "columns.played_ms = 'cast(played_ms as bigint)': expected milliseconds, but nine in ten of 5 are at most 18", "
+        "columns.played_ms = 'cast(played_ms as bigint)': expected milliseconds, but nine in ten of 5 are at most 18",
         'are they seconds? Then "round(cast(played_ms as double) * 1000)"',
-        "columns.duration_ms = 'cast(duration_ms as bigint)': expected milliseconds, but nine in ten of 5 are at most 20",
+        "columns.duration_ms = 'cast(duration_ms as bigint)': expected milliseconds, but nine in ten of 5 are at most ",
     )
     lake.drop_plays("2026-03-02", [play(number, 1000 * (180 + number)) for number in range(5)])
     lake.drop_tracks("2026-03-02", [(f"t{number}", "A", "a", "A", "Pop", 200_000) for number in range(5)])
