@@ -212,6 +212,6 @@ def _landed_lengths(settings: Settings, found: Scan) -> dict[tuple[Kind, int], d
             for row in query(settings.home, sql, table).to_pylist():
                 if claim := found.claimed.get((kind, row["source_file"])):
                     of_source = lengths.setdefault((kind, claim[0]), {})
-                    of_file = Lengths(row["records"], row["middle"], row["most"])
+                    of_file = Lengths(row["records"], round(row["middle"]), round(row["most"]))
                     of_source[name] = max(of_file, of_source.get(name, of_file))
     return lengths

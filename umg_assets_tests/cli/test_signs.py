@@ -147,7 +147,7 @@ def test_a_lakehouse_in_order_says_nothing(lake: Lake):
     lake.run()
     done = type_umg(lake.home, "chart", "top-tracks", "--market", "AT", home=lake.home)
     assert (done.code, done.err) == (0, "")
-    assert "look" not in type_umg(lake.home, "run", home=lake.home).out
+    assert "look: " not in type_umg(lake.home, "run", home=lake.home).out
 
 
 def test_a_path_with_markup_in_it_is_printed_as_it_is(tmp_path: Path):
