@@ -150,9 +150,7 @@ def test_samples_that_are_no_files_or_of_no_kind_write_nothing(tmp_path: Path):
     assert not (tmp_path / "umg.toml").exists()
 
 
-def test_a_first_day_that_does_not_hold_over_an_existing_file_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_the_first_day_that_holds_over_an_existing_file_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     file = tmp_path / "umg.toml"
     file.write_text("first_day = 2026-01-01\n")
     initialise(tmp_path, date(2026, 5, 1))
