@@ -38,7 +38,7 @@ def plays_of_days(home: Path, markets: Sequence[str], first: date | None, last: 
     days = [date.fromisoformat(day) for day in partition_values(home, tables.DAILY_TRACK_PLAYS, "play_date")]
     if not days:
         raise NothingToShowError(f"no plays yet: {why_no_play_counts(home)}")
-    begin, end = first or days[0], last or days[-1]
+    begin, end = first or min(days[0], last or days[0]), last or max(days[-1], first or days[-1])
     found = query(home, plays_by_day(begin, end, markets), tables.DAILY_TRACK_PLAYS).to_pylist()
     by_key = {(row["play_date"], row["country"]): row for row in found}
     seen = [*dict.fromkeys(row["country"] for row in found)]
