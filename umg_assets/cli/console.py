@@ -6,20 +6,35 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-WIDE = 100
+_WIDE = 100
 """Width of a terminal, in characters, from which a chart is shown with all its columns."""
 
 _NEVER_WRAPPED = ("delivery_date", "source", "reason", "genre")
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_ENDLESS = 10_000
+"""Width of what is no terminal: in a file or a pipe a table is as wide as its content, and no sentence is broken."""
+
+
+def _console(file: TextIO, stderr: bool = False) -> Console:
+    """A console that prints texts as they are: brackets and colons in names and paths are neither markup nor emoji."""
+    width = None if file.isatty() else _ENDLESS
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+
+
+out = _console(sys.stdout)
+err = _console(sys.stderr, stderr=True)
+
+
+def is_wide() -> bool:
+    """Whether what is printed on may hold all columns of a chart: a wide terminal, a file or a pipe."""
+    return out.width >= _WIDE
 
 
 class Format(StrEnum):
@@ -30,10 +45,17 @@ class Format(StrEnum):
     JSON = "json"
 
 
+def say(label: str, style: str, text: str) -> None:
+    """Prints a line that begins with a coloured label: `waits: plays/a.csv: ...`."""
+    out.print(Text.assemble((label, style), text), soft_wrap=True)
+
+
 def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], form: Format, title: str = "") -> None:
     """Prints rows as a table with a title, as CSV with a header, or as a JSON array (dates as ISO text)."""
     if form is Format.TABLE:
-        out.print(table(title, columns, ([row[name] for name in columns] for row in rows)))
+        if title:
+            out.print(Text(title, style="bold"), soft_wrap=True)
+        out.print(table(columns, ([row[name] for name in columns] for row in rows)))
     elif form is Format.CSV:
         writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
@@ -49,12 +71,9 @@ def show_lines(rows: Iterable[Mapping[str, Any]]) -> None:
         print(json.dumps(row, default=_plain, ensure_ascii=False))
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """A rich table with one line per row. Numbers are right-aligned with thousands separators, long texts cut."""
     printed = Table(
-        title=title or None,
-        title_justify="left",
-        title_style="bold",
         header_style="bold",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -62,9 +81,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     )
     cells = [list(row) for row in rows]
     for position, name in enumerate(columns):
-        number = any(isinstance(row[position], int) for row in cells)
+        number = any(isinstance(row[position], int | float) for row in cells)
         printed.add_column(
-            name.replace("_", "\n" if number else " "),
+            Text(name.replace("_", "\n" if number else " ")),
             justify="right" if number else "left",
             vertical="bottom",
             # such a column keeps its width; the others share the rest of a narrow terminal
@@ -80,6 +99,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
     return " ".join(str(value).split())
 
 

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from umg_assets import tables
 from umg_assets.cli.console import Format, out, show
 from umg_assets.cli.ending import AGE_CHECKS, Ending
 from umg_assets.cli.run import progress, run_with_progress, runner_of
@@ -118,7 +119,8 @@ def _number(value: "MetadataValue") -> int:
 
 def _show_month(home: Path, market: str, month: date) -> None:
     """Prints the top tracks of a market and month, if it has any, and how they moved."""
-    from umg_assets.cli.reports import NothingToShowError, movements, top_tracks
+    from umg_assets.cli.charts import movements, top_tracks
+    from umg_assets.cli.nothing import NothingToShowError
 
     try:
         chart = top_tracks(home, market, month, "plays", 10)
@@ -135,7 +137,8 @@ def _show_month(home: Path, market: str, month: date) -> None:
 
 def _show_windows(home: Path) -> None:
     """Prints the top artists of SHOWN_GENRES and the favourites of SHOWN_AGE_GROUPS."""
-    from umg_assets.cli.reports import NothingToShowError, favourites, last_complete_day, top_artists
+    from umg_assets.cli.charts import favourites, last_complete_day, top_artists
+    from umg_assets.cli.nothing import NothingToShowError
 
     day = last_complete_day(home)
     artists, tracks = [], []
@@ -169,11 +172,14 @@ def show_outcome(settings: Settings) -> None:
     from umg_assets.calendar import local_today, month_of
     from umg_assets.cli.reports import conservation, duplicates
     from umg_assets.resources.ledger import Ledger
+    from umg_assets.resources.reading import partition_values
 
     home = settings.home
     last_month = month_of(month_of(local_today(settings.time_zone)) - timedelta(days=1))
+    months = [date.fromisoformat(month) for month in partition_values(home, tables.TOP_TRACKS_BY_COUNTRY, "month")]
+    shown = last_month if last_month in months else max(months, default=last_month)
     for market in [market for market in SHOWN_MARKETS if market in settings.markets] or settings.markets[:2]:
-        _show_month(home, market, last_month)
+        _show_month(home, market, shown)
     _show_windows(home)
     history = Ledger(home).read()
     rows = conservation(history)

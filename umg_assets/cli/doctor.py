@@ -13,7 +13,7 @@ from rich.text import Text
 
 from umg_assets import tables
 from umg_assets.cli.connections import connections
-from umg_assets.cli.console import err, out
+from umg_assets.cli.console import err, out, say
 from umg_assets.cli.volume import is_encrypted
 from umg_assets.settings.differences import differences
 from umg_assets.settings.home import odd_characters
@@ -22,10 +22,10 @@ from umg_assets.settings.model import Settings, SettingsError, read_settings
 if TYPE_CHECKING:
     from umg_assets.landing.source_trial import Trial
     from umg_assets.settings.sources import Source
+    from umg_assets.tables import Kind
 
 _NEEDED_PYTHON = (3, 11)
 _MARKS = {"good": ("✓", "green"), "note": ("·", "yellow"), "warning": ("!", "yellow"), "bad": ("✗", "red")}
-_NAMED = 3
 _TRIED = 5
 
 
@@ -54,11 +54,10 @@ def examine(home: Path) -> bool:
             states.add(finding.state)
     out.print(lines)
     if "bad" in states:
-        out.print("[red]Something is missing[/]: see the lines with ✗.")
+        say("Something is missing", "red", ": see the lines with ✗.")
     elif "warning" in states:
-        out.print(
-            "Everything that is needed is there. [yellow]Much of the data would be set aside[/]: see the lines with !"
-        )
+        out.print("Everything that is needed is there. ", end="")
+        say("Much of the data would be set aside", "yellow", ": see the lines with !")
     else:
         out.print("Everything that is needed is there.")
     return "bad" not in states
@@ -162,6 +161,7 @@ def _spark(settings: Settings | None) -> Iterator[Finding]:
 def _sources(settings: Settings) -> Iterator[Finding]:
     """The engine, a trial of every source on it, and the files of landing/ that no source takes."""
     from umg_assets.landing.scan import files_of
+    from umg_assets.landing.signs import claims, of_files, of_markets
     from umg_assets.landing.source_trial import try_source
     from umg_assets.resources.engine import exposed, session
 
@@ -177,11 +177,9 @@ def _sources(settings: Settings) -> Iterator[Finding]:
     if reason := exposed():
         text = f"while a run lives, other users of this machine can read and write what it can ({reason})"
         yield Finding("note", "engine", f"{text}: docs/privacy.md")
-    claimed: set[Path] = set()
     for kind in tables.KINDS:
         for position, source in enumerate(settings.sources.of(kind)):
             files = list(files_of(settings.landing, source.files))
-            claimed.update(files)
             label = f"sources.{kind}[{position}]"
             dates, undated = _dated(settings, source, files)
             if undated:
@@ -189,14 +187,14 @@ def _sources(settings: Settings) -> Iterator[Finding]:
             tried = {file: dates[file] for file in _some_of(list(dates))}
             trial = try_source(spark, settings, kind, source, tried)
             yield from _of_source(label, source, files, trial, settings.thresholds.quarantine_percent)
+            yield from _signs_of(label, kind, source, trial, settings)
     for published in settings.published:
         if not (settings.home / published.file).is_file():
             yield Finding("note", "published", f"{published.file}: no such file; expected where umg.toml names it")
-    if unclaimed := [file for file in files_of(settings.landing, "**/*") if file not in claimed]:
-        names = ", ".join(str(file.relative_to(settings.landing)) for file in unclaimed[:_NAMED])
-        more = " ..." if len(unclaimed) > _NAMED else ""
-        text = f"no source takes {_files(len(unclaimed))}: {names}{more}: add a source to umg.toml"
-        yield Finding("note", "landing/", text)
+    for sign in of_files(settings, claims(settings)):
+        yield Finding("note", "landing/", sign)
+    for sign in of_markets(settings):
+        yield Finding("warning", "markets", sign)
 
 
 def _dated(settings: Settings, source: "Source", files: list[Path]) -> tuple[dict[Path, date], list[str]]:
@@ -254,6 +252,19 @@ def _of_source(label: str, source: "Source", files: list[Path], trial: "Trial", 
         yield Finding("note", label, text)
     for note in dict.fromkeys(note for text in source.expressions.values() for note in differences(text)):
         yield Finding("note", label, note)
+
+
+def _signs_of(label: str, kind: "Kind", source: "Source", trial: "Trial", settings: Settings) -> Iterator[Finding]:
+    """Units that are mixed up, and plays without a market, in the records that were tried."""
+    from umg_assets.landing.signs import Lengths, of_units, without_market
+
+    lengths = {name: Lengths.of(values) for name, values in trial.lengths.items()}
+    for sign in of_units(kind, source, trial.records, trial.reasons, lengths):
+        yield Finding("warning", label, sign)
+    users_may_know = any("country" in users.columns for users in settings.sources.users)
+    countries = {name: count for name, count in trial.countries.items() if name or not users_may_know}
+    for sign in without_market(settings, countries, "plays"):
+        yield Finding("warning", label, sign)
 
 
 def _look_logs(settings: Settings) -> Iterator[Finding]:

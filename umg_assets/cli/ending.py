@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from umg_assets.cli.console import out
+from umg_assets.cli.console import out, say
 from umg_assets.landing.outcome import SourceOutcome
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def print_sources(sources: Sequence[SourceOutcome]) -> None:
     """Prints a line for each source: its files, its records, and the commonest reasons why some are in quarantine."""
     for source in sources:
         parts = [*_files(source), *_records(source)]
-        out.print(f"{source.label}: {'; '.join(parts)}", soft_wrap=True, markup=False)
+        out.print(f"{source.label}: {'; '.join(parts)}", soft_wrap=True)
 
 
 def _files(source: SourceOutcome) -> Iterator[str]:
@@ -60,13 +60,11 @@ def print_faults(report: "Report", sources: Sequence[SourceOutcome]) -> None:
     """Prints where more was set aside than umg.toml allows, every check that failed, and what to type next."""
     for source in sources:
         for reason in source.over[:_DELIVERIES]:
-            out.print(f"[red]set aside[/]: {source.label}: {reason}", soft_wrap=True, markup=True)
+            say("set aside", "red", f": {source.label}: {reason}")
         if (more := len(source.over) - _DELIVERIES) > 0:
-            out.print(f"[red]set aside[/]: {source.label}: {more:,} more like these", soft_wrap=True)
+            say("set aside", "red", f": {source.label}: {more:,} more like these")
     for check in report.failed_checks:
-        colour = "red" if check.is_error else "yellow"
-        out.print(f"[{colour}]check failed[/]: {check.asset}, {check.name}: ", end="", soft_wrap=True)
-        out.print(check.seen, soft_wrap=True, markup=False)
+        say("check failed", "red" if check.is_error else "yellow", f": {check.asset}, {check.name}: {check.seen}")
     if steps := list(_next(sources)):
         out.print(f"Next: {'; '.join(steps)}.", soft_wrap=True)
 

@@ -9,13 +9,14 @@ import typer
 
 from umg_assets.cli.console import Format, out, show
 from umg_assets.cli.experiment_file import analyze
+from umg_assets.cli.once import OnceGroup
 from umg_assets.cli.options import FormatOption
 from umg_assets.settings.home import home_of
 
 if TYPE_CHECKING:
     from umg_assets.settings.experiment import Experiment
 
-experiment_app = typer.Typer(no_args_is_help=True, help="Experiments: assign users, analyse a file.")
+experiment_app = typer.Typer(cls=OnceGroup, no_args_is_help=True, help="Experiments: assign users, analyse a file.")
 experiment_app.command()(analyze)
 
 

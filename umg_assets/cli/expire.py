@@ -47,9 +47,8 @@ def _print(outcome: "Outcome") -> None:
         out.print(
             f"{removed.what}: {removed.number:,} {unit} of {len(removed.days):,} delivery days, {days}, went.",
             soft_wrap=True,
-            markup=False,
         )
     if outcome.raw_stays:
-        out.print(f"Older raw plays and events stay for now: {outcome.raw_stays}.", soft_wrap=True, markup=False)
+        out.print(f"Older raw plays and events stay for now: {outcome.raw_stays}.", soft_wrap=True)
     elif not outcome.removed:
         out.print("Nothing is older than umg.toml keeps it.")

@@ -44,7 +44,7 @@ def forget(home: Path, replay: bool = False) -> int:
     if receipt is None:
         out.print("Nobody who was forgotten is back." if replay else "Nobody has asked to be forgotten.")
         return 0
-    out.print(receipt.text, soft_wrap=True, markup=False)
+    out.print(receipt.text, soft_wrap=True)
     return 0 if receipt.good else 1
 
 
@@ -83,9 +83,9 @@ def prove(home: Path, file: Path) -> int:
     user_ids, settings = read_ids(file), read_settings(home)
     searched = search(people_of(home, user_ids), settings)
     for finding in searched.findings:
-        out.print(f"found: {finding.path} ({finding.how}), person {finding.person + 1}", soft_wrap=True, markup=False)
+        out.print(f"found: {finding.path} ({finding.how}), person {finding.person + 1}", soft_wrap=True)
     for place in searched.unreadable:
-        out.print(f"unreadable: {place}", soft_wrap=True, markup=False)
+        out.print(f"unreadable: {place}", soft_wrap=True)
     out.print(
         f"{people(len(user_ids))}: {searched.bytes:,} bytes in {searched.files:,} files searched, "
         f"{len(searched.findings)} places name them, {len(searched.unreadable)} files are unreadable.",

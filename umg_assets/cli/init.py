@@ -5,15 +5,15 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from umg_assets.cli.console import out
-from umg_assets.settings.model import Settings
+from umg_assets.settings.model import Settings, SettingsError, read_settings
 from umg_assets.settings.template import write_template
 
 
 def initialise(home: Path, first_day: date | None) -> None:
     """Creates what is not there yet, and says what comes next."""
     file, written = write_template(home, first_day)
-    out.print(f"{file} {'written' if written else 'is there already: left as it is'}")
-    out.print(f"Drop files into {home / 'landing'}, then type: umg run")
+    _say(f"{file} {'written' if written else f'is there already: left as it is{_which_day_holds(home, first_day)}'}")
+    _say(f"Drop files into {home / 'landing'}, then type: umg run")
 
 
 def initialise_from(home: Path, first_day: date | None, samples: Sequence[Path]) -> None:
@@ -40,7 +40,9 @@ def initialise_from(home: Path, first_day: date | None, samples: Sequence[Path])
     else:
         _say(f"{file} is there already: left as it is. Sources to add to it:\n")
         print(guesses.text)
-        if begins:
+        if first_day:
+            _say(f"{_which_day_holds(home, first_day).removeprefix('; ')}")
+        elif begins:
             _say(f"Of the samples the first day is {guesses.first_day or begins}: see first_day in umg.toml.")
     if written and guesses.first_day and not first_day:
         _say(f"first_day = {begins}, since their first plays are of {guesses.first_day}: set it if older files come.")
@@ -54,5 +56,18 @@ def initialise_from(home: Path, first_day: date | None, samples: Sequence[Path])
     _say("\nThen type: umg doctor, which tries every expression; and umg run")
 
 
+def _which_day_holds(home: Path, asked: date | None) -> str:
+    """Of a umg.toml that is left as it is: which first day holds, where another one is asked for."""
+    if asked is None:
+        return ""
+    try:
+        holds = read_settings(home).first_day
+    except SettingsError as error:
+        return f"; its first_day cannot be read: {str(error).splitlines()[0]}"
+    if holds == asked:
+        return f"; its first_day is {holds}, too"
+    return f"; first_day = {holds} holds, not {asked}: to change it, edit first_day there, and type `umg run`"
+
+
 def _say(text: str) -> None:
-    out.print(text, markup=False, soft_wrap=True)
+    out.print(text, soft_wrap=True)

@@ -3,9 +3,10 @@
 import typer
 
 from umg_assets.cli.console import out
+from umg_assets.cli.once import OnceGroup
 from umg_assets.settings.home import home_of
 
-keys_app = typer.Typer(no_args_is_help=True, help="The keys that seal user ids and quarantined text.")
+keys_app = typer.Typer(cls=OnceGroup, no_args_is_help=True, help="The keys that seal user ids and quarantined text.")
 
 
 @keys_app.callback()
@@ -30,8 +31,6 @@ def rotate() -> None:
         with open_instance(settings.home) as instance:
             check_no_run(instance)
     with sealing_alone(settings.home):
-        rotate_key(
-            lakehouse_of(settings), settings.chunk_plays, lambda text: out.print(text, markup=False, soft_wrap=True)
-        )
+        rotate_key(lakehouse_of(settings), settings.chunk_plays, lambda text: out.print(text, soft_wrap=True))
     seals = Seals(settings.home)
     out.print(f"Everything is sealed under key {seals.newest}: back up {seals.path} now.", soft_wrap=True)

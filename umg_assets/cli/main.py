@@ -15,10 +15,12 @@ from umg_assets.cli.chart import chart_app
 from umg_assets.cli.console import Format, err, show
 from umg_assets.cli.experiment import experiment_app
 from umg_assets.cli.keys import keys_app
+from umg_assets.cli.once import OnceGroup
 from umg_assets.cli.options import FormatOption, RangeOption, day_of, parsed
 from umg_assets.settings.home import home_of, keep_private
 
 app = typer.Typer(
+    cls=OnceGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -40,7 +42,7 @@ def common(
     _state["debug"] = debug
     os.environ["UMG_HOME"] = str(home_of(home))
     if tightened := keep_private(home_of()):
-        err.print(tightened, markup=False, soft_wrap=True)
+        err.print(tightened, soft_wrap=True)
 
 
 @app.command()
@@ -130,7 +132,7 @@ def quarantine(
 
     counts, rows, sealed = read_quarantine(home_of(), source, reason, parsed(parse_range, days) if days else None)
     if sealed:
-        err.print(sealed, markup=False, soft_wrap=True)
+        err.print(sealed, soft_wrap=True)
     columns = ("delivery_date", "source", "source_file", "record", "reason", "text")
     if form is not Format.TABLE:
         show(rows, columns, form)
@@ -154,7 +156,7 @@ def export_user(
         rows = list(held_of(home_of(), user_id))
         show_lines({"user_id": user_id, **row} for row in rows)
         if not rows:
-            err.print(f"nothing is held of {user_id}", markup=False, soft_wrap=True)
+            err.print(f"nothing is held of {user_id}", soft_wrap=True)
 
 
 @app.command()
@@ -256,9 +258,9 @@ def dashboard(
 
 
 def _print_error(text: str) -> None:
-    from rich.markup import escape
+    from rich.text import Text
 
-    err.print(f"[bold red]umg:[/] {escape(text)}", soft_wrap=True)
+    err.print(Text.assemble(("umg:", "bold red"), f" {text}"), soft_wrap=True)
 
 
 def main() -> None:

@@ -70,7 +70,6 @@ def recount_tables(settings: Settings) -> bool:
         out.print(
             f"{len(covered.behind):,} deliveries landed after the tables were written, e.g. {covered.behind[0]}: "
             "type `umg run`, then `umg reconcile`.",
-            markup=False,
         )
         return False
     if settings.landing.is_dir() and (waiting := len(scan(settings, history).news)):
@@ -105,7 +104,7 @@ def _print_differences(comparison: Comparison) -> None:
     extent = f", the first {len(comparison.first)}" if comparison.differing > len(comparison.first) else ""
     out.print(f"{comparison.table.name}: {comparison.differing:,} rows differ{extent}:")
     for difference in comparison.first:
-        out.print(f"  {difference.name}: {difference.description}", markup=False, soft_wrap=True)
+        out.print(f"  {difference.name}: {difference.description}", soft_wrap=True)
 
 
 def against_list(home: Path, file: Path, track: str, plays: str) -> bool:
@@ -121,7 +120,7 @@ def against_list(home: Path, file: Path, track: str, plays: str) -> bool:
     for title, names in ((f"only in {file.name}", count.only_published), ("only in plays", count.only_played)):
         if names:
             sample = ", ".join(repr(name) for name in names[:5]) + (" ..." if len(names) > 5 else "")
-            out.print(f"{len(names):,} tracks {title}: {sample}", markup=False)
+            out.print(f"{len(names):,} tracks {title}: {sample}")
     agreeing = count.tracks - len(count.differing)
     out.print(f"{count.tracks:,} tracks in both: {agreeing:,} agree, {len(count.differing):,} differ.")
     return not count.differing

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from umg_assets.cli.console import err, out
+from umg_assets.cli.console import err, out, say
 from umg_assets.cli.ending import Ending, ending_of, print_faults, print_sources
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
 from umg_assets.settings.model import Settings
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def progress() -> Progress:
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=6),
         TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
         console=err,
@@ -76,6 +76,7 @@ def check_no_run(instance: "DagsterInstance") -> None:
 def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = None) -> Ending:
     """`umg run`: everything up to date, each stage with its time, then what was done, set aside and held, and waits."""
     from umg_assets.landing.outcome import outcomes
+    from umg_assets.landing.signs import signs
     from umg_assets.planning.frozen import spans
 
     refuse_while_forgetting(settings.home)
@@ -83,31 +84,31 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
     with progress() as shown:
         task = shown.add_task("looking at landing/", total=None)
 
-        def say(stage: str) -> None:
+        def begin(stage: str) -> None:
             nonlocal task
             shown.update(task, total=1, completed=1)
             task = shown.add_task(stage, total=None)
 
-        report = runner_of(settings, say).bring_up_to_date(rebuild)
+        report = runner_of(settings, begin).bring_up_to_date(rebuild)
         shown.update(task, total=1, completed=1)
     for path, reason in report.scan.waiting.items():
-        out.print(f"[yellow]waits[/]: {path}: {reason.removeprefix(f'{path}: ')}")
+        say("waits", "yellow", f": {path}: {reason.removeprefix(f'{path}: ')}")
     for file, reason in report.scan.held:
-        out.print(f"[yellow]held[/]: {file.path}: {reason}", soft_wrap=True)
+        say("held", "yellow", f": {file.path}: {reason}")
     if report.refused:
-        out.print(f"[red]refused[/]: a blocking check failed on {', '.join(report.refused)}: nothing after it runs")
+        say("refused", "red", f": a blocking check failed on {', '.join(report.refused)}: nothing after it runs")
     if report.waiting_days:
         days = ", ".join(day.isoformat() for day in report.waiting_days)
-        out.print(f"[yellow]waits[/]: plays of {days}: that local day has not begun")
+        say("waits", "yellow", f": plays of {days}: that local day has not begun")
     if report.untouched_days:
-        out.print(
-            f"[yellow]kept[/]: plays of {spans(report.untouched_days)}, and charts of them, stay as they are: older "
+        say(
+            "kept",
+            "yellow",
+            f": plays of {spans(report.untouched_days)}, and charts of them, stay as they are: older "
             "raw rows of these days have gone by age (keep_raw_days), and what is new of them is in raw tables only",
-            soft_wrap=True,
         )
-    if report.scan.unclaimed:
-        files = report.scan.unclaimed
-        out.print(f"[yellow]no source takes[/] {len(files)} files, e.g. {files[0]}: add a source to umg.toml")
+    for sign in signs(settings, report.scan, report.history):
+        say("look", "yellow", f": {sign}")
     sources = outcomes(settings, report.scan, report.history, report.since)
     ending = ending_of(report, sources)
     print_sources(sources)
@@ -132,11 +133,11 @@ def explain(settings: Settings, rebuild: tuple[date, date] | None = None) -> Non
     if explanation.landing:
         out.print("What these files affect is known once they have landed; what the ledger asks for by itself:")
     for number, runs in enumerate(explanation.rounds, 1):
-        out.print(f"[bold]Round {number}[/]{', once the one before is done' if number > 1 else ''}")
+        say(f"Round {number}", "bold", ", once the one before is done" if number > 1 else "")
         _print_runs(runs)
     if explanation.waiting_days:
         days = ", ".join(day.isoformat() for day in explanation.waiting_days)
-        out.print(f"[yellow]waits[/]: plays of {days}: that local day has not begun")
+        say("waits", "yellow", f": plays of {days}: that local day has not begun")
     if not explanation.landing and not explanation.rounds:
         out.print("Nothing is new: every table is up to date with landing/.")
     out.print("Nothing was run.")
@@ -149,8 +150,8 @@ def _print_runs(runs: "Iterable[Run]") -> None:
             if run.bounds is None
             else f" {run.bounds[0]}" + (f" to {run.bounds[1]}" if run.bounds[1] != run.bounds[0] else "")
         )
-        out.print(f"  {run.job}: {', '.join(run.assets)}{span}", soft_wrap=True, markup=False)
-        out.print(f"    {run.why}", soft_wrap=True, markup=False)
+        out.print(f"  {run.job}: {', '.join(run.assets)}{span}", soft_wrap=True)
+        out.print(f"    {run.why}", soft_wrap=True)
 
 
 def accept_file(settings: Settings, path: str) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from umg_assets.cli.access import Access
 from umg_assets.cli.console import out
+from umg_assets.cli.log import Log, logged
 from umg_assets.resources.dagster_internals import (
     DAEMON_MODULE,
     LOCATION,
@@ -19,7 +19,8 @@ from umg_assets.resources.dagster_internals import (
     DagsterGrpcClient,
     DagsterUserCodeUnreachableError,
 )
-from umg_assets.resources.instance import open_instance
+from umg_assets.resources.instance import ASKED_BY, RANGE, WHY, open_instance
+from umg_assets.resources.python_module import command, environment
 
 
 @contextlib.contextmanager
@@ -37,16 +38,18 @@ def processes(
     with open_instance(home), tempfile.TemporaryDirectory(prefix="umg-") as folder:
         socket, workspace = Path(folder, "code.sock"), Path(folder, "workspace.yaml")
         workspace.write_text(f"load_from:\n  - grpc_server:\n      socket: {socket}\n      location_name: {LOCATION}\n")
-        python, location = [sys.executable, "-m"], ["-w", str(workspace)]
-        server = [*python, "dagster", "code-server", "start", "-m", module, "-s", str(socket), "--log-level", "warning"]
-        others = [[*python, DAEMON_MODULE, "run", *location]]
+        # Dagster takes the first place of imports away and puts -d there, by default the current folder: the same here
+        options["env"], location = environment(options.get("env"), first=folder), ["-w", str(workspace)]
+        server = [*command("dagster"), "code-server", "start", "-m", module, "-s", str(socket), "-d", folder]
+        server += ["--log-level", "warning"]
+        others = [[*command(DAEMON_MODULE), "run", *location]]
         if port is not None:
             access = access or Access()
             server_module = "umg_assets.cli.webserver" if access.is_guarded else "dagster_webserver"
-            others.append([*python, server_module, *access.options(), "-p", str(port), *location])
+            others.append([*command(server_module), *access.options(), "-p", str(port), *location])
         started = [subprocess.Popen(server, **options)]
         _await_code(socket, started[0])
-        started += [subprocess.Popen(command, **options) for command in others]
+        started += [subprocess.Popen(arguments, **options) for arguments in others]
         yield started
 
 
@@ -68,9 +71,21 @@ def serve(home: Path, port: int, access: Access) -> int:
     # a shell starts background jobs with SIGINT ignored: Dagster's servers would then never end
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
-    with processes(home, port, access=access) as started:
+    log = Log(lambda run: _why(home, run))
+    with logged(log) as printed, processes(home, port, access=access, stdout=printed, stderr=printed) as started:
         out.print(f"Dagster over {home}: {access.scheme}://{access.host}:{port} (Ctrl-C ends it)")
         return _wait_and_end_all(started)
+
+
+def _why(home: Path, run_id: str) -> str:
+    """What a run is asked for, by whom, and for which partitions; empty for a run that does not say."""
+    with open_instance(home) as instance:
+        run = instance.get_run_by_id(run_id)
+    tags = run.tags if run else {}
+    first, last = (tags.get(name, "") for name in RANGE)
+    days = first if first == last else f"{first} to {last}"
+    asked = ": ".join(text for text in (tags.get(ASKED_BY), tags.get(WHY)) if text)
+    return f" {days}".rstrip() + (f", asked for by {asked}" if asked else "")
 
 
 def _wait_and_end_all(started: Sequence[subprocess.Popen]) -> int:

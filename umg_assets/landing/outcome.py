@@ -74,11 +74,11 @@ def outcomes(settings: Settings, scan: Scan, history: History, since: int) -> li
     """
     percent = settings.thresholds.quarantine_percent
     known: dict[tuple[str, str], SourceOutcome] = {}
-    labels: dict[tuple[str, str], str] = {key: _label(key[0], *claim) for key, claim in scan.claimed.items()}
+    labels: dict[tuple[str, str], str] = {key: label_of(key[0], *claim) for key, claim in scan.claimed.items()}
     by_definition: dict[tuple[str, str], str] = {}
     for kind in tables.KINDS:
         for position, source in enumerate(settings.sources.of(kind)):
-            label = _label(kind, position, source)
+            label = label_of(kind, position, source)
             known[kind, label] = SourceOutcome(label)
             by_definition.setdefault((kind, definition_hash_of(settings, source, kind)), label)
     deliveries: dict[tuple[str, date], SourceOutcome] = {}
@@ -108,5 +108,6 @@ def outcomes(settings: Settings, scan: Scan, history: History, since: int) -> li
     return list(known.values())
 
 
-def _label(kind: str, position: int, source: Source) -> str:
+def label_of(kind: str, position: int, source: Source) -> str:
+    """What messages call a source: `plays[0] plays/*.csv`."""
     return f"{kind}[{position}] {source.name or source.files}"

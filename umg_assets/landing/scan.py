@@ -120,7 +120,7 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
                 try:
                     file = _changed(settings, source, absolute, key, last.get(key), interrupted.get(key), quiet_seconds)
                 except (OSError, ValueError) as error:
-                    path = _printable(key[1])
+                    path = printable(key[1])
                     result.waiting[path] = str(error)
                     result.stuck |= set() if isinstance(error, _BeingWrittenError) else {path}
                     continue
@@ -144,7 +144,7 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
     result.withdrawn = list({(entry.source, *entry.place): entry for entry in result.withdrawn}.values())
     claimed = {path for _, path in result.claimed}
     names = (name_of(settings.landing, file) for file in files_of(settings.landing, "**/*"))
-    result.unclaimed = sorted(_printable(name) for name in names if name not in claimed)
+    result.unclaimed = sorted(printable(name) for name in names if name not in claimed)
     result.changed.sort(key=lambda file: (file.delivery_date, file.kind, file.path))
     return result
 
@@ -164,7 +164,7 @@ def _changed(
     less than quiet_seconds ago.
     """
     kind, path = key
-    if _printable(path) != path:
+    if printable(path) != path:
         raise ValueError("its name is not UTF-8: rename it")
     definition_hash = definition_hash_of(settings, source, kind)
     signature, modified_on = _signature(absolute)
@@ -251,7 +251,8 @@ def definition_hash_of(settings: Settings, source: Source, kind: Kind) -> str:
     return f"{source.definition_hash}-{settings.age_groups}" if kind == "users" else source.definition_hash
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
+    """A path as it can be printed: bytes that are not UTF-8 escaped."""
     return path.encode(errors="backslashreplace").decode()
 
 

@@ -28,6 +28,12 @@ from umg_assets.transforms.records import type_records, with_file_path
 RECORDS = 1_000
 """Records of a file that are tried."""
 
+_LOOKED_AT: dict[Kind, tuple[str, ...]] = {
+    kind: (*columns, *(("play_id", "user_id", "country") if kind == "plays" else ()))
+    for kind, columns in tables.DURATIONS.items()
+}
+"""By kind, the columns whose single values say something of a source."""
+
 
 @dataclass
 class Trial:
@@ -36,7 +42,8 @@ class Trial:
     troubles: a line for each expression that fails. refused: by file name, why it was refused whole. files: names of
     those that were read. records: how many were tried, of which `good` would land. reasons: by reason, how many would
     be set aside (`filtered`: left out by the source's where). empty: contract columns that had no value in any of the
-    good records. misfits: sentences on settings that the files speak against. users_of: by play_id of good plays, the
+    good records. misfits: sentences on settings that the files speak against. lengths: by column of milliseconds, the
+    values of good records. countries: of good plays, how many are of each. users_of: by play_id of good plays, the
     users that have it.
     """
 
@@ -48,6 +55,8 @@ class Trial:
     reasons: Counter[str] = field(default_factory=Counter)
     empty: set[str] = field(default_factory=set)
     misfits: list[str] = field(default_factory=list)
+    lengths: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    countries: Counter[str | None] = field(default_factory=Counter)
     users_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     @property
@@ -88,9 +97,12 @@ def try_source(
             trial.reasons.update(reason for record, reason in numbers if record <= RECORDS)
             trial.misfits += [text for text in _misfits(layout, parsed) if text not in trial.misfits]
             typed = _typed(rows, settings, kind, source, delivered)
-            if kind == "plays":
-                for row in typed.where("reason is null").select("play_id", "user_id").collect():
+            for row in typed.where("reason is null").select(*_LOOKED_AT[kind]).collect() if _LOOKED_AT[kind] else ():
+                for name in tables.DURATIONS[kind]:
+                    trial.lengths[name] += [row[name]] if row[name] is not None else []
+                if kind == "plays":
                     trial.users_of[row["play_id"]].add(row["user_id"])
+                    trial.countries[row["country"]] += 1
             for row in _summed(typed, source):
                 if row["reason"]:
                     trial.reasons[row["reason"]] += row["records"]

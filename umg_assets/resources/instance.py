@@ -31,8 +31,9 @@ ASKED_BY, WHY = "umg/asked_by", "umg/why"
 QUIET = "umg/quiet_seconds"
 """Tag of a landing run: files that changed within so many seconds are left to the next run."""
 
+RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""Tags of a run: its first and its last partition."""
 _FOLDER = "dagster"
-_RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _MAX_RETRIES = "dagster/max_retries"
 _CHECK_RESULTS = 2_000
 _ACTIVE_BACKFILLS = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
@@ -69,7 +70,7 @@ def not_of(home: Path, instance: dg.DagsterInstance) -> str | None:
 
 def tags_of(bounds: tuple[str, str] | None, asked_by: str, why: str) -> dict[str, str]:
     """The tags of a run over a range of partitions (first key, last key), and of who requested it and why."""
-    return {**(dict(zip(_RANGE, bounds, strict=True)) if bounds else {}), ASKED_BY: asked_by, WHY: why}
+    return {**(dict(zip(RANGE, bounds, strict=True)) if bounds else {}), ASKED_BY: asked_by, WHY: why}
 
 
 def here() -> dict[str, str]:

@@ -109,6 +109,11 @@ def add_actions(home: Path, table: Table, version: int | None = None) -> pa.Tabl
     return pa.RecordBatchReader.from_stream(_open(home, table, version).get_add_actions(flatten=True)).read_all()
 
 
+def rows_of(home: Path, table: Table) -> int:
+    """The number of rows of a table, from the statistics of its files."""
+    return sum(add_actions(home, table).column("num_records").to_pylist())
+
+
 def newest_day(home: Path, table: Table) -> date | None:
     """The newest local date of a table partitioned by play_date; None when it is empty."""
     days = partition_values(home, table, "play_date")

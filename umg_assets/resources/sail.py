@@ -4,7 +4,6 @@ import atexit
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -14,9 +13,9 @@ from pyspark.sql.connect.client import DefaultChannelBuilder
 from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.connect.session import SparkSession as ConnectSession
 
-from umg_assets.resources import sail_server
+from umg_assets.resources import python_module, sail_server
 
-_IDLE, _A_YEAR = "SAIL_SPARK__SESSION_TIMEOUT_SECS", 365 * 24 * 3600
+_IDLE, _A_YEAR = "SAIL_SPARK__SESSION_TIMEOUT_SECS", str(365 * 24 * 3600)
 """Sail ends a session after 15 minutes without a command; a run may parse files, or wait, for longer than that."""
 
 
@@ -32,11 +31,16 @@ class Sail:
         where = temporary if sail_server.HAS_PROC else None  # a socket's path must be short
         self.directory = Path(tempfile.mkdtemp(prefix="umg-sail-", dir=where))  # mode 0700
         self.process = subprocess.Popen(
-            [sys.executable, "-m", sail_server.__name__, str(self.directory)],
+            [*python_module.command(sail_server.__name__), str(self.directory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={"RUST_LOG": "error", **os.environ, "TMPDIR": str(self.directory), _IDLE: str(_A_YEAR)},
+            env={
+                "RUST_LOG": "error",
+                **python_module.environment(),
+                "TMPDIR": str(self.directory),
+                _IDLE: _A_YEAR,
+            },
             start_new_session=True,  # Ctrl-C is for the process that works with it
         )
         assert self.process.stdout

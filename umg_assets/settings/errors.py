@@ -3,30 +3,38 @@
 import difflib
 import os
 import re
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_settings import SettingsError as SourceError
 
+from umg_assets import tables
+from umg_assets.settings.outline import HEADER, Place, dotted, settings_in
+from umg_assets.settings.sections import astray
 from umg_assets.settings.sources import Source, Sources
 
-Place = tuple[str | int, ...]
 _PREFIX = "UMG_"
 _AT = re.compile(r"(?:sources\.(?P<kind>\w+)\[(?P<at>\d+)\]\.)?(?P<key>[a-z_]+(?:\.\w+)*)(?=: )")
-_KEY = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
-_HEADER = re.compile(rf"\s*(\[\[?)\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*\]\]?\s*(?:#.*)?$")
-_ASSIGNMENT = re.compile(rf"\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*=")
-_INLINE = re.compile(rf"[{{,]\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*=")
 
 
-def explain(file: Path, text: str, detail: Any, settings: type[BaseModel]) -> str:
-    """One of pydantic's errors as one line: `FILE:LINE: key: what is wrong`, or `environment NAME: ...` for a variable.
+def explain_all(file: Path, text: str, details: Sequence[Any], settings: type[BaseModel]) -> list[str]:
+    """Every mistake that pydantic found as one line; those that one wrong section header causes, together as one.
 
-    text: the file's content. detail: an item of `ValidationError.errors()`. settings: the validated model.
+    text: the file's content. details: `ValidationError.errors()`. settings: the validated model.
     """
+    headers = list(astray(text, {tuple(detail["loc"]): detail["type"] for detail in details}))
+    explained = {place for header in headers for place in header.causes}
+    others = [detail for detail in details if tuple(detail["loc"]) not in explained]
+    return [
+        *(f"{file}:{header.line}: {header.message}" for header in headers),
+        *(_explain(file, text, detail, settings) for detail in others),
+    ]
+
+
+def _explain(file: Path, text: str, detail: Any, settings: type[BaseModel]) -> str:
+    """One of pydantic's errors as one line: `FILE:LINE: key: ...`, or `environment NAME: ...` for a variable."""
     message = detail["msg"].removeprefix("Value error, ")
     loc, message = _located(detail["loc"], message)
     if detail["type"] == "extra_forbidden":
@@ -35,24 +43,14 @@ def explain(file: Path, text: str, detail: Any, settings: type[BaseModel]) -> st
         message = "expected, but is not there"
     elif detail["type"] != "value_error":
         value = detail.get("input")
-        message = re.sub(
-            "^Input should (be|have)", lambda match: {"be": "expected"}.get(match[1], "expected it to have"), message
-        )
+        begins = re.match("(?:Input|String|Value|Tuple|List) should (be|have)", message)
+        if begins:
+            message = {"be": "expected", "have": "expected it to have"}[begins[1]] + message[begins.end() :]
         message = message if isinstance(value, dict | BaseModel) else f"{message}, got {_shortened(value)}"
     variable = _variable(loc)
     line = _line_to_fill_in(text, _line_of(text, loc, detail.get("input")), message)
     where = f"environment {variable}" if variable else f"{file}:{line}"
-    return f"{where}: {_dotted(loc)}: {message}" if loc else f"{where}: {message}"
-
-
-def explain_syntax(file: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
-    """A TOML syntax error as one line."""
-    match = re.search(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error))
-    if not match:
-        return f"{file}:1: not TOML: {error}"
-    message, line, column = match.groups()
-    where = f" (column {column})" if column else " (at the end)"
-    return f"{file}:{line or len(text.splitlines())}: not TOML: {message}{where}"
+    return f"{where}: {dotted(loc)}: {message}" if loc else f"{where}: {message}"
 
 
 def explain_variable(error: SourceError) -> str:
@@ -86,10 +84,6 @@ def _located(loc: Place, message: str) -> tuple[Place, str]:
     return (*head, *match["key"].split(".")), message[match.end() + 2 :]
 
 
-def _dotted(loc: Place) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).removeprefix(".")
-
-
 def _shortened(value: Any) -> str:
     return repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:60]}..."
 
@@ -105,6 +99,8 @@ def _variable(loc: Place) -> str | None:
 
 def _no_such_setting(loc: Place, settings: type[BaseModel]) -> str:
     key, known = str(loc[-1]), _known_keys(loc[:-1], settings)
+    if kind := next((kind for kind in tables.KINDS if len(loc) == 1 and key in (kind, kind[:-1])), None):
+        return f"no such setting; did you mean [[sources.{kind}]]?"
     if len(loc) > 1 and key in settings.model_fields:
         return "no such setting here; put it above the first [section]"
     near = difflib.get_close_matches(key, known, n=1)
@@ -127,11 +123,11 @@ def _known_keys(loc: Place, settings: type[BaseModel]) -> list[str]:
 def _line_of(text: str, loc: Place, value: Any) -> int:
     """The line of a setting: the line of its key, else of the innermost section around it, else 1."""
     best, line = 0, 1
-    for path, number in _settings_in(text):
+    for path, number in settings_in(text):
         shared = 0
         while shared < min(len(path), len(loc)) and path[shared] == loc[shared]:
             shared += 1
-        if shared == len(path) and shared > best:
+        if shared > best and shared in (len(path), len(loc)):  # below a section that has no header, its first key
             best, line = shared, number
     if loc and isinstance(loc[-1], int) and isinstance(value, str | int):
         lines = text.splitlines()
@@ -146,31 +142,6 @@ def _line_to_fill_in(text: str, line: int, message: str) -> int:
         for number, content in enumerate(text.splitlines()[line:], line + 1):
             if content.startswith(f"# {lacking[1]} = "):
                 return number
-            if _HEADER.match(content):
+            if HEADER.match(content):
                 break
     return line
-
-
-def _settings_in(text: str) -> Iterator[tuple[Place, int]]:
-    """Every section and key of a TOML text with its line, from 1; entries of arrays of tables are numbered from 0."""
-    counts: dict[Place, int] = {}
-    section: Place = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
-            keys = _keys(header[2])
-            section = ()
-            for depth, key in enumerate(keys, 1):
-                section = (*section, key)
-                if header[1] == "[[" and depth == len(keys):
-                    counts[section] = counts.get(section, 0) + 1
-                section = (*section, counts[section] - 1) if section in counts else section
-            yield section, number
-        elif assignment := _ASSIGNMENT.match(line):
-            path = (*section, *_keys(assignment[1]))
-            yield path, number
-            for inner in _INLINE.finditer(line, assignment.end()):
-                yield (*path, *_keys(inner[1])), number
-
-
-def _keys(dotted: str) -> list[str]:
-    return [key.strip("\"'") for key in re.findall(_KEY, dotted)]

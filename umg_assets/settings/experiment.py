@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 from umg_assets.calendar import days_between
+from umg_assets.settings.day import Day
 
 BUCKETS = 10_000
 
@@ -69,7 +70,7 @@ class Experiment(_Part):
         min_length=4, pattern=r"^[^:\s]+$", description="of the variant's hash; a new one, a new experiment"
     )
     variants: dict[str, PositiveInt] = Field(description="variant = weight; the first is the control")
-    first_day: date = Field(description="first local day of exposure")
+    first_day: Day = Field(description="first local day of exposure")
     weeks: PositiveInt = Field(default=2, description="planned whole weeks")
     target_sessions: PositiveInt | None = Field(
         default=None, description="sessions a variant, rounded up to whole weeks"

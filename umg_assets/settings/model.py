@@ -29,10 +29,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import SettingsError as SourceError
 
 from umg_assets.calendar import countries, is_country
-from umg_assets.settings.errors import explain, explain_syntax, explain_variable, unknown_variables
+from umg_assets.settings.day import Day
+from umg_assets.settings.errors import explain_all, explain_variable, unknown_variables
 from umg_assets.settings.experiment import Experiment, check_experiments
 from umg_assets.settings.home import FILE_NAME, home_of
 from umg_assets.settings.sources import Sources
+from umg_assets.settings.syntax import explain_syntax
 
 __all__ = ["FILE_NAME", "Settings", "SettingsError", "built_in_sources", "home_of", "read_settings"]
 
@@ -200,8 +202,8 @@ class Settings(BaseSettings):
     time_zone: Annotated[str, AfterValidator(_check_zone)] = Field(
         default="Europe/Vienna", description="reporting time zone: its midnight separates days"
     )
-    first_day: date = Field(default=date(2024, 1, 1), description="first local day; earlier plays are quarantined")
-    first_delivery: date | None = Field(
+    first_day: Day = Field(default=date(2024, 1, 1), description="first local day; earlier plays are quarantined")
+    first_delivery: Day | None = Field(
         default=None, description="first delivery day (UTC); default: 31 days before first_day"
     )
     markets: tuple[Market, ...] = Field(
@@ -308,7 +310,7 @@ def read_settings(home: Path | None = None) -> Settings:
     except SourceError as error:
         raise SettingsError(explain_variable(error)) from None
     except ValidationError as error:
-        raise SettingsError("\n".join(explain(file, text, detail, Settings) for detail in error.errors())) from None
+        raise SettingsError("\n".join(explain_all(file, text, error.errors(), Settings))) from None
     if settings is None:
         raise SettingsError("\n".join(unknown))
     return settings

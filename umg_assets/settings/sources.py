@@ -100,6 +100,8 @@ class Source(BaseModel):
         known = tables.SOURCE_COLUMNS[kind]
         for column in self.columns:
             if column not in known:
+                if column in Source.model_fields:
+                    raise ValueError(f"columns.{column}: expected above [sources.{kind}.columns], got it below")
                 near = difflib.get_close_matches(column, known, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise ValueError(f"columns.{column}: {kind} have no such column{hint} (known: {', '.join(known)})")

@@ -228,3 +228,16 @@ def test_the_error_for_a_chart_that_does_not_exist_is_one_line_that_names_those_
     assert (code in (1, 2), printed) == (True, "")
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_what_is_piped_is_as_wide_as_its_content_and_no_name_is_cut(tmp_path: Path):
+    lake = Lake(tmp_path / "home")
+    title, artist = "A title that goes on " * 6 + "to its end", "An artist " * 9 + "of many names"
+    lake.drop_tracks("2026-03-01", [("t1", title, "a", artist, "Pop", 200_000)])
+    lake.drop_plays("2026-03-02", [("p1", "u1", "s", "t1", "2026-03-02T10:00:00Z", 190_000, "AT")])
+    lake.run()
+    piped = in_a_process(tmp_path, "--home", str(lake.home), "chart", "top-tracks", "--market", "AT")
+    (row,) = [line for line in piped.out.splitlines() if title in line]
+    assert artist in row
+    assert "…" not in piped.out
+    assert "listening" in piped.out, "and all columns are there"

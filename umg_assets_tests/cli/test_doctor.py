@@ -74,8 +74,9 @@ def test_records_and_members_are_tried_on_the_files(sail_lake: Lake):
         members.writestr("notes.pdf", b"%PDF")
     sail_lake.drop("a.zip", archive.getvalue())
     sail_lake.configure(sources=source)
-    (good,) = findings_about(sail_lake.home, "sources.plays[0]")
+    good, no_market = findings_about(sail_lake.home, "sources.plays[0]")
     assert "every expression works on a.zip: 1 record" in good.text
+    assert no_market.text.startswith("1 of 1 plays have no market: set `country`")
     sail_lake.configure(sources=source.replace('"items"', '"plays"'))
     (bad,) = findings_about(sail_lake.home, "sources.plays[0]")
     assert bad.state == "bad"

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pytest
 
 from umg_assets import tables
 from umg_assets.cli.doctor import findings
-from umg_assets.cli.init import initialise_from
+from umg_assets.cli.init import initialise, initialise_from
 from umg_assets.settings.model import SettingsError, read_settings
 from umg_assets_tests.lake import Lake
 
@@ -147,3 +148,22 @@ def test_samples_that_are_no_files_or_of_no_kind_write_nothing(tmp_path: Path):
     with pytest.raises(ValueError, match=r"no source could be guessed:\n.*a.csv: its kind"):
         initialise_from(tmp_path, None, [tmp_path / "a.csv"])
     assert not (tmp_path / "umg.toml").exists()
+
+
+def test_the_first_day_that_holds_over_an_existing_file_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = tmp_path / "umg.toml"
+    file.write_text("first_day = 2026-01-01\n")
+    initialise(tmp_path, date(2026, 5, 1))
+    assert "left as it is; first_day = 2026-01-01 holds, not 2026-05-01: to change it, edit" in capsys.readouterr().out
+    initialise(tmp_path, date(2026, 1, 1))
+    assert "left as it is; its first_day is 2026-01-01, too" in capsys.readouterr().out
+    initialise(tmp_path, None)
+    assert "left as it is\n" in capsys.readouterr().out
+    sample = tmp_path / "tracks.csv"
+    sample.write_text(TRACKS)
+    initialise_from(tmp_path, date(2026, 5, 1), [sample])
+    assert "first_day = 2026-01-01 holds, not 2026-05-01" in capsys.readouterr().out
+    file.write_text("first_day = May\n")
+    initialise(tmp_path, date(2026, 5, 1))
+    assert "its first_day cannot be read: " in capsys.readouterr().out
+    assert file.read_text() == "first_day = May\n"

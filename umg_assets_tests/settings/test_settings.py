@@ -151,8 +151,7 @@ def test_the_template_of_init_can_be_read_and_its_comments_show_the_defaults(tmp
         ),
         pytest.param(
             "first_day = '2026-13-01'\n",
-            "umg.toml:1: first_day: expected a valid date or datetime, month value is outside expected range of 1-12, "
-            "got '2026-13-01'",
+            "umg.toml:1: first_day: expected a date as YYYY-MM-DD, got '2026-13-01': there is no such day",
             id="a date that is none",
         ),
         pytest.param(
