@@ -139,7 +139,8 @@ def _show_experiments(settings: Settings) -> None:
 def show_outcome(settings: Settings) -> None:
     """Prints the charts, the sums that show that no record was lost, and where the files are."""
     from umg_assets.calendar import local_today, month_of
-    from umg_assets.cli.reports import conservation, duplicates
+    from umg_assets.cli.reports import duplicates
+    from umg_assets.planning.health import conservation
     from umg_assets.resources.ledger import Ledger
 
     home = settings.home

@@ -1,12 +1,14 @@
 """Work whose runs have failed: how often a sensor has asked for it in vain, and what has stayed failed."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 import dagster as dg
 
-from umg_assets.planning.runs import TRIES
+from umg_assets.planning.runs import TRIES, Run
 
 WORK = "umg/work"
 """Tag of a run: the fingerprint of the work that it was asked for; the same work has the same."""
@@ -14,6 +16,8 @@ WORK = "umg/work"
 _RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _LOOKED_AT = 1000
 """Newest runs among which failed work is looked for."""
+_ASKED_ABOUT = 20
+"""Pieces of work that are to be done next, of which failed runs are counted: a look-up each."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,11 @@ class FailedWork:
 def failures(instance: dg.DagsterInstance, work: str) -> int:
     """How many runs of this work have failed."""
     return instance.get_runs_count(dg.RunsFilter(tags={WORK: work}, statuses=[dg.DagsterRunStatus.FAILURE]))
+
+
+def failures_of_any(instance: dg.DagsterInstance, runs: Iterable[Run]) -> int:
+    """How many runs have failed over work that still has to be done, of the first _ASKED_ABOUT pieces of work."""
+    return sum(failures(instance, run.work) for run in islice(runs, _ASKED_ABOUT))
 
 
 def work_that_stays_failed(instance: dg.DagsterInstance) -> list[FailedWork]:
