@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,6 +19,7 @@ FORMATS = {
 }
 """By form of a download, its media type."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FIGURE = re.compile(r"[+-][0-9][0-9.,]*( ?%)?")
 
 
 class NotThereError(LookupError):
@@ -92,6 +94,6 @@ def _kept(value: Any) -> Any:
 
 def _cell(value: Any) -> Any:
     plain = _plain(value)
-    if isinstance(plain, str) and plain.startswith(_FORMULA):
+    if isinstance(plain, str) and plain.startswith(_FORMULA) and not _FIGURE.fullmatch(plain):
         return f"'{plain}"
     return plain

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from umg_assets import tables
 from umg_assets.calendar import end_of
@@ -79,12 +80,24 @@ class Versions:
 
 
 @dataclass(frozen=True)
+class Defined:
+    """An experiment in umg.toml. has_begun: whether its first local day has."""
+
+    name: str
+    hypothesis: str
+    owner: str
+    first_day: date
+    has_begun: bool
+
+
+@dataclass(frozen=True)
 class State:
-    """Findings, the worst first; and of each published table the version published, the newest, and when the first
-    after the published one was written (UTC)."""
+    """Findings, the worst first; of each published table the version published, the newest, and when the first after
+    the published one was written (UTC); and the experiments in umg.toml."""
 
     findings: tuple[Finding, ...]
     versions: tuple["Versions", ...] = ()
+    experiments: tuple["Defined", ...] = ()
 
     @property
     def level(self) -> Level:
@@ -117,7 +130,12 @@ def state_of(served: Served, settings: Settings, now: datetime) -> State:
         *_set_aside(served, settings),
         *_waiting(read_status(served.home), now),
     ]
-    return State(tuple(sorted(found, key=lambda finding: order[finding.level])), versions)
+    today = now.astimezone(ZoneInfo(settings.time_zone)).date()
+    defined = tuple(
+        Defined(name, experiment.hypothesis, experiment.owner, experiment.first_day, today >= experiment.first_day)
+        for name, experiment in settings.experiments.items()
+    )
+    return State(tuple(sorted(found, key=lambda finding: order[finding.level])), versions, defined)
 
 
 def _versions(served: Served) -> Iterator[Versions]:
