@@ -243,14 +243,21 @@ def dashboard(
         bool, typer.Option("--behind-proxy", help="A reverse proxy in front checks who comes in.")
     ] = False,
     name: Annotated[list[str] | None, typer.Option(help="Host name that is answered to, too.")] = None,
+    snapshot: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Serve nothing: write the site as files into DIR, or DIR.zip as one file."),
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="TLS certificate (chain), PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="Who may enter: lines NAME:PASSWORD.")] = None,
 ) -> None:
-    """Serve the charts, plays, experiments and the state of the data as pages, until Ctrl-C."""
+    """Serve the charts, plays, experiments and the state of the data as pages, until Ctrl-C; or write them as files."""
     from umg_assets.cli.access import Access
-    from umg_assets.cli.dashboard import serve
+    from umg_assets.cli.dashboard import serve, write
 
+    if snapshot:
+        write(home_of(), snapshot)
+        return
     access = Access(host, tls_cert, tls_key, password_file)
     raise typer.Exit(serve(home_of(), access, port, prefix.rstrip("/"), behind_proxy, name or ()))
 
