@@ -1,6 +1,7 @@
 """`umg dashboard`: serves the pages, or writes them as files."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from umg_assets.cli.access import Access, is_loopback, read_passwords
@@ -19,6 +20,7 @@ def serve(home: Path, access: Access, port: int, prefix: str, behind_proxy: bool
     if not (behind_proxy or is_loopback(access.host)) or access.is_guarded:
         access.check()
     settings = read_settings(home)
+    import contextlib
     import importlib.metadata
 
     import uvicorn
@@ -35,7 +37,7 @@ def serve(home: Path, access: Access, port: int, prefix: str, behind_proxy: bool
     watch.start()
     hosts = (
         None
-        if behind_proxy and not names
+        if (behind_proxy or access.password_file) and not names  # no other site has the password
         else frozenset(name.lower() for name in (*LOOPBACK_NAMES, access.host, *names))
     )
     application = App(watch, settings.dashboard, hosts, importlib.metadata.version("umg-assets")).asgi
@@ -50,7 +52,8 @@ def serve(home: Path, access: Access, port: int, prefix: str, behind_proxy: bool
         ssl_certfile=access.certificate,
         ssl_keyfile=access.key,
     )
-    uvicorn.Server(config).run(sockets=[place])
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[place])
     watch.end()
     return 0
 
@@ -68,7 +71,9 @@ def write(home: Path, target: Path) -> None:
 
     settings = read_settings(home)
     served = Served.newest(home, settings.dashboard)
-    site = Site(served, state_of(served, settings, clock.now()), ROUTES, Renderer(settings.dashboard))
+    now = clock.now()
+    state = replace(state_of(served, settings, now), as_of=f"{now:%Y-%m-%d %H:00} UTC")
+    site = Site(served, state, ROUTES, Renderer(settings.dashboard))
     written = write_snapshot(site, target)
     out.print(
         f"Wrote {written.pages:,} pages, {written.files:,} files, {written.size / 1e6:.1f} MB, in "

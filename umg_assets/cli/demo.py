@@ -168,7 +168,8 @@ def show_outcome(settings: Settings) -> None:
         f"\nEverything lies in {home}:\n"
         "  landing/ (files), tables/ (Delta), exports/current/ (CSV, Parquet, JSON), truth/\n"
         "Next:\n"
-        "  make dev, and open http://127.0.0.1:3000\n"
+        "  make dashboard (umg dashboard), and open http://127.0.0.1:3001: the charts as pages\n"
+        "  make dev, and open http://127.0.0.1:3000: Dagster, with the dashboard beside it\n"
         "  umg chart top-tracks --market CZ; umg chart favourites --age-group 25-34\n"
         + "".join(f"  umg experiment readout {name}\n" for name in settings.experiments)
         + "  umg quarantine; umg reconcile\n"

@@ -216,6 +216,7 @@ def doctor() -> None:
 @app.command()
 def dev(
     port: Annotated[int, typer.Option(help="Port of the webserver.")] = 3000,
+    dashboard_port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 3001,
     host: Annotated[
         str, typer.Option(help="Address to listen on; others than 127.0.0.1 need all options below.")
     ] = "127.0.0.1",
@@ -223,13 +224,13 @@ def dev(
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="Who may enter: lines NAME:PASSWORD.")] = None,
 ) -> None:
-    """Serve Dagster's webserver and daemon over UMG_HOME, until Ctrl-C."""
+    """Serve Dagster's webserver and daemon, and the dashboard, over UMG_HOME, until Ctrl-C."""
     from umg_assets.cli.access import Access
     from umg_assets.cli.serving import serve
     from umg_assets.settings.model import read_settings
 
     read_settings(home_of())
-    raise typer.Exit(serve(home_of(), port, Access(host, tls_cert, tls_key, password_file)))
+    raise typer.Exit(serve(home_of(), port, Access(host, tls_cert, tls_key, password_file), dashboard_port))
 
 
 @app.command()

@@ -93,11 +93,13 @@ class Defined:
 @dataclass(frozen=True)
 class State:
     """Findings, the worst first; of each published table the version published, the newest, and when the first after
-    the published one was written (UTC); and the experiments in umg.toml."""
+    the published one was written (UTC); and the experiments in umg.toml. as_of: when it was so, on pages that stay as
+    they are."""
 
     findings: tuple[Finding, ...]
     versions: tuple["Versions", ...] = ()
     experiments: tuple["Defined", ...] = ()
+    as_of: str = ""
 
     @property
     def level(self) -> Level:
