@@ -32,7 +32,7 @@ from umg_assets.resources.instance import (
 )
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.staging import clear_abandoned
-from umg_assets.resources.status import note
+from umg_assets.resources.status import note, note_sums
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets.settings.model import Settings
 
@@ -158,6 +158,7 @@ class Runner:
             self._run(instance, run, report)
 
     def _note(self, red: list[FailedCheck], files: Scan, failed_runs: int) -> None:
+        note_sums(self._settings.home, self._ledger.read())
         note(
             self._settings.home,
             held=len(files.held),

@@ -1,7 +1,7 @@
 """The state of the data behind a published set: what is late, set aside or not published, and what to do about it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from umg_assets.resources.status import (
     HELD,
     STUCK,
     Status,
+    newest_sums,
     read_status,
 )
 from umg_assets.settings.model import Settings
@@ -93,12 +94,13 @@ class Defined:
 @dataclass(frozen=True)
 class State:
     """Findings, the worst first; of each published table the version published, the newest, and when the first after
-    the published one was written (UTC); and the experiments in umg.toml. as_of: when it was so, on pages that stay as
-    they are."""
+    the published one was written (UTC); and the experiments in umg.toml. sums: of the ledger, as planning/health.py
+    makes them. as_of: when it was so, on pages that stay as they are."""
 
     findings: tuple[Finding, ...]
     versions: tuple["Versions", ...] = ()
     experiments: tuple["Defined", ...] = ()
+    sums: Mapping[str, Any] = field(default_factory=dict)
     as_of: str = ""
 
     @property
@@ -126,10 +128,11 @@ def state_of(served: Served, settings: Settings, now: datetime) -> State:
     """The state of the data now (UTC)."""
     order = {"bad": 0, "note": 1, "good": 2}
     versions = tuple(_versions(served))
+    sums = newest_sums(served.home, served.health)
     found = [
         *_unpublished(served, versions, now),
-        *_late(served, settings, now),
-        *_set_aside(served, settings),
+        *_late(served, sums.get("newest", ()), settings, now),
+        *_set_aside(sums, settings),
         *_waiting(read_status(served.home), now),
     ]
     today = now.astimezone(ZoneInfo(settings.time_zone)).date()
@@ -137,7 +140,7 @@ def state_of(served: Served, settings: Settings, now: datetime) -> State:
         Defined(name, experiment.hypothesis, experiment.owner, experiment.first_day, today >= experiment.first_day)
         for name, experiment in settings.experiments.items()
     )
-    return State(tuple(sorted(found, key=lambda finding: order[finding.level])), versions, defined)
+    return State(tuple(sorted(found, key=lambda finding: order[finding.level])), versions, defined, sums)
 
 
 def _versions(served: Served) -> Iterator[Versions]:
@@ -180,15 +183,16 @@ def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def _late(served: Served, settings: Settings, now: datetime) -> Iterator[Finding]:
+def _late(served: Served, rows: Sequence[dict[str, Any]], settings: Settings, now: datetime) -> Iterator[Finding]:
     """Plays, or events where no plays are delivered, by freshness.raw_hours; the others by the days that usually lie
-    between two of their deliveries, too, and as a note: a chart does not wait for them."""
-    rows: Sequence[dict[str, Any]] = served.health.get("newest", ())
+    between two of their deliveries, too, and as a note: a chart does not wait for them. What was delivered once is
+    not waited for."""
     main = "plays" if any(row["source"] == "plays" for row in rows) else "events"
     for row in rows:
         day, source, limit = date.fromisoformat(row["delivery_date"]), row["source"], settings.freshness.raw_hours
         ended = datetime.combine(day + timedelta(days=1), datetime.min.time(), UTC)
-        limit += 24 * max((row["usual_days"] or 1) - 1, 0)
+        usual = row["usual_days"] or (1 if source == main else None)
+        limit = limit + 24 * (usual - 1) if usual else None
         words = f"delivery of {source} is of {day}"
         yield _age(words, now - ended, limit, f"{day}", "bad" if source == main else "note")
     day = served.complete_through
@@ -196,9 +200,9 @@ def _late(served: Served, settings: Settings, now: datetime) -> Iterator[Finding
     yield _age(f"complete day of plays is {day}", now - ended, settings.freshness.plays_hours, f"{day}", "bad")
 
 
-def _age(what: str, age: timedelta, limit: int, figure: str, worst: Level) -> Finding:
+def _age(what: str, age: timedelta, limit: int | None, figure: str, worst: Level) -> Finding:
     hours = int(age.total_seconds() // 3600)
-    if age <= timedelta(hours=limit):
+    if limit is None or age <= timedelta(hours=limit):
         return Finding("good", "on time", f"The newest {what}.", figure)
     action = "see whether the exporter delivers into landing/, and type `umg run`"
     return Finding(
@@ -206,22 +210,22 @@ def _age(what: str, age: timedelta, limit: int, figure: str, worst: Level) -> Fi
     )
 
 
-def _set_aside(served: Served, settings: Settings) -> Iterator[Finding]:
+def _set_aside(sums: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:
     limit = settings.thresholds.quarantine_percent
-    for row in served.health.get("records", ()):
+    for row in sums.get("records", ()):
         yield from _share(row["quarantined"], row["records_read"], f"records of {row['source']}", "", limit)
-    for row in served.health.get("newest", ()):
+    for row in sums.get("newest", ()):
         when = f" of the newest delivery, {row['delivery_date']},"
         of = f"{row['source']}{when}"
         yield from _share(row["quarantined"], row["records_read"], f"records of {of}", "", limit, only_over=True)
         yield from _share(row["files_refused"], row["files"], f"files of {of}", " whole", limit, only_over=True)
-    if refused := served.health.get("files_refused"):
+    if refused := sums.get("files_refused"):
         sentence = "1 file was refused whole." if refused == 1 else f"{refused:,} files were refused whole."
         yield Finding("note", "set aside", sentence, f"{refused:,}", "`umg quarantine` says why")
-    if half := served.health.get("unfinished"):
-        files = "1 file is" if half == 1 else f"{half:,} files are"
-        sentence = f"{files} half landed: a run over them was interrupted."
-        yield Finding("bad", "interrupted", sentence, f"{half:,}", "type `umg run`: it lands them again")
+    if half := sums.get("unfinished"):
+        files, them = ("1 file is", "it") if half == 1 else (f"{half:,} files are", "them")
+        sentence = f"{files} half landed: a run over {them} was interrupted."
+        yield Finding("bad", "interrupted", sentence, f"{half:,}", "type `umg run`: it lands what is half landed again")
 
 
 def _share(aside: int, read: int, what: str, how: str, limit: int, only_over: bool = False) -> Iterator[Finding]:

@@ -1,22 +1,25 @@
-"""exports/status.json: what waits for somebody, as counts and names of checks, for who may read neither landing/ nor
-Dagster's instance. No file's name, nobody's id.
+"""exports/status.json and exports/health.json: what waits for somebody, as counts and names of checks, and the sums of
+the ledger, for who may read neither landing/ nor the ledger nor Dagster's instance. No file's name, nobody's id.
 
 Who knows a fact notes it: `umg run` and the daily schedule at their end, the sensors at each tick.
 """
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from umg_assets import clock
+from umg_assets.planning.health import health_of
+from umg_assets.planning.history import History
 from umg_assets.resources.locks import exclusive
-from umg_assets.resources.published import read_json
+from umg_assets.resources.published import HEALTH, read_json
 
 STATUS = "status.json"
+_LOCK = ".status.lock"
 AGE_CHECKS = ("newest_delivery", "newest_play")
 """Checks of how old the data is: red on any old export, which is no fault of the run. They are shown, and no more."""
 HELD, STUCK, FAILED_LANDINGS, FAILED_RUNS, FAILED_CHECKS = (
@@ -52,7 +55,7 @@ def note(home: Path, **facts: int | Sequence[tuple[str, str, bool]]) -> None:
     its time of change is that of the last look."""
     folder = home / "exports"
     folder.mkdir(parents=True, exist_ok=True)
-    with exclusive(folder / ".status.lock"):
+    with exclusive(folder / _LOCK):
         file = folder / STATUS
         before = read_json(file)
         after = dict(before)
@@ -61,11 +64,32 @@ def note(home: Path, **facts: int | Sequence[tuple[str, str, bool]]) -> None:
             if before.get(name, {}).get("is") != plain:
                 after[name] = {"is": plain, "since": clock.now().isoformat(timespec="seconds")}
         if after != before or not file.exists():
-            draft = folder / f".{STATUS}"
-            draft.write_text(json.dumps(after, indent=1) + "\n", encoding="utf-8")
-            draft.replace(file)
+            _replace(file, after)
         now = clock.now().timestamp()
         os.utime(file, (now, now))
+
+
+def note_sums(home: Path, history: History) -> None:
+    """Writes the sums of the ledger (planning/health.py) where it holds more than they do: not every delivery leads to
+    a new published set."""
+    folder = home / "exports"
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder / _LOCK):
+        if read_json(folder / HEALTH).get("sequence") != history.sequence:
+            _replace(folder / HEALTH, health_of(history))
+
+
+def newest_sums(home: Path, published: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The sums of the ledger that are newest: those noted, or those of the published set."""
+    noted = read_json(home / "exports" / HEALTH)
+    return noted if noted.get("sequence", -1) > published.get("sequence", -1) else published
+
+
+def _replace(file: Path, content: Mapping[str, Any]) -> None:
+    """Writes a file as a whole: who reads meanwhile sees the old one or the new one."""
+    draft = file.with_name(f".{file.name}")
+    draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    draft.replace(file)
 
 
 def read_status(home: Path) -> Status:

@@ -25,7 +25,7 @@ VERSION_COLUMNS = ("table", "published", "newest", "newer_since")
 def health(ask: Ask) -> Page:
     """Findings, the worst first; records read and what became of them; quarantine by reason and day; plays by days
     late; newest play and delivery by source; published against newest versions."""
-    sums = ask.served.health
+    sums = ask.state.sums
     findings = [asdict(finding) for finding in ask.state.findings]
     records = [{**row, "unaccounted": _unaccounted(row)} for row in sums.get("records", ())]
     newest = [
