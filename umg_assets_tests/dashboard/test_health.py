@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,12 @@ from umg_assets.dashboard.served import Served
 from umg_assets.dashboard.site import Site
 from umg_assets.dashboard.state import Finding, state_of
 from umg_assets.planning.health import conservation
+from umg_assets.resources.lakehouse import Commit, Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.published import HEALTH
 from umg_assets.resources.status import STATUS, note, note_sums, read_status
 from umg_assets.runner import RunFailedError
+from umg_assets.tables import Table
 from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.test_checks_of_runs import change, keeping, look_at_ledger
@@ -202,6 +205,31 @@ def test_a_red_blocking_check_and_a_failed_run_are_seen_though_nothing_was_expor
     assert red in wrong(lake), "a sensor that looks sees the same"
     day = datetime(2026, 3, 11).date()
     lake.run(rebuild=(day, day))
+    assert "red" not in {subject for _, subject, _ in wrong(lake)}
+
+
+def test_a_sensor_counts_the_failed_runs_of_work_that_is_still_to_be_done_and_writes_the_ledgers_sums(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    write = Lakehouse.write_slice
+
+    def fail_at_sums(self: Lakehouse, table: Table, *given: Any) -> Commit:
+        if table.name == "daily_track_plays":
+            raise OSError("no space left on the device")
+        return write(self, table, *given)
+
+    with monkeypatch.context() as spoilt:
+        spoilt.setattr(Lakehouse, "write_slice", fail_at_sums)
+        lake.drop_plays("2026-03-11", [play(1, "2026-03-11")])
+        with pytest.raises(RunFailedError):
+            lake.run()
+    note(lake.home, failed_runs=0)
+    (lake.home / "exports" / HEALTH).unlink()
+    look_at_ledger(lake)
+    failed = ("bad", "red", "1 run over what still has to be built has failed since 2026-03-11 06:00 UTC.")
+    assert failed in wrong(lake)
+    assert [row["delivery_date"] for row in sheet(lake, "newest") if row["source"] == "plays"] == ["2026-03-11"]
+    lake.run()
     assert "red" not in {subject for _, subject, _ in wrong(lake)}
 
 
