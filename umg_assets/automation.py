@@ -20,7 +20,7 @@ from umg_assets.checks import checks_of_run, checks_of_tables
 from umg_assets.landing.scan import LandingError, Scan, scan
 from umg_assets.planning.required import Plan, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, scattered, try_of
-from umg_assets.resources.failed_work import WORK, failures, failures_of_any
+from umg_assets.resources.failed_work import WORK, failed_over, failures
 from umg_assets.resources.forgetting_lock import ForgettingError, refuse_while_forgetting
 from umg_assets.resources.instance import (
     QUIET,
@@ -144,7 +144,7 @@ def _sensors(
             return dg.SensorResult(skip_reason=f"landing/ cannot be looked at: {error}")
         under_way = bool(busy_assets(context.instance, catalogue.assets_of).intersection(raw))
         runs = [] if under_way else landing_runs(files.news, catalogue)
-        failed = {} if under_way else {FAILED_LANDINGS: failures_of_any(context.instance, runs)}
+        failed = {} if under_way else {FAILED_LANDINGS: failed_over(context.instance, runs)}
         note(settings.home, held=len(files.held), stuck=len(files.stuck), **failed)
         return _landing_asked(context, files, runs, under_way)
 
@@ -171,7 +171,7 @@ def _sensors(
         refused = refused_assets(context.instance, _blocking(context)) if stale else set()
         runs = next_runs(stale.partitions, history, watermarks, catalogue, busy, refused)
         # while a run tries again what has failed, the count stays: whether it helps is not known yet
-        failed = {} if busy else {FAILED_RUNS: failures_of_any(context.instance, runs)}
+        failed = {} if busy else {FAILED_RUNS: failed_over(context.instance, runs)}
         note_sums(settings.home, history)
         note(settings.home, failed_checks=[check.brief for check in failed_checks(context.instance)], **failed)
         return _runs_asked(context, stale, runs, busy, refused, world)

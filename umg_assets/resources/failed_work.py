@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 
 import dagster as dg
 
@@ -16,8 +15,8 @@ WORK = "umg/work"
 _RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _LOOKED_AT = 1000
 """Newest runs among which failed work is looked for."""
-_ASKED_ABOUT = 20
-"""Pieces of work that are to be done next, of which failed runs are counted: a look-up each."""
+_ENDED = 200
+"""Newest runs that have ended among which the last of each piece of work is looked for."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,26 @@ def failures(instance: dg.DagsterInstance, work: str) -> int:
     return instance.get_runs_count(dg.RunsFilter(tags={WORK: work}, statuses=[dg.DagsterRunStatus.FAILURE]))
 
 
-def failures_of_any(instance: dg.DagsterInstance, runs: Iterable[Run]) -> int:
-    """How many runs have failed over work that still has to be done, of the first _ASKED_ABOUT pieces of work."""
-    return sum(failures(instance, run.work) for run in islice(runs, _ASKED_ABOUT))
+def failed_over(instance: dg.DagsterInstance, runs: Iterable[Run]) -> int:
+    """How many runs have failed over what the given runs are to build: of each, the last run of its job that ended and
+    had a partition in common with it.
+
+    Not by the work: what a run built before it failed is work no more.
+    """
+    waiting = list(runs)
+    if not waiting:
+        return 0
+    statuses = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    ended = instance.get_runs(dg.RunsFilter(statuses=statuses), limit=_ENDED)
+    last = (next((run for run in ended if _overlaps(run, of)), None) for of in waiting)
+    return len({run.run_id for run in last if run and run.status is dg.DagsterRunStatus.FAILURE})
+
+
+def _overlaps(run: dg.DagsterRun, other: Run) -> bool:
+    first, last = (run.tags.get(tag) for tag in _RANGE)
+    if run.job_name != other.job:
+        return False
+    return not (first and last and other.bounds) or (first <= other.bounds[1] and other.bounds[0] <= last)
 
 
 def work_that_stays_failed(instance: dg.DagsterInstance) -> list[FailedWork]:

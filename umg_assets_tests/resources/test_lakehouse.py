@@ -12,6 +12,7 @@ from pathlib import Path
 
 import deltalake
 import pytest
+from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
 
 from umg_assets import tables
@@ -439,11 +440,11 @@ def test_a_vacuum_keeps_what_a_published_set_names_unless_all_that_is_old_must_g
     assert len([name for name in deleted if name.endswith(".parquet")]) == 1, "of the version between, which none names"
     assert plays_at(published) == [1]
     assert stored_sums(lakehouse) == [(MONDAY, "a", 3)]
-    with pytest.raises((OSError, deltalake.exceptions.DeltaError)):
+    with pytest.raises((OSError, DeltaError)):
         plays_at(published + 1)
     lakehouse.vacuum(TRACKS, timedelta(hours=1))  # whose set names a version that its log does not know
     lakehouse.vacuum(DAILY_TRACK_PLAYS, timedelta(0))
-    with pytest.raises((OSError, deltalake.exceptions.DeltaError)):
+    with pytest.raises((OSError, DeltaError)):
         plays_at(published)
     assert stored_sums(lakehouse) == [(MONDAY, "a", 3)]
 
