@@ -1,11 +1,11 @@
-# For newcomers: make demo, make test, make dev.
+# For newcomers: make demo, make dashboard, make test, make dev.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UMG_HOME ?= $(CURDIR)/umg_home
 export UMG_HOME
 
-.PHONY: demo test test-all dev lint bench bench-experiments clean
+.PHONY: demo dashboard test test-all dev lint bench bench-experiments clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/.made: pyproject.toml constraints.txt
@@ -21,6 +21,9 @@ $(VENV)/.made: pyproject.toml constraints.txt
 
 demo: $(VENV)/.made
 	@$(BIN)/umg demo
+
+dashboard: $(VENV)/.made
+	@$(BIN)/umg dashboard
 
 test: $(VENV)/.made
 	@$(BIN)/python -m umg_assets_tests

@@ -20,12 +20,13 @@ from umg_assets.checks import checks_of_run, checks_of_tables
 from umg_assets.landing.scan import LandingError, Scan, scan
 from umg_assets.planning.required import Plan, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, scattered, try_of
-from umg_assets.resources.failed_work import WORK, failures
+from umg_assets.resources.failed_work import WORK, failed_over, failures
 from umg_assets.resources.forgetting_lock import ForgettingError, refuse_while_forgetting
 from umg_assets.resources.instance import (
     QUIET,
     busy_assets,
     end_dead_runs,
+    failed_checks,
     last_event,
     not_of,
     refused_assets,
@@ -33,6 +34,7 @@ from umg_assets.resources.instance import (
     tags_of,
 )
 from umg_assets.resources.ledger import Ledger
+from umg_assets.resources.status import FAILED_LANDINGS, FAILED_RUNS, note, note_sums
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets.runner import CHECK, Runner, blocking_checks
 from umg_assets.settings.model import Settings
@@ -147,7 +149,10 @@ def _sensors(
         except (LandingError, OSError) as error:
             return dg.SensorResult(skip_reason=f"landing/ cannot be looked at: {error}")
         under_way = bool(busy_assets(context.instance, catalogue.assets_of).intersection(raw))
-        return _landing_asked(context, files, [] if under_way else landing_runs(files.news, catalogue), under_way)
+        runs = [] if under_way else landing_runs(files.news, catalogue)
+        failed = {} if under_way else {FAILED_LANDINGS: failed_over(context.instance, runs)}
+        note(settings.home, held=len(files.held), stuck=len(files.stuck), **failed)
+        return _landing_asked(context, files, runs, under_way)
 
     @dg.sensor(jobs=[*after, catch_up], description="Runs what deliveries affect, by the ledger: that alone.", **common)
     def ledger_sensor(
@@ -165,6 +170,7 @@ def _sensors(
         hour = f"{clock.now():%Y-%m-%dT%H}"
         world = repr((ledger.version(), last_event(context.instance), today, hour, sorted(busy), definitions))
         if context.cursor == world:
+            note(settings.home)
             return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=world)
         if job := run_under_way(context.instance, (CLOSE_THE_DAY, CATCH_UP)):
             return dg.SensorResult(skip_reason=f"{job} is making what is stale", cursor=context.cursor)
@@ -172,6 +178,10 @@ def _sensors(
         stale = plan(history, watermarks, catalogue, today)
         refused = refused_assets(context.instance, _blocking(context)) if stale else set()
         runs = next_runs(stale.partitions, history, watermarks, catalogue, busy, refused)
+        # while a run tries again what has failed, the count stays: whether it helps is not known yet
+        failed = {} if busy else {FAILED_RUNS: failed_over(context.instance, runs)}
+        note_sums(settings.home, history)
+        note(settings.home, failed_checks=[check.brief for check in failed_checks(context.instance)], **failed)
         return _runs_asked(context, stale, runs, busy, refused, world)
 
     return [landing_sensor, ledger_sensor]

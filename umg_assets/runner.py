@@ -32,6 +32,7 @@ from umg_assets.resources.instance import (
 )
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.staging import clear_abandoned
+from umg_assets.resources.status import note, note_sums
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets.settings.model import Settings
 
@@ -110,15 +111,14 @@ class Runner:
         with self._open() as instance:
             end_dead_runs(instance)
             clear_abandoned(self._settings.home)
-            if report.scan.withdrawn:
-                self._say(f"withdrawing {len(report.scan.withdrawn)} files")
-            if report.scan.changed:
-                self._say(f"landing {len(report.scan.changed)} files")
-                report_materializations(instance, landing_events(report.scan.changed))
-            for run in self._landing(report.scan):
-                self._run(instance, run, report)
-            self._make(instance, forced, report)
+            try:
+                self._land(instance, report)
+                self._make(instance, forced, report)
+            except RunFailedError:
+                self._note(failed_checks(instance), report.scan, failed_runs=1)
+                raise
             report.history, report.failed_checks = self._ledger.read(), failed_checks(instance)
+            self._note(report.failed_checks, report.scan, failed_runs=0)
             today = local_today(self._settings.time_zone)
             report.untouched_days = untouched_days(report.history, report.since, self._catalogue, today)
         return report
@@ -159,6 +159,26 @@ class Runner:
         else:
             with open_instance(self._settings.home) as instance:
                 yield instance
+
+    def _land(self, instance: dg.DagsterInstance, report: Report) -> None:
+        if report.scan.withdrawn:
+            self._say(f"withdrawing {len(report.scan.withdrawn)} files")
+        if report.scan.changed:
+            self._say(f"landing {len(report.scan.changed)} files")
+            report_materializations(instance, landing_events(report.scan.changed))
+        for run in self._landing(report.scan):
+            self._run(instance, run, report)
+
+    def _note(self, red: list[FailedCheck], files: Scan, failed_runs: int) -> None:
+        note_sums(self._settings.home, self._ledger.read())
+        note(
+            self._settings.home,
+            held=len(files.held),
+            stuck=len(files.stuck),
+            failed_landings=0,
+            failed_runs=failed_runs,
+            failed_checks=[check.brief for check in red],
+        )
 
     def _landing(self, files: Scan) -> list[Run]:
         return landing_runs(files.news, self._catalogue)

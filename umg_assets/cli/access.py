@@ -33,10 +33,10 @@ class Access:
         """https or http."""
         return "https" if self.certificate else "http"
 
-    def options(self) -> list[str]:
-        """The options of `python -m umg_assets.cli.webserver` for it."""
+    def options(self, host: str = "-h") -> list[str]:
+        """The options of `python -m umg_assets.cli.webserver` for it. host: by which the server takes an address."""
         files = {"--tls-cert": self.certificate, "--tls-key": self.key, "--password-file": self.password_file}
-        return ["-h", self.host, *(text for name, file in files.items() if file for text in (name, str(file)))]
+        return [host, self.host, *(text for name, file in files.items() if file for text in (name, str(file)))]
 
     def check(self) -> None:
         """Raises AccessError for half a certificate, files that do not fit, and an open door to the network."""

@@ -1,18 +1,11 @@
 """`umg dashboard`: serves the pages, or writes them as files."""
 
-import importlib.metadata
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
-
-import uvicorn
 
 from umg_assets.cli.access import Access, is_loopback, read_passwords
 from umg_assets.cli.console import out
-from umg_assets.cli.guard import Guard
-from umg_assets.dashboard.addresses import ServerLinks
-from umg_assets.dashboard.app import App
-from umg_assets.dashboard.pages.routes import ROUTES
-from umg_assets.dashboard.watch import Watch
 from umg_assets.settings.model import read_settings
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -22,31 +15,69 @@ def serve(home: Path, access: Access, port: int, prefix: str, behind_proxy: bool
     """Serves the dashboard until Ctrl-C. Returns the exit code.
 
     names: further host names that are answered to. Raises AccessError when others than this machine could come in
-    unasked.
+    unasked, PortError when something listens there already.
     """
     if not (behind_proxy or is_loopback(access.host)) or access.is_guarded:
         access.check()
     settings = read_settings(home)
+    import contextlib
+    import importlib.metadata
+
+    import uvicorn
+
+    from umg_assets.cli.guard import Guard
+    from umg_assets.cli.ports import listen
+    from umg_assets.dashboard.addresses import ServerLinks
+    from umg_assets.dashboard.app import App
+    from umg_assets.dashboard.pages.routes import ROUTES
+    from umg_assets.dashboard.watch import Watch
+
+    place = listen(access.host, port)
     watch = Watch(settings, ROUTES, ServerLinks(prefix))
     watch.start()
     hosts = (
         None
-        if behind_proxy and not names
+        if (behind_proxy or access.password_file) and not names  # no other site has the password
         else frozenset(name.lower() for name in (*LOOPBACK_NAMES, access.host, *names))
     )
     application = App(watch, settings.dashboard, hosts, importlib.metadata.version("umg-assets")).asgi
     if access.password_file:
         application = Guard(application, read_passwords(access.password_file))
     out.print(f"Dashboard over {home}: {access.scheme}://{access.host}:{port}{prefix}/ (Ctrl-C ends it)", markup=False)
-    uvicorn.run(
+    config = uvicorn.Config(
         application,
-        host=access.host,
-        port=port,
         log_level="warning",
         access_log=False,
         server_header=False,
         ssl_certfile=access.certificate,
         ssl_keyfile=access.key,
     )
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[place])
     watch.end()
     return 0
+
+
+def write(home: Path, target: Path) -> None:
+    """Writes the site of the newest set as files, and says what was written. Raises NothingPublishedError without a
+    set, NotASnapshotError where something else lies."""
+    from umg_assets import clock
+    from umg_assets.dashboard.pages.routes import ROUTES
+    from umg_assets.dashboard.rendering import Renderer
+    from umg_assets.dashboard.served import Served
+    from umg_assets.dashboard.site import Site
+    from umg_assets.dashboard.snapshot import write_snapshot
+    from umg_assets.dashboard.state import state_of
+
+    settings = read_settings(home)
+    served = Served.newest(home, settings.dashboard)
+    now = clock.now()
+    state = replace(state_of(served, settings, now), as_of=f"{now:%Y-%m-%d %H:00} UTC")
+    site = Site(served, state, ROUTES, Renderer(settings.dashboard))
+    written = write_snapshot(site, target)
+    out.print(
+        f"Wrote {written.pages:,} pages, {written.files:,} files, {written.size / 1e6:.1f} MB, in "
+        f"{written.seconds:.1f} s: {target if target.suffix == '.zip' else target / 'index.html'}",
+        markup=False,
+        soft_wrap=True,
+    )

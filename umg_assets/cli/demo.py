@@ -170,7 +170,8 @@ def _show_experiments(settings: Settings) -> None:
 def show_outcome(settings: Settings) -> None:
     """Prints the charts, the sums that show that no record was lost, and where the files are."""
     from umg_assets.calendar import local_today, month_of
-    from umg_assets.cli.reports import conservation, duplicates
+    from umg_assets.cli.reports import duplicates
+    from umg_assets.planning.health import conservation
     from umg_assets.resources.ledger import Ledger
     from umg_assets.resources.reading import partition_values
 
@@ -201,7 +202,8 @@ def show_outcome(settings: Settings) -> None:
         f"\nEverything lies in {home}:\n"
         "  landing/ (files), tables/ (Delta), exports/current/ (CSV, Parquet, JSON), truth/\n"
         "Next:\n"
-        "  umg dev, and open http://127.0.0.1:3000\n"
+        "  umg dashboard, and open http://127.0.0.1:3001: the charts as pages\n"
+        "  umg dev, and open http://127.0.0.1:3000: Dagster, with the dashboard beside it\n"
         "  umg chart top-tracks --market CZ; umg chart favourites --age-group 25-34\n"
         + "".join(f"  umg experiment readout {name}\n" for name in settings.experiments)
         + "  umg quarantine; umg reconcile\n"

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from umg_assets.cli.console import out, say
 from umg_assets.landing.outcome import SourceOutcome
+from umg_assets.resources.status import AGE_CHECKS
 
 if TYPE_CHECKING:
     from umg_assets.runner import Report
 
-AGE_CHECKS = ("newest_delivery", "newest_play")
-"""Checks of how old the data is: red on any old export, which is no fault of the run. They are shown, and no more."""
 _REASONS = 2
 _DELIVERIES = 3
 

@@ -218,6 +218,7 @@ def doctor() -> None:
 @app.command()
 def dev(
     port: Annotated[int, typer.Option(help="Port of the webserver.")] = 3000,
+    dashboard_port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 3001,
     host: Annotated[
         str, typer.Option(help="Address to listen on; others than 127.0.0.1 need all options below.")
     ] = "127.0.0.1",
@@ -225,13 +226,13 @@ def dev(
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="Who may enter: lines NAME:PASSWORD.")] = None,
 ) -> None:
-    """Serve Dagster's webserver and daemon over UMG_HOME, until Ctrl-C."""
+    """Serve Dagster's webserver and daemon, and the dashboard, over UMG_HOME, until Ctrl-C."""
     from umg_assets.cli.access import Access
     from umg_assets.cli.serving import serve
     from umg_assets.settings.model import read_settings
 
     read_settings(home_of())
-    raise typer.Exit(serve(home_of(), port, Access(host, tls_cert, tls_key, password_file)))
+    raise typer.Exit(serve(home_of(), port, Access(host, tls_cert, tls_key, password_file), dashboard_port))
 
 
 @app.command()
@@ -245,14 +246,21 @@ def dashboard(
         bool, typer.Option("--behind-proxy", help="A reverse proxy in front checks who comes in.")
     ] = False,
     name: Annotated[list[str] | None, typer.Option(help="Host name that is answered to, too.")] = None,
+    snapshot: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Serve nothing: write the site as files into DIR, or DIR.zip as one file."),
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="TLS certificate (chain), PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="Who may enter: lines NAME:PASSWORD.")] = None,
 ) -> None:
-    """Serve the charts, plays, experiments and the state of the data as pages, until Ctrl-C."""
+    """Serve the charts, plays, experiments and the state of the data as pages, until Ctrl-C; or write them as files."""
     from umg_assets.cli.access import Access
-    from umg_assets.cli.dashboard import serve
+    from umg_assets.cli.dashboard import serve, write
 
+    if snapshot:
+        write(home_of(), snapshot)
+        return
     access = Access(host, tls_cert, tls_key, password_file)
     raise typer.Exit(serve(home_of(), access, port, prefix.rstrip("/"), behind_proxy, name or ()))
 

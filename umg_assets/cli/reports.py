@@ -15,30 +15,6 @@ from umg_assets.privacy.seals import Seals
 from umg_assets.resources.reading import partition_values, read_table, rows_of
 
 
-def conservation(history: History) -> list[dict[str, Any]]:
-    """Files and records read, landed, filtered, suppressed and quarantined, one row per kind of source.
-
-    Of the latest entry of each delivery, so records_read = landed + quarantined + filtered + suppressed.
-    """
-    rows = []
-    for source in tables.KINDS:
-        entries = [entry for entry in history.delivered() if entry.source == source]
-        if source == "events" and not entries:
-            continue
-        rows.append(
-            {
-                "source": source,
-                "files": len(entries),
-                "records_read": sum(entry.records for entry in entries),
-                "landed": sum(entry.landed for entry in entries),
-                "quarantined": sum(sum(entry.quarantined.values()) for entry in entries),
-                "filtered": sum(entry.filtered for entry in entries),
-                "suppressed": sum(entry.suppressed for entry in entries),
-            }
-        )
-    return rows
-
-
 def duplicates(home: Path, history: History) -> tuple[int, int]:
     """The number of copies of plays in raw_plays, and of plays: the difference is the number of duplicates.
 

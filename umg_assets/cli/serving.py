@@ -1,4 +1,5 @@
-"""`umg dev`: Dagster's code server, webserver and daemon over UMG_HOME, on the loopback unless it is told otherwise."""
+"""`umg dev`: Dagster's code server, webserver and daemon over UMG_HOME, and the dashboard beside them; on the loopback
+unless it is told otherwise."""
 
 import contextlib
 import signal
@@ -12,6 +13,7 @@ from typing import Any
 from umg_assets.cli.access import Access
 from umg_assets.cli.console import out
 from umg_assets.cli.log import Log, logged
+from umg_assets.cli.ports import check_free
 from umg_assets.resources.dagster_internals import (
     DAEMON_MODULE,
     LOCATION,
@@ -25,9 +27,15 @@ from umg_assets.resources.python_module import command, environment
 
 @contextlib.contextmanager
 def processes(
-    home: Path, port: int | None, module: str = MODULE, access: Access | None = None, **options: Any
+    home: Path,
+    port: int | None,
+    module: str = MODULE,
+    access: Access | None = None,
+    dashboard_port: int | None = None,
+    **options: Any,
 ) -> Iterator[list[subprocess.Popen]]:
-    """Starts a code server, a daemon and, with a port, a webserver; the caller ends them.
+    """Starts a code server, a daemon and, with a port of its own each, a webserver and the dashboard; the caller ends
+    them.
 
     module: Python module that holds the definitions. access: default: the loopback, and everyone who reaches it.
     options: passed on to Popen. Webserver and daemon share the code
@@ -48,6 +56,11 @@ def processes(
             server_module = "umg_assets.cli.webserver" if access.is_guarded else "dagster_webserver"
             others.append([*command(server_module), *access.options(), "-p", str(port), *location])
         started = [subprocess.Popen(server, **options)]
+        if dashboard_port is not None:  # it needs no code server: its first page is there long before Dagster's
+            address = [*(access or Access()).options("--host"), "--port", str(dashboard_port)]
+            started.append(
+                subprocess.Popen([*command("umg_assets"), "--home", str(home), "dashboard", *address], **options)
+            )
         _await_code(socket, started[0])
         started += [subprocess.Popen(arguments, **options) for arguments in others]
         yield started
@@ -62,17 +75,22 @@ def _await_code(socket: Path, server: subprocess.Popen) -> None:
         time.sleep(0.2)
 
 
-def serve(home: Path, port: int, access: Access) -> int:
+def serve(home: Path, port: int, access: Access, dashboard_port: int) -> int:
     """Starts all servers and waits; ends them all when one ends or on Ctrl-C. Returns the exit code.
 
-    Raises AccessError, and starts nothing, when the access is not as it must be.
+    Raises AccessError or PortError, and starts nothing, when the access is not as it must be, or a port is taken.
     """
     access.check()
+    check_free(access.host, port)
+    check_free(access.host, dashboard_port, "--dashboard-port")
     # a shell starts background jobs with SIGINT ignored: Dagster's servers would then never end
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
     log = Log(lambda run: _why(home, run))
-    with logged(log) as printed, processes(home, port, access=access, stdout=printed, stderr=printed) as started:
+    with (
+        logged(log) as printed,
+        processes(home, port, access=access, dashboard_port=dashboard_port, stdout=printed, stderr=printed) as started,
+    ):
         out.print(f"Dagster over {home}: {access.scheme}://{access.host}:{port} (Ctrl-C ends it)")
         return _wait_and_end_all(started)
 

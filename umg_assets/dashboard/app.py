@@ -12,11 +12,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from umg_assets.dashboard.site import Rendered
+from umg_assets.dashboard.static_files import TYPES, static_files
 from umg_assets.dashboard.watch import Watch
 from umg_assets.settings.model import Dashboard
-
-STATIC = Path(__file__).parent / "static"
-_STATIC_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
 
 
 class App:
@@ -28,7 +26,7 @@ class App:
     def __init__(self, watch: Watch, settings: Dashboard, hosts: frozenset[str] | None, version: str) -> None:
         self._watch, self._settings, self._hosts, self._version = watch, settings, hosts, version
         self._static = {
-            path.name: Rendered.of(path.read_bytes(), _STATIC_TYPES[path.suffix]) for path in STATIC.iterdir()
+            name: Rendered.of(content, TYPES[Path(name).suffix]) for name, content in static_files().items()
         }
         ancestors = " ".join(settings.frame_ancestors) or "'none'"
         self._headers = {

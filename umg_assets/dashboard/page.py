@@ -1,13 +1,17 @@
 """A page: what its template shows, and the tables that can be taken along from it."""
 
 import csv
+import functools
 import io
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+
+import duckdb
 
 from umg_assets.dashboard.figures import Few
 
@@ -18,6 +22,19 @@ FORMATS = {
 }
 """By form of a download, its media type."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FIGURE = re.compile(r"[+-][0-9][0-9.,]*( ?%)?")
+
+
+FEW = "few_listeners"
+"""A column of a Parquet download: whether figures of the row are left out, because few listeners are behind them."""
+_TYPES = {
+    bool: "boolean",
+    int: "bigint",
+    float: "double",
+    Decimal: "double",
+    date: "date",
+    datetime: "timestamptz",
+}
 
 
 class NotThereError(LookupError):
@@ -57,14 +74,21 @@ class Sheet:
         return (json.dumps(self.records(), ensure_ascii=False, indent=1) + "\n").encode()
 
     def _parquet(self) -> bytes:
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        rows = [{name: _kept(row.get(name)) for name in self.columns} for row in self.rows]
-        few = [any(isinstance(row.get(name), Few) for name in self.columns) for row in self.rows]
-        columns = {name: pa.array([row[name] for row in rows]) for name in self.columns}
+        names = (*self.columns, FEW)
+        rows = [
+            {
+                **{name: _kept(row.get(name)) for name in self.columns},
+                FEW: any(isinstance(row.get(name), Few) for name in self.columns),
+            }
+            for row in self.rows
+        ]
+        types = ", ".join(f"{_quoted(name)} {_type_of([row[name] for row in rows])}" for name in names)
+        # not pyarrow.array(): that would import pandas
+        table = _database().cursor().sql(f"select unnest(?::struct({types})[], recursive := true)", params=[rows])
         target = io.BytesIO()
-        pq.write_table(pa.table({**columns, "few_listeners": pa.array(few, pa.bool_())}), target)
+        pq.write_table(table.to_arrow_table(), target)
         return target.getvalue()
 
 
@@ -76,6 +100,23 @@ class Page:
     title: str
     content: Mapping[str, Any]
     sheets: Sequence[Sheet] = field(default=())
+
+
+@functools.cache
+def _database() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"temp_directory": "", "threads": 1})  # a page's rows: it need not spill
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _type_of(values: Iterable[Any]) -> str:
+    """The SQL type of a column: that of its values, a text where they differ or all are None."""
+    found = {type(value) for value in values} - {type(None)}
+    if found == {int, float}:
+        return "double"
+    return _TYPES.get(found.pop(), "varchar") if len(found) == 1 else "varchar"
 
 
 def _plain(value: Any) -> Any:
@@ -92,6 +133,6 @@ def _kept(value: Any) -> Any:
 
 def _cell(value: Any) -> Any:
     plain = _plain(value)
-    if isinstance(plain, str) and plain.startswith(_FORMULA):
+    if isinstance(plain, str) and plain.startswith(_FORMULA) and not _FIGURE.fullmatch(plain):
         return f"'{plain}"
     return plain

@@ -1,9 +1,11 @@
 """Templates to HTML."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from umg_assets.calendar import countries
 from umg_assets.dashboard.addresses import Links, address
@@ -44,6 +46,7 @@ class Renderer:
             hours=write.hours,
             month=month_text,
             words=_words,
+            said=_said,
             name_of=lambda code: names.get(code, code),
         )
         self._environment.globals.update(
@@ -88,3 +91,10 @@ def _is_in(here: str | None, parts: tuple[str, ...]) -> bool:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _said(sentence: str) -> Markup:
+    """A sentence of ours: what stands in backticks is typed, and dates and percentages stay on one line."""
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(sentence)))
+    marked = re.sub(r"\b\d{4}-\d{2}-\d{2}( \d{2}:\d{2} UTC)?|\d %", r'<span class="whole">\g<0></span>', marked)
+    return Markup(marked)

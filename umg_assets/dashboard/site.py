@@ -7,6 +7,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -37,9 +38,12 @@ class Route:
 
     def match(self, path: str) -> dict[str, str] | None:
         """The names in a path, decoded; None if it is another kind's."""
-        expression = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.pattern)
-        found = re.fullmatch(expression, path)
+        found = self._expression.fullmatch(path)
         return {name: unquote(text) for name, text in found.groupdict().items()} if found else None
+
+    @cached_property
+    def _expression(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.pattern))
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Site:
     def __init__(
         self, served: Served, state: State, routes: Sequence[Route], renderer: Renderer, links: Links | None = None
     ) -> None:
-        self.served, self.state, self._routes, self._renderer = served, state, tuple(routes), renderer
+        self.served, self.state, self.routes, self._renderer = served, state, tuple(routes), renderer
         self._links = links or ServerLinks()
         self._kept: OrderedDict[str, Rendered] = OrderedDict()
         self._bytes = 0
@@ -88,11 +92,22 @@ class Site:
         what there is. links: other than the site's; then nothing is kept."""
         if links is None and (rendered := self.kept(wanted)):
             return rendered
-        route, names, query = self._found(wanted)
-        rendered = self._made(wanted, route, names, query, links or self._links)
+        route, _, query = self._found(wanted)
+        rendered = self._made(wanted, query, links or self._links)
         if links is None and route and route.kept and rendered.status == 200:
             self._keep(wanted, rendered)
         return rendered
+
+    def page(self, wanted: str) -> Page:
+        """What the page of an address shows. Raises NotThereError for an address without one."""
+        route, names, query = self._found(wanted)
+        if route is None:
+            raise NotThereError(f"There is no page {urlsplit(wanted).path}.", [("Overview", address())])
+        return route.function(Ask(self.served, self.state, names, query))
+
+    def html(self, page: Page, here: str | None, links: Links) -> bytes:
+        """A page as HTML. here: its address; None for what has none."""
+        return self._renderer.page(self.served, page, here, links, self.state)
 
     def prewarm(self, addresses: Iterable[str]) -> None:
         """Renders pages before anybody asks for them, until three quarters of the room are taken."""
@@ -104,20 +119,16 @@ class Site:
     def _found(self, wanted: str) -> tuple[Route | None, dict[str, str], dict[str, str]]:
         parts = urlsplit(wanted)
         given = dict(parse_qsl(parts.query))
-        for route in self._routes:
+        for route in self.routes:
             names = route.match(parts.path)
             if names is not None:
                 return route, names, {name: given[name] for name in (*route.query, "format", "table") if name in given}
         return None, {}, {}
 
-    def _made(
-        self, wanted: str, route: Route | None, names: Mapping[str, str], query: Mapping[str, str], links: Links
-    ) -> Rendered:
+    def _made(self, wanted: str, query: Mapping[str, str], links: Links) -> Rendered:
         form = query.get("format")
         try:
-            if route is None:
-                raise NotThereError(f"There is no page {urlsplit(wanted).path}.", [("Overview", address())])
-            page = route.function(Ask(self.served, self.state, names, query))
+            page = self.page(wanted)
             if form:
                 return self._download(page, form, query.get("table"))
         except NotThereError as error:
@@ -125,14 +136,11 @@ class Site:
                 body = json.dumps({"error": str(error)}, ensure_ascii=False).encode()
                 return Rendered.of(body, FORMATS["json"], 404)
             page = Page("not_there.html", "Not there", {"message": str(error), "choices": error.choices})
-            return Rendered.of(self._html(page, None, links), _HTML, 404)
+            return Rendered.of(self.html(page, None, links), _HTML, 404)
         here = {name: value for name, value in query.items() if name not in ("format", "table")}
         path = [part for part in urlsplit(wanted).path.split("/") if part]
         place = address(*(unquote(part) for part in path), **here)
-        return Rendered.of(self._html(page, place, links), _HTML)
-
-    def _html(self, page: Page, here: str | None, links: Links) -> bytes:
-        return self._renderer.page(self.served, page, here, links, self.state)
+        return Rendered.of(self.html(page, place, links), _HTML)
 
     def _download(self, page: Page, form: str, table: str | None) -> Rendered:
         sheets = {sheet.name: sheet for sheet in page.sheets}

@@ -122,6 +122,11 @@ class FailedCheck:
     is_error: bool
     seen: str
 
+    @property
+    def brief(self) -> tuple[str, str, bool]:
+        """The check without what it saw, which may name files: asset, name, whether it is an error."""
+        return self.asset, self.name, self.is_error
+
 
 def failed_checks(instance: dg.DagsterInstance) -> list[FailedCheck]:
     """The checks that failed when they were last executed, by asset and name, of the latest 2,000 results."""

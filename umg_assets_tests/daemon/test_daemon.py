@@ -273,7 +273,7 @@ def umg(lake: Lake, *arguments: str):
 def test_umg_dev_in_a_shells_background_ends_with_all_its_servers_on_sigterm(tmp_path: Path):
     port = free_port()
     umg_dev = subprocess.Popen(
-        [sys.executable, "-m", "umg_assets", "--home", str(tmp_path / "home"), "dev", "--port", str(port)],
+        [sys.executable, "-m", "umg_assets", "--home", str(tmp_path / "home"), "dev", *_ports(port)],
         env=environment(tmp_path / "home"),
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as sh does for `umg dev &`
@@ -286,6 +286,10 @@ def test_umg_dev_in_a_shells_background_ends_with_all_its_servers_on_sigterm(tmp
     finally:
         if _has_processes(umg_dev.pid):
             os.killpg(umg_dev.pid, signal.SIGKILL)
+
+
+def _ports(port: int) -> list[str]:
+    return ["--port", str(port), "--dashboard-port", str(free_port())]
 
 
 def _answers(port: int) -> bool:

@@ -21,17 +21,20 @@ from umg_assets_tests.processes import PATIENCE
 pytestmark = [pytest.mark.sail_enough, pytest.mark.exhaustive]
 
 
-def test_dagsters_pages_and_websockets_open_for_a_name_and_password_and_for_nobody_else(lake: Lake, tmp_path: Path):
-    certificate, port = Certificate(tmp_path), free_port()
+def test_dagsters_pages_and_websockets_and_the_dashboard_open_for_a_name_and_password_and_for_nobody_else(
+    lake: Lake, tmp_path: Path
+):
+    certificate, port, dashboard_port = Certificate(tmp_path), free_port(), free_port()
     passwords = tmp_path / "passwords"
     passwords.write_text("ann:secret\n")
     passwords.chmod(0o600)
     files = ["--tls-cert", certificate.file, "--tls-key", certificate.key, "--password-file", passwords]
-    command = [sys.executable, "-m", "umg_assets", "dev", "--host", "0.0.0.0", "--port", str(port), *map(str, files)]
+    ports = ["--port", str(port), "--dashboard-port", str(dashboard_port)]
+    command = [sys.executable, "-m", "umg_assets", "dev", "--host", "0.0.0.0", *ports, *map(str, files)]
     umg_dev = subprocess.Popen(command, env=environment(lake.home), start_new_session=True)
 
-    def status(path: str, headers: dict[str, str]) -> int:
-        request = urllib.request.Request(f"https://localhost:{port}{path}", headers=headers)
+    def status(path: str, headers: dict[str, str], at: int = port) -> int:
+        request = urllib.request.Request(f"https://localhost:{at}{path}", headers=headers)
         try:
             return urllib.request.urlopen(request, timeout=30, context=certificate.trusting).status
         except urllib.error.HTTPError as error:
@@ -54,6 +57,8 @@ def test_dagsters_pages_and_websockets_open_for_a_name_and_password_and_for_nobo
         assert status("/graphql?query=%7Bversion%7D", known) == 200
         assert [status(path, {}) for path in ("/", "/server_info", "/graphql?query=%7Bversion%7D")] == [401, 401, 401]
         assert (handshake(known), handshake({})) == (101, 403)
+        assert [status("/healthz", headers, dashboard_port) for headers in (known, {})] == [200, 401]
+        assert [status("/", headers, dashboard_port) for headers in (known, {})] == [503, 401], "nothing is published"
         with pytest.raises((OSError, urllib.error.URLError)):
             urllib.request.urlopen(f"http://localhost:{port}/server_info", timeout=30)
     finally:

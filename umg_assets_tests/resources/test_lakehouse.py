@@ -12,6 +12,7 @@ from pathlib import Path
 
 import deltalake
 import pytest
+from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
 
 from umg_assets import tables
@@ -418,6 +419,34 @@ def test_a_vacuum_deletes_what_killed_writes_left_once_it_is_as_old_as_what_it_k
     assert lakehouse.vacuum(DAILY_TRACK_PLAYS) == [str(killed.relative_to(lakehouse.path(DAILY_TRACK_PLAYS)))]
     assert (killed.exists(), young.exists()) == (False, True)
     assert stored_sums(lakehouse) == [(MONDAY, "a", 1)]
+
+
+def test_a_vacuum_keeps_what_a_published_set_names_unless_all_that_is_old_must_go(lakehouse: Lakehouse):
+    published = write_sums(lakehouse, [MONDAY], (MONDAY, "a", 1)).version
+    manifest = lakehouse.home / "exports" / "set-1" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(json.dumps({"versions": {"daily_track_plays": published, "tracks": 99}}))
+    write_sums(lakehouse, [MONDAY], (MONDAY, "a", 2))
+    write_sums(lakehouse, [MONDAY], (MONDAY, "a", 3))
+    path, hours_ago = lakehouse.path(DAILY_TRACK_PLAYS), time.time() - timedelta(hours=5).total_seconds()
+    for file in path.rglob("*"):
+        os.utime(file, (hours_ago, hours_ago))
+
+    def plays_at(version: int) -> list[int]:
+        rows = deltalake.DeltaTable(path, version=version).to_pyarrow_table(columns=["plays"])
+        return rows.column("plays").to_pylist()
+
+    deleted = lakehouse.vacuum(DAILY_TRACK_PLAYS, timedelta(minutes=59))  # none of its whole hours
+    assert len([name for name in deleted if name.endswith(".parquet")]) == 1, "of the version between, which none names"
+    assert plays_at(published) == [1]
+    assert stored_sums(lakehouse) == [(MONDAY, "a", 3)]
+    with pytest.raises((OSError, DeltaError)):
+        plays_at(published + 1)
+    lakehouse.vacuum(TRACKS, timedelta(hours=1))  # whose set names a version that its log does not know
+    lakehouse.vacuum(DAILY_TRACK_PLAYS, timedelta(0))
+    with pytest.raises((OSError, DeltaError)):
+        plays_at(published)
+    assert stored_sums(lakehouse) == [(MONDAY, "a", 3)]
 
 
 def test_a_vacuum_waits_until_the_writes_of_its_table_have_ended(lakehouse: Lakehouse):

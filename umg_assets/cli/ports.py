@@ -1,0 +1,28 @@
+"""Ports to listen on: taken ones are refused before anything starts."""
+
+import errno
+import socket
+
+
+class PortError(OSError):
+    """An address cannot be listened on; the message says why, and what to do."""
+
+
+def listen(host: str, port: int, option: str = "--port") -> socket.socket:
+    """A socket that listens on an address. option: by which another port is named. Raises PortError."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortError(
+                f"port {port} of {host} is taken: another program listens there; end it, or name another port with "
+                f"{option}"
+            ) from None
+        reason = error.strerror or str(error)
+        raise PortError(f"{host}, port {port}, cannot be listened on: {reason}") from None
+
+
+def check_free(host: str, port: int, option: str = "--port") -> None:
+    """Raises PortError where something listens already."""
+    listen(host, port, option).close()

@@ -1,0 +1,109 @@
+"""exports/status.json and exports/health.json: what waits for somebody, as counts and names of checks, and the sums of
+the ledger, for who may read neither landing/ nor the ledger nor Dagster's instance. No file's name, nobody's id.
+
+Who knows a fact notes it: `umg run` and the daily schedule at their end, the sensors at each tick.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from umg_assets import clock
+from umg_assets.planning.health import health_of
+from umg_assets.planning.history import History
+from umg_assets.resources.locks import exclusive
+from umg_assets.resources.published import HEALTH, read_json
+
+STATUS = "status.json"
+_LOCK = ".status.lock"
+AGE_CHECKS = ("newest_delivery", "newest_play")
+"""Checks of how old the data is: red on any old export, which is no fault of the run. They are shown, and no more."""
+HELD, STUCK, FAILED_LANDINGS, FAILED_RUNS, FAILED_CHECKS = (
+    "held",
+    "stuck",
+    "failed_landings",
+    "failed_runs",
+    "failed_checks",
+)
+"""The facts: files and folders held since they shrank; files that no time helps; runs that failed over files that
+still have to land, and over tables that are still stale; checks that failed when they were last executed."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What is so, since when (UTC): a count, or checks as (asset, check, whether of severity ERROR)."""
+
+    count: int
+    since: datetime
+    checks: tuple[tuple[str, str, bool], ...] = ()
+
+
+@dataclass(frozen=True)
+class Status:
+    """The facts that somebody has noted, and when somebody last looked (UTC); None: nobody has."""
+
+    facts: dict[str, Fact]
+    looked_at: datetime | None
+
+
+def note(home: Path, **facts: int | Sequence[tuple[str, str, bool]]) -> None:
+    """Notes facts; others stay as they are. The file is replaced, as a whole, only where one is another than it was;
+    its time of change is that of the last look."""
+    folder = home / "exports"
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder / _LOCK):
+        file = folder / STATUS
+        before = read_json(file)
+        after = dict(before)
+        for name, given in facts.items():
+            plain: Any = given if isinstance(given, int) else [list(check) for check in given]
+            if before.get(name, {}).get("is") != plain:
+                after[name] = {"is": plain, "since": clock.now().isoformat(timespec="seconds")}
+        if after != before or not file.exists():
+            _replace(file, after)
+        now = clock.now().timestamp()
+        os.utime(file, (now, now))
+
+
+def note_sums(home: Path, history: History) -> None:
+    """Writes the sums of the ledger (planning/health.py) where it holds more than they do: not every delivery leads to
+    a new published set."""
+    folder = home / "exports"
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder / _LOCK):
+        if read_json(folder / HEALTH).get("sequence") != history.sequence:
+            _replace(folder / HEALTH, health_of(history))
+
+
+def newest_sums(home: Path, published: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The sums of the ledger that are newest: those noted, or those of the published set."""
+    noted = read_json(home / "exports" / HEALTH)
+    return noted if noted.get("sequence", -1) > published.get("sequence", -1) else published
+
+
+def _replace(file: Path, content: Mapping[str, Any]) -> None:
+    """Writes a file as a whole: who reads meanwhile sees the old one or the new one."""
+    draft = file.with_name(f".{file.name}")
+    draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    draft.replace(file)
+
+
+def read_status(home: Path) -> Status:
+    """What is noted; no fact where nobody has looked yet."""
+    file = home / "exports" / STATUS
+    try:
+        looked_at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return Status({}, None)
+    return Status({name: _fact(noted) for name, noted in read_json(file).items()}, looked_at)
+
+
+def _fact(noted: dict[str, Any]) -> Fact:
+    what, since = noted["is"], datetime.fromisoformat(noted["since"])
+    if isinstance(what, int):
+        return Fact(what, since)
+    return Fact(len(what), since, tuple((asset, check, is_error) for asset, check, is_error in what))
