@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from umg_assets import tables
 from umg_assets.dashboard.sums import FileSums
@@ -112,9 +113,12 @@ class Served:
         """SQL to select from: the rows of `files(table, **wanted)`, with every column of the contract."""
         return relation(table, self.files(table, **wanted))
 
-    def query(self, sql: str, *values: Any) -> Rows:
-        """The rows of a DuckDB query; values: for its question marks, in order."""
-        result = self._database.cursor().execute(sql, list(values))
+    def query(self, sql: str, *values: Any, **given: pa.Table) -> Rows:
+        """The rows of a DuckDB query; values: for its question marks, in order; given: other tables, by name."""
+        cursor = self._database.cursor()
+        for name, table in given.items():
+            cursor.register(name, table)
+        result = cursor.execute(sql, list(values))
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
