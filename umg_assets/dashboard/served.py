@@ -6,7 +6,7 @@ made once a set, from the Delta logs; a query opens only the files whose partiti
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -126,6 +126,14 @@ class Served:
     def daily(self) -> Rows:
         """Sums of every day and market: play_date, country (None: unknown), plays, streams, listening_ms; in order."""
         return self._sums.daily(self.files(tables.DAILY_TRACK_PLAYS), self.query)
+
+    def track_plays(self, periods: Mapping[str, Collection[date]], market: str | None) -> pa.Table:
+        """By track that was played in any of the periods: track_id, and a column of plays a period.
+
+        periods: by name of the column, its days. market: plays of this market only; None: all, unknown ones included.
+        """
+        files = {name: self.files(tables.DAILY_TRACK_PLAYS, play_date=days) for name, days in periods.items()}
+        return self._sums.tracks.plays(files, market, lambda sql: self._database.cursor().sql(sql).to_arrow_table())
 
 
 def set_id(home: Path, folder: Path) -> str:

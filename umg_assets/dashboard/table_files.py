@@ -19,8 +19,11 @@ class File:
     values: Mapping[str, str | None]
 
 
-def relation(table: Table, files: Collection[File]) -> str:
-    """SQL to select from: the rows of some files of a table, with every column of its contract."""
+def relation(table: Table, files: Collection[File], path: bool = False) -> str:
+    """SQL to select from: the rows of some files of a table, with every column of its contract.
+
+    path: whether with a column `path` too, that of the row's file; then there must be files.
+    """
     columns = {column.name: _TYPES[column.type] for column in table.columns}
     if not files:
         nothing = ", ".join(f'cast(null as {type_}) as "{name}"' for name, type_ in columns.items())
@@ -33,6 +36,7 @@ def relation(table: Table, files: Collection[File]) -> str:
         f'cast(_of_file."{name}" as {type_}) as "{name}"' if name in table.partitioned_by else f'_rows."{name}"'
         for name, type_ in columns.items()
     )
+    shown += ", _rows._file as path" if path else ""
     partition_columns = "".join(f', "{name}"' for name in table.partitioned_by)
     paths = ", ".join(_literal(file.path) for file in files)
     return (
