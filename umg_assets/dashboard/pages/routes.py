@@ -1,6 +1,6 @@
 """Every address of the dashboard."""
 
-from umg_assets.dashboard.pages import about, artists, charts, favourites, overview, search, tracks
+from umg_assets.dashboard.pages import about, artists, charts, favourites, overview, plays, search, tracks
 from umg_assets.dashboard.site import Route
 
 ROUTES = (
@@ -11,6 +11,7 @@ ROUTES = (
     Route("/artists", artists.genres, ("market", "day", "by")),
     Route("/artists/{genre}", artists.artists, ("market", "day", "by")),
     Route("/favourites", favourites.favourites, ("day", "age_group")),
+    Route("/plays", plays.plays, ("from", "to", "market", "order", "scale")),
     Route("/search", search.search, ("q",), kept=False),
     Route("/about", about.about),
 )
