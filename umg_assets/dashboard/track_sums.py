@@ -75,7 +75,9 @@ class TrackSums:
         if not files:
             return
         rows = relation(tables.DAILY_TRACK_PLAYS, files, path=True)
-        sums = query(f"select path, country, track_id, sum(plays)::bigint as plays from {rows} group by all order by path")
+        sums = query(
+            f"select path, country, track_id, sum(plays)::bigint as plays from {rows} group by all order by path"
+        )
         track, market = self._numbered(sums.column("track_id")), self._numbered_markets(sums.column("country"))
         plays = _to_numpy(sums.column("plays").combine_chunks(), np.int64).astype(np.int32)
         path = sums.column("path").combine_chunks().dictionary_encode()

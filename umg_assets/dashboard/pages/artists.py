@@ -24,9 +24,7 @@ def genres(ask: Ask) -> Page:
     wanted = _Wanted(ask)
     rows = _chart(wanted, "rank = ?", 1)
     before = _ranks_before(wanted)
-    with_movement = [
-        moved([row], "artist_id", before and before.get(row["genre"], {}))[0] for row in rows
-    ]
+    with_movement = [moved([row], "artist_id", before and before.get(row["genre"], {}))[0] for row in rows]
     content = {**wanted.content(), "rows": with_movement}
     return Page("genres.html", f"Genres {wanted.words}", content, [Sheet("genres", GENRE_COLUMNS, with_movement)])
 

@@ -23,7 +23,9 @@ def favourites(ask: Ask) -> Page:
     days = complete_days(served, AGE_GROUP_FAVOURITES)
     day = ask.day("day", served.day_shown, days, lambda of: _to(served, of, group))
     rows = _lists(served, day)
-    groups = sorted({row["age_group"] for row in rows} | {row["age_group"] for row in _lists(served, served.day_shown)}, key=_order)
+    groups = sorted(
+        {row["age_group"] for row in rows} | {row["age_group"] for row in _lists(served, served.day_shown)}, key=_order
+    )
     content: dict[str, Any] = {
         "day": day,
         "is_shown": day == served.day_shown,

@@ -76,7 +76,9 @@ class _Wanted:
         days = whole.days
         last = ask.day("to", whole.last, days, lambda day: self.to(_last(Period(whole.first, day), LENGTH)))
         default = whole.last if "from" in ask.query and "to" not in ask.query else last
-        first = ask.day("from", _last(Period(whole.first, last), LENGTH).first, days, lambda day: self.to(Period(day, default)))
+        first = ask.day(
+            "from", _last(Period(whole.first, last), LENGTH).first, days, lambda day: self.to(Period(day, default))
+        )
         if first > last:
             swapped = Period(last, first)
             message = f"The days are from {first} to {last}: the first lies after the last."
@@ -84,7 +86,9 @@ class _Wanted:
         self.period = Period(first, last)
         markets = {OVERALL: None, **{code: code for code in ask.served.definitions["markets"]}}
         self._markets = markets
-        self.market = ask.choice("market", markets, OVERALL, [(words, self.to(market=code)) for words, code in markets.items()])
+        self.market = ask.choice(
+            "market", markets, OVERALL, [(words, self.to(market=code)) for words, code in markets.items()]
+        )
         self.order = ask.choice("order", ORDERS, "plays", [(words, self.to(order=words)) for words in ORDERS])
         scales = {"": None, **{name: name for name in SCALES}}
         self.scale = ask.choice("scale", scales, "", [(SCALES[name], self.to(scale=name)) for name in SCALES])
@@ -197,9 +201,7 @@ class Picture:
     drawing: str | None
 
 
-def _pictures(
-    served: Served, by_day: Sequence[Mapping[str, Any]], markets: Sequence[str], scale: str
-) -> list[Picture]:
+def _pictures(served: Served, by_day: Sequence[Mapping[str, Any]], markets: Sequence[str], scale: str) -> list[Picture]:
     write = Writer(served.settings.numbers).number
     highest = max((max(_shown(by_day, market), default=0) for market in markets), default=0)
     pictures = []

@@ -83,7 +83,7 @@ def _figures(served: Served, track_id: str) -> dict[_Place, dict[str, Any]]:
 
 def _known(served: Served, track_id: str, on_charts: Rows) -> dict[str, Any] | None:
     """title, artist_name, genre: as the catalogue has them, or else its newest chart; None where neither has it."""
-    columns = f'{titled("t")} as title, {named("artist_name")} as artist_name, {named("genre")} as genre'
+    columns = f"{titled('t')} as title, {named('artist_name')} as artist_name, {named('genre')} as genre"
     catalogue = served.query(f"select {columns} from {served.relation(tables.TRACKS)} t where track_id = ?", track_id)
     if catalogue or not on_charts:
         return catalogue[0] if catalogue else None
@@ -95,7 +95,11 @@ def _known(served: Served, track_id: str, on_charts: Rows) -> dict[str, Any] | N
 def _months(served: Served) -> list[date]:
     """Every month from the first that has a chart or plays to the newest."""
     found = {month for months in served.months.values() for month in months}
-    found |= {date.fromisoformat(month) for file in served.files(tables.MONTHLY_TRACK_PLAYS) if (month := file.values["month"])}
+    found |= {
+        date.fromisoformat(month)
+        for file in served.files(tables.MONTHLY_TRACK_PLAYS)
+        if (month := file.values["month"])
+    }
     months = [min(found)] if found else []
     while months and months[-1] < max(found):
         months.append(next_month(months[-1]))
@@ -160,7 +164,10 @@ def _plays_pictures(
         (
             market,
             series(
-                [(month_text(month), None if isinstance(value, Few) else value) for month, value in zip(months, values, strict=True)],
+                [
+                    (month_text(month), None if isinstance(value, Few) else value)
+                    for month, value in zip(months, values, strict=True)
+                ],
                 f"Plays in {market} by month: "
                 + ", ".join(f"{month_text(month)} {write(value)}" for month, value in zip(months, values, strict=True)),
                 write,
