@@ -5,7 +5,7 @@ A file of a day is small but takes about a millisecond to open; kept, the day ta
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -41,7 +41,7 @@ class TrackSums:
         self._markets: dict[str | None, int] = {}
         self._room, self._bytes, self._lock = room, 0, Lock()
 
-    def plays(self, periods: dict[str, Sequence[File]], market: str | None, query: Query) -> pa.Table:
+    def plays(self, periods: Mapping[str, Sequence[File]], market: str | None, query: Query) -> pa.Table:
         """By track that was played in any of the periods: track_id, and a column of plays a period.
 
         periods: by name of the column, its files. market: plays of this market only; None: all, unknown ones included.
@@ -78,23 +78,29 @@ class TrackSums:
         sums = query(
             f"select path, country, track_id, sum(plays)::bigint as plays from {rows} group by all order by path"
         )
+        nothing = np.zeros(0, np.int32)
+        self._kept.update({file.path: _Sums(nothing, nothing, nothing) for file in files})
+        if not sums.num_rows:
+            return
         track, market = self._numbered(sums.column("track_id")), self._numbered_markets(sums.column("country"))
         plays = _to_numpy(sums.column("plays").combine_chunks(), np.int64).astype(np.int32)
         path = sums.column("path").combine_chunks().dictionary_encode()
         names, numbers = path.dictionary.to_pylist(), _to_numpy(path.indices, np.int32)
         ends = np.searchsorted(numbers, np.arange(len(names) + 1))
-        for file in files:
-            self._kept[file.path] = _Sums(*(array[:0] for array in (track, market, plays)))
         for name, start, end in zip(names, ends[:-1], ends[1:], strict=True):
             self._kept[name] = _Sums(*(array[start:end].copy() for array in (track, market, plays)))
             self._bytes += self._kept[name].bytes
 
     def _numbered(self, ids: pa.ChunkedArray) -> np.ndarray:
         """Each track's place among those that are known; new ones are added."""
-        unique = ids.cast(pa.string()).unique()
-        new = unique.filter(pc.is_null(pc.index_in(unique, self._tracks)))
+        texts = ids.cast(pa.string()).combine_chunks()
+        unique = texts.unique()
+        new = unique.filter(pc.call_function("is_null", [self._places(unique)]))
         self._tracks = pa.concat_arrays([self._tracks, new])
-        return _to_numpy(pc.index_in(ids.cast(pa.string()).combine_chunks(), self._tracks), np.int32)
+        return _to_numpy(self._places(texts), np.int32)
+
+    def _places(self, texts: pa.Array) -> pa.Array:
+        return pc.call_function("index_in", [texts], pc.SetLookupOptions(self._tracks))
 
     def _numbered_markets(self, markets: pa.ChunkedArray) -> np.ndarray:
         encoded = markets.combine_chunks().dictionary_encode(null_encoding="encode")

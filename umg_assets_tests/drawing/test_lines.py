@@ -32,12 +32,14 @@ def titles(picture: str) -> list[str | None]:
 
 def test_rank_1_is_on_top_and_the_lowest_rank_at_the_bottom():
     first, last = heights(rank_line([1, 10], 10, "ranks"))
-    assert first == 4 and last == 24
+    assert first == 4
+    assert last == 24
 
 
 def test_a_rank_line_begins_anew_after_a_gap_and_does_not_bridge_it():
     (path,) = paths(rank_line([1, None, 2, 3], 10, "ranks"))
-    assert path.count("M") == 2 and path.count("L") == 1
+    assert path.count("M") == 2
+    assert path.count("L") == 1
 
 
 def test_the_last_rank_has_a_dot_unless_it_is_a_gap():
@@ -61,7 +63,8 @@ def test_each_point_of_a_series_says_its_value_and_a_gap_says_none():
     picture = series([("Monday", 3), ("Tuesday", None), ("Wednesday", 5)], "plays", written)
     assert titles(picture) == ["plays", "Monday: 3", "Wednesday: 5"]
     (path,) = paths(picture)
-    assert path.count("M") == 2 and "L" not in path
+    assert path.count("M") == 2
+    assert "L" not in path
 
 
 def test_a_series_begins_at_0_so_that_half_as_many_are_half_as_high():
@@ -79,7 +82,8 @@ def test_pictures_on_one_scale_place_the_same_value_at_the_same_height():
 def test_a_series_of_ranks_has_1_on_top_and_ticks_at_whole_ranks():
     picture = series([("a", 1), ("b", 50)], "ranks", written, highest=50, downwards=True)
     top, bottom = heights(picture)
-    assert top == 12 and bottom == 126
+    assert top == 12
+    assert bottom == 126
     words = [text.text for text in ElementTree.fromstring(picture).iter(f"{SVG}text")]
     assert words == ["1", "20", "40", "a", "b"]
 
@@ -88,7 +92,8 @@ def test_a_series_of_ranks_has_1_on_top_and_ticks_at_whole_ranks():
 def test_a_series_of_nothing_of_one_or_of_zeros_is_a_picture(points: list[tuple[str, float | None]]):
     picture = series(points, "plays", written)
     assert ElementTree.fromstring(picture).attrib["aria-label"] == "plays"
-    assert "nan" not in picture and "inf" not in picture
+    assert "nan" not in picture
+    assert "inf" not in picture
 
 
 def test_hostile_words_are_words_in_a_picture():

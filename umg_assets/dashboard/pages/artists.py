@@ -1,5 +1,6 @@
 """The top artists of a genre over a window of days, in a market or overall; and every genre's number one."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -14,6 +15,7 @@ from umg_assets.tables import ARTIST_CRITERIA, TOP_ARTISTS_BY_GENRE
 
 LINE_DAYS = 90
 """Days of a line of ranks."""
+CRITERIA = {name: words for name, words in NAMES.items() if name in ARTIST_CRITERIA}
 FIGURES = ("plays", "streams", "listening_ms")
 COLUMNS = ("rank", "movement", "previous_rank", "artist_id", "artist_name", *FIGURES)
 GENRE_COLUMNS = ("genre", "artist_id", "artist_name", "movement", "previous_rank", *FIGURES)
@@ -24,7 +26,7 @@ def genres(ask: Ask) -> Page:
     wanted = _Wanted(ask)
     rows = _chart(wanted, "rank = ?", 1)
     before = _ranks_before(wanted)
-    with_movement = [moved([row], "artist_id", before and before.get(row["genre"], {}))[0] for row in rows]
+    with_movement = [row for one in rows for row in moved([one], "artist_id", _of_genre(before, one["genre"]))]
     content = {**wanted.content(), "rows": with_movement}
     return Page("genres.html", f"Genres {wanted.words}", content, [Sheet("genres", GENRE_COLUMNS, with_movement)])
 
@@ -57,8 +59,8 @@ class _Wanted:
         self.day, self.by, self.market = ask.served.day_shown, "plays", None
         self.markets = {OVERALL: None, **{code: code for code in ask.served.definitions["markets"]}}
         self.market = ask.choice("market", self.markets, OVERALL, self._market_links())
-        by = {name: name for name in ARTIST_CRITERIA}
-        self.by = ask.choice("by", by, "plays", [(NAMES[name], self.to(by=name)) for name in ARTIST_CRITERIA])
+        by = {name: name for name in CRITERIA}
+        self.by = ask.choice("by", by, "plays", [(words, self.to(by=name)) for name, words in CRITERIA.items()])
         self.days = complete_days(ask.served, TOP_ARTISTS_BY_GENRE)
         self.day = ask.day("day", ask.served.day_shown, self.days, lambda day: self.to(day=day))
 
@@ -85,7 +87,7 @@ class _Wanted:
             "by": self.by,
             "compared": self.day - COMPARED,
             "markets": self._options(),
-            "criteria": [(NAMES[name], self.to(by=name), name == self.by) for name in ARTIST_CRITERIA],
+            "criteria": [(words, self.to(by=name), name == self.by) for name, words in CRITERIA.items()],
             "days": day_options(self.day, self.days, lambda day: self.to(day=day)),
             "days_of_window": self.served.definitions["top_artists_days"],
         }
@@ -120,6 +122,10 @@ def _ranks_before(wanted: _Wanted) -> dict[str, dict[str, int]] | None:
     for row in rows:
         ranks.setdefault(row["genre"], {})[row["artist_id"]] = row["rank"]
     return ranks or None
+
+
+def _of_genre(before: Mapping[str, Mapping[str, int]] | None, genre: str) -> Mapping[str, int] | None:
+    return None if before is None else before.get(genre, {})
 
 
 def _genres(served: Served, day: date) -> list[str]:

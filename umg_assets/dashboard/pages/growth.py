@@ -63,7 +63,8 @@ def growth(served: Served, now: Period, before: Period, market: str | None, orde
                 sum(p.plays)::bigint as plays, sum(p.plays_before)::bigint as plays_before
             from played p join {catalogue} t on t.track_id = p.track_id
             where coalesce(t.artist_id, t.artist_name) is not null group by 1)
-        where {grown} group by artist_id, plays, plays_before order by {more} desc, plays desc, artist_id limit {MOST}""",
+        where {grown} group by artist_id, plays, plays_before
+        order by {more} desc, plays desc, artist_id limit {MOST}""",
         played=played,
     )
     return [_shown(row, minimum) for row in tracks], [_shown(row, minimum) for row in artists]

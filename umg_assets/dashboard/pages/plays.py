@@ -12,13 +12,13 @@ from umg_assets.dashboard.pages.growth import (
     ARTIST_COLUMNS,
     ORDERS,
     TRACK_COLUMNS,
+    Order,
     Period,
     growth,
     total,
     whole_weeks,
 )
 from umg_assets.dashboard.pages.names import OVERALL, UNKNOWN
-from umg_assets.dashboard.pages.windows import Option
 from umg_assets.dashboard.served import Rows, Served
 from umg_assets.drawing.lines import series
 
@@ -72,7 +72,8 @@ class _Wanted:
 
     def __init__(self, ask: Ask, whole: Period) -> None:
         self.whole, self.default = whole, _last(whole, LENGTH)
-        self.period, self.market, self.order, self.scale = self.default, None, "plays", None
+        self.period, self.market, self.scale = self.default, None, None
+        self.order: Order = "plays"
         days = whole.days
         last = ask.day("to", whole.last, days, lambda day: self.to(_last(Period(whole.first, day), LENGTH)))
         default = whole.last if "from" in ask.query and "to" not in ask.query else last
@@ -160,9 +161,9 @@ def _by_market(served: Served, period: Period, before: Period | None) -> Rows:
 def _with_change(row: Mapping[str, Any], minimum: int) -> dict[str, Any]:
     now, before = row["plays"], row["plays_before"]
     if isinstance(before, int) and before < minimum:
-        before = Few(minimum)
-    known = isinstance(now, int) and isinstance(before, int)
-    return {**row, "plays_before": before, "change_percent": round(100 * (now - before) / before, 1) if known else None}
+        return {**row, "plays_before": Few(minimum), "change_percent": None}
+    is_known = isinstance(now, int) and isinstance(before, int)
+    return {**row, "change_percent": round(100 * (now - before) / before, 1) if is_known else None}
 
 
 def _by_day(served: Served, period: Period) -> list[dict[str, Any]]:

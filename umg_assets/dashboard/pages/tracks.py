@@ -119,7 +119,7 @@ def _table(
     return [
         {
             **dict.fromkeys(COLUMNS),
-            **{name: value for name, value in figures.get(place, {}).items()},
+            **dict(figures.get(place, {}).items()),
             **{name: value for name, value in ranked.get(place, {}).items() if name != "criterion"},
             "month": place[0],
             "market": place[1],

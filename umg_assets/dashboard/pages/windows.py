@@ -38,7 +38,8 @@ def moved(rows: Rows, key: str, before: Mapping[str, int] | None) -> Rows:
 
     before: the earlier chart's ranks by the key's value; None where there is no earlier chart: then both are None.
     """
-    return [{**row, **_movement(row["rank"], before and before.get(row[key]), before is not None)} for row in rows]
+    ranks = before or {}
+    return [{**row, **_movement(row["rank"], ranks.get(row[key]), before is not None)} for row in rows]
 
 
 def _movement(rank: int, previous: int | None, has_before: bool) -> dict[str, Any]:
