@@ -32,6 +32,9 @@ class _Sums(NamedTuple):
         return sum(array.nbytes for array in self)
 
 
+_NOTHING = _Sums(np.zeros(0, np.int32), np.zeros(0, np.int16), np.zeros(0, np.int32))
+
+
 class TrackSums:
     """Plays by market and track of files of daily_track_plays, by path. Threads may share it."""
 
@@ -40,6 +43,10 @@ class TrackSums:
         self._tracks = pa.nulls(0, pa.string())
         self._markets: dict[str | None, int] = {}
         self._room, self._bytes, self._lock = room, 0, Lock()
+
+    def __len__(self) -> int:
+        """How many files are kept."""
+        return len(self._kept)
 
     def plays(self, periods: Mapping[str, Sequence[File]], market: str | None, query: Query) -> pa.Table:
         """By track that was played in any of the periods: track_id, and a column of plays a period.
@@ -74,22 +81,22 @@ class TrackSums:
     def _read(self, files: Sequence[File], query: Query) -> None:
         if not files:
             return
-        rows = relation(tables.DAILY_TRACK_PLAYS, files, path=True)
-        sums = query(
-            f"select path, country, track_id, sum(plays)::bigint as plays from {rows} group by all order by path"
+        rows = query(
+            "select file_number, country, track_id, coalesce(plays, 0) as plays "
+            f"from {relation(tables.DAILY_TRACK_PLAYS, files, numbered=True)}"
         )
-        nothing = np.zeros(0, np.int32)
-        self._kept.update({file.path: _Sums(nothing, nothing, nothing) for file in files})
-        if not sums.num_rows:
+        self._kept.update(dict.fromkeys((file.path for file in files), _NOTHING))
+        if not rows.num_rows:
             return
-        track, market = self._numbered(sums.column("track_id")), self._numbered_markets(sums.column("country"))
-        plays = _to_numpy(sums.column("plays").combine_chunks(), np.int64).astype(np.int32)
-        path = sums.column("path").combine_chunks().dictionary_encode()
-        names, numbers = path.dictionary.to_pylist(), _to_numpy(path.indices, np.int32)
-        ends = np.searchsorted(numbers, np.arange(len(names) + 1))
-        for name, start, end in zip(names, ends[:-1], ends[1:], strict=True):
-            self._kept[name] = _Sums(*(array[start:end].copy() for array in (track, market, plays)))
-            self._bytes += self._kept[name].bytes
+        number = _to_numpy(rows.column("file_number").combine_chunks(), np.int32)
+        track, market = self._numbered(rows.column("track_id")), self._numbered_markets(rows.column("country"))
+        plays = _to_numpy(rows.column("plays").combine_chunks(), np.int64)
+        order = np.argsort(number.astype(np.int16), kind="stable")
+        ends = np.searchsorted(number[order], np.arange(len(files) + 1))
+        for file, start, end in zip(files, ends[:-1], ends[1:], strict=True):
+            chosen = order[start:end]
+            self._kept[file.path] = _summed(track[chosen], market[chosen], plays[chosen])
+            self._bytes += self._kept[file.path].bytes
 
     def _numbered(self, ids: pa.ChunkedArray) -> np.ndarray:
         """Each track's place among those that are known; new ones are added."""
@@ -111,8 +118,17 @@ class TrackSums:
         """Lets go of what was used least recently, until the rest fits. used: paths that were used just now."""
         for path in used:
             self._kept.move_to_end(path)
-        while self._bytes > self._room and len(self._kept) > len(used):
+        while self._bytes > self._room and self._kept:
             self._bytes -= self._kept.popitem(last=False)[1].bytes
+
+
+def _summed(track: np.ndarray, market: np.ndarray, plays: np.ndarray) -> _Sums:
+    """Rows of a day to sums by track and market; the day has a row for each age group."""
+    key = track.astype(np.int64) << 16 | market
+    order = np.argsort(key, kind="stable")
+    first = np.flatnonzero(np.diff(key[order], prepend=-1))
+    chosen = order[first]
+    return _Sums(track[chosen], market[chosen], np.add.reduceat(plays[order], first).astype(np.int32))
 
 
 def _to_numpy(array: pa.Array, type_: Any) -> np.ndarray:

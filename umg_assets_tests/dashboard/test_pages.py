@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from umg_assets.dashboard.addresses import address
+from umg_assets.dashboard.addresses import Links, address
 from umg_assets.dashboard.pages.routes import ROUTES
 from umg_assets.dashboard.rendering import Renderer
 from umg_assets.dashboard.served import Served
 from umg_assets.dashboard.site import Site
 from umg_assets.dashboard.state import State
+from umg_assets.dashboard.sums import FileSums
+from umg_assets.dashboard.track_sums import TrackSums
 from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.lake import Lake
 
@@ -33,6 +35,7 @@ PLAYED = [
 ]  # fmt: skip
 """(day, track, market, plays): one play each by as many users; of no market, by users whom nobody delivers."""
 ID = 'a/b %"ü?&#'
+WEEK = "/plays?from=2026-03-08&to=2026-03-14"
 HOSTILE = {
     ID: ("<script>alert(1)</script>", "=cmd()"),
     "h2": ("x" * 300, "y" * 300),
@@ -71,6 +74,18 @@ class Tables(HTMLParser):
             self._cell[-1] += data.strip()
 
 
+class NoLinks:
+    """Links of a site that has one page only."""
+
+    def to(self, address: str) -> str | None:
+        """No page."""
+        return None
+
+    def static(self, name: str) -> str:
+        """A file."""
+        return name
+
+
 class Pages:
     """The site of a lake's newest set."""
 
@@ -79,9 +94,9 @@ class Pages:
         self.served = Served.newest(lake.home, settings)
         self._site = Site(self.served, State(()), ROUTES, Renderer(settings))
 
-    def html(self, wanted: str, status: int = 200) -> str:
+    def html(self, wanted: str, status: int = 200, links: Links | None = None) -> str:
         """A page."""
-        answer = self._site.answer(wanted)
+        answer = self._site.answer(wanted, links)
         assert answer.status == status, answer.body.decode()
         return answer.body.decode()
 
@@ -278,9 +293,6 @@ def test_an_age_groups_favourites_have_their_ranks_day_by_day(pages: Pages):
     assert "There is no age group '99'. There is: 18-24, 25-34." in pages.words("/favourites?age_group=99", 404)
 
 
-WEEK = "/plays?from=2026-03-08&to=2026-03-14"
-
-
 def test_plays_of_a_week_are_compared_with_the_same_weekdays(pages: Pages):
     """Overall counts plays of no known country; the running day, 15 March, is not in it."""
     assert pages.rows(WEEK, "markets", "market", "plays", "plays_before", "change_percent") == [
@@ -335,6 +347,22 @@ def test_growth_reads_only_the_files_of_its_days_and_each_once(counted: Lake):
     with counted.spoilt(*others, "daily_track_plays/play_date=2026-03-14", "daily_track_plays/play_date=2026-03-02"):
         assert served.track_plays(of, None).to_pylist() == first
         assert served.track_plays(of, "DE").to_pylist() == [{"track_id": "t1", "plays": 0, "plays_before": 3}]
+
+
+def test_sums_that_have_no_room_are_read_again_and_are_the_same(counted: Lake):
+    settings = counted.settings.dashboard
+    folder = Served.newest(counted.home, settings).folder
+    of = {"plays": [date(2026, 3, 9)], "plays_before": [date(2026, 3, 2), date(2026, 2, 27)]}
+    kept, tight = FileSums(), FileSums()
+    tight.tracks = TrackSums(room=0)
+    rows = [Served(counted.home, folder, settings, sums).track_plays(of, None).to_pylist() for sums in (kept, tight)]
+    assert rows[0] == rows[1] == [
+        {"track_id": "t1", "plays": 6, "plays_before": 11},
+        {"track_id": "t2", "plays": 7, "plays_before": 2},
+        {"track_id": "t3", "plays": 3, "plays_before": 0},
+    ]  # fmt: skip
+    assert len(kept.tracks) == 3
+    assert len(tight.tracks) < 3
 
 
 @pytest.mark.parametrize(
@@ -407,6 +435,14 @@ def test_an_empty_day_says_so(pages: Pages):
     assert f"Plays overall{FEW}" in words
     assert "No play in AT, DE, unknown." in words
     assert "No track grew." in words
+
+
+@pytest.mark.parametrize(
+    "wanted", ["/tracks/t1", "/artists", "/artists/Pop", "/favourites", "/favourites?age_group=18-24", "/plays", WEEK]
+)
+def test_where_a_site_lacks_the_other_pages_nothing_links_to_them(pages: Pages, wanted: str):
+    html = pages.html(wanted, links=NoLinks())
+    assert re.findall(r'(?:href|action)="(?!#content|style.css|icon.svg)[^"]*"', html) == []
 
 
 def test_a_download_is_named_in_ascii_whatever_the_title(hostile: Pages):
