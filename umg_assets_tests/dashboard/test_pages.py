@@ -236,6 +236,15 @@ def test_artists_of_a_genre_are_ranked_over_the_window_and_moved_against_7_days_
     ]  # fmt: skip
 
 
+def test_an_artist_who_came_on_the_chart_7_days_before_is_not_new(pages: Pages):
+    """To 2 March: Ann 4 + 7, Bob 2; to 1 March: Ann alone."""
+    moved = pages.rows("/artists/Pop?day=2026-03-09", "artists", "artist_name", "movement")
+    assert moved == [("Bob", "up"), ("Ann", "down"), ("Eve", "new")]
+    moved = pages.rows("/artists/Pop?day=2026-03-05", "artists", "artist_name", "movement")
+    assert moved == [("Ann", None), ("Bob", None)]
+    assert pages.rows("/artists?day=2026-03-12", "genres", "artist_name", "movement") == [("Bob", "up")]
+
+
 def test_ranks_of_artists_keep_the_days_off_the_chart_as_gaps(pages: Pages):
     ranks = pages.rows("/artists/Pop?day=2026-03-12", "ranks_by_day", "chart_date", "artist_id", "rank")
     of_bob = {day: rank for day, artist, rank in ranks if artist == "a2"}
