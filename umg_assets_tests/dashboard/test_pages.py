@@ -333,6 +333,7 @@ def test_what_grew_most_is_told_by_track_and_by_artist(pages: Pages):
     assert pages.rows(WEEK, "artists_that_grew", "artist_name", "plays") == [("Bob", 12), ("Eve", 3)]
     in_austria = pages.rows(f"{WEEK}&market=AT", "tracks_that_grew", "track_id", "plays", "plays_before")
     assert in_austria == [("t2", 11, FEW), ("t1", 5, 4)]
+    assert pages.rows(f"{WEEK}&market=DE", "tracks_that_grew", "track_id") == []  # t2 has 1 play there
     assert pages.rows(f"{WEEK}&market=AT&order=percent", "tracks_that_grew", "track_id", "growth_percent") == [
         ("t1", 25.0)
     ]
