@@ -1,6 +1,6 @@
 """Addresses of pages: the state of a page is its address, and each page has one only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol, TypeVar
@@ -68,8 +68,11 @@ class Ask:
             raise NotThereError(f"There is no {name} {key!r}. There is: {known}.", links)
         return options[key]
 
-    def day(self, name: str, default: date, days: Sequence[date]) -> date:
-        """The day that the query names, one of `days`; else the default. Raises NotThereError that says which."""
+    def day(self, name: str, default: date, days: Sequence[date], to: Callable[[date], str] | None = None) -> date:
+        """The day that the query names, one of `days`; else the default. to: the address of a day's page.
+
+        Raises NotThereError that says which days there are, and links those nearest to what was asked for.
+        """
         text = self.query.get(name)
         if not text:
             return default
@@ -77,7 +80,14 @@ class Ask:
         try:
             day = parse_day(text)
         except ValueError:
-            raise NotThereError(f"Expected a day such as {default}, got {text!r}. {known}") from None
+            raise NotThereError(
+                f"Expected a day such as {default}, got {text!r}. {known}", _links(days[-1:], to)
+            ) from None
         if day not in days:
-            raise NotThereError(f"There is nothing of {day}. {known}")
+            near = [*[of for of in days if of < day][-1:], *[of for of in days if of > day][:1]]
+            raise NotThereError(f"There is nothing of {day}. {known}", _links(near, to))
         return day
+
+
+def _links(days: Sequence[date], to: Callable[[date], str] | None) -> list[tuple[str, str]]:
+    return [(str(day), to(day)) for day in days] if to else []

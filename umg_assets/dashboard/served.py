@@ -6,13 +6,14 @@ made once a set, from the Delta logs; a query opens only the files whose partiti
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from umg_assets import tables
 from umg_assets.dashboard.sums import FileSums
@@ -112,9 +113,12 @@ class Served:
         """SQL to select from: the rows of `files(table, **wanted)`, with every column of the contract."""
         return relation(table, self.files(table, **wanted))
 
-    def query(self, sql: str, *values: Any) -> Rows:
-        """The rows of a DuckDB query; values: for its question marks, in order."""
-        result = self._database.cursor().execute(sql, list(values))
+    def query(self, sql: str, *values: Any, **given: pa.Table) -> Rows:
+        """The rows of a DuckDB query; values: for its question marks, in order; given: other tables, by name."""
+        cursor = self._database.cursor()
+        for name, table in given.items():
+            cursor.register(name, table)
+        result = cursor.execute(sql, list(values))
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
@@ -122,6 +126,14 @@ class Served:
     def daily(self) -> Rows:
         """Sums of every day and market: play_date, country (None: unknown), plays, streams, listening_ms; in order."""
         return self._sums.daily(self.files(tables.DAILY_TRACK_PLAYS), self.query)
+
+    def track_plays(self, periods: Mapping[str, Collection[date]], market: str | None) -> pa.Table:
+        """By track that was played in any of the periods: track_id, and a column of plays a period.
+
+        periods: by name of the column, its days. market: plays of this market only; None: all, unknown ones included.
+        """
+        files = {name: self.files(tables.DAILY_TRACK_PLAYS, play_date=days) for name, days in periods.items()}
+        return self._sums.tracks.plays(files, market, lambda sql: self._database.cursor().sql(sql).to_arrow_table())
 
 
 def set_id(home: Path, folder: Path) -> str:

@@ -153,11 +153,9 @@ class Site:
                 "complete_through": self.served.complete_through.isoformat(),
                 **{name: sheet.records() for name, sheet in sheets.items()},
             }
-            name = re.sub(r"\W+", "_", page.title.lower()).strip("_")
-            return Rendered.of(_json(content), FORMATS[form], name=f"{name}.json")
+            return Rendered.of(_json(content), FORMATS[form], name=f"{_file_name(page.title)}.json")
         sheet = sheets[table or next(iter(sheets))]
-        title = re.sub(r"\W+", "_", page.title.lower()).strip("_")
-        return Rendered.of(sheet.to_bytes(form), FORMATS[form], name=f"{title}-{sheet.name}.{form}")
+        return Rendered.of(sheet.to_bytes(form), FORMATS[form], name=f"{_file_name(page.title)}-{sheet.name}.{form}")
 
     def _keep(self, wanted: str, rendered: Rendered) -> None:
         with self._lock:
@@ -168,6 +166,11 @@ class Site:
             while self._bytes > _KEPT_BYTES:
                 _, old = self._kept.popitem(last=False)
                 self._bytes -= len(old.body) + len(old.compressed)
+
+
+def _file_name(title: str) -> str:
+    """A title as the beginning of a file's name: a header holds no other letters than ASCII's."""
+    return re.sub(r"\W+", "_", title.lower(), flags=re.ASCII).strip("_")[:80] or "page"
 
 
 def _json(content: Any) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 from umg_assets import tables
 from umg_assets.dashboard.table_files import File, relation
+from umg_assets.dashboard.track_sums import TrackSums
 
 FIGURES = ("plays", "streams", "listening_ms")
 _Key = tuple[date, str | None]
@@ -17,6 +18,7 @@ class FileSums:
 
     def __init__(self) -> None:
         self._daily: dict[str, list[tuple[_Key, tuple[int, ...]]]] = {}
+        self.tracks = TrackSums()
 
     def daily(self, files: Sequence[File], query: Callable[[str], list[dict[str, Any]]]) -> list[dict[str, Any]]:
         """Sums by play_date and country, over the files: rows with FIGURES, in order; reads only files that are new.

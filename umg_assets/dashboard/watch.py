@@ -98,6 +98,7 @@ class Watch:
 def pages_first(served: Served) -> Iterator[str]:
     """Addresses worth rendering before anybody asks: the sections, then the newest months' charts."""
     yield from (address(), address("charts"), address("about"), address("health"), address("experiments"))
+    yield from (address("plays"), address("artists"), address("favourites"))
     for place in range(1, MONTHS + 1):
         for market, months in served.months.items():
             if place > len(months):

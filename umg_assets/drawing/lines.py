@@ -101,8 +101,8 @@ def series(
             ends.append(_words(points[-1][0], width - 12, height - 6, "end"))
     alone = [
         element("circle", cx=point[0], cy=point[1], r=2.4, fill=BLUE, class_="dot")
-        for before, point, after in zip([None, *at[:-1]], at, [*at[1:], None], strict=True)
-        if point is not None and (after is None or (before is None and after is None))
+        for point, after in zip(at, [*at, None][1:], strict=True)
+        if point is not None and after is None
     ]
     line = path_of(at, stroke=BLUE, stroke_width=1.8, class_="line")
     return picture(width, height, label, *grid, *ends, line, *alone, *pointers)
