@@ -14,15 +14,10 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    IPvAnyAddress,
     JsonValue,
-    PositiveFloat,
     PositiveInt,
     ValidationError,
-    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -33,6 +28,7 @@ from umg_assets.settings.day import Day
 from umg_assets.settings.errors import explain_all, explain_variable, unknown_variables
 from umg_assets.settings.experiment import Experiment, check_experiments
 from umg_assets.settings.home import FILE_NAME, home_of
+from umg_assets.settings.sections import Automation, Charts, Dashboard, Freshness, Privacy, PublishedList, Thresholds
 from umg_assets.settings.sources import Sources
 from umg_assets.settings.syntax import explain_syntax
 
@@ -72,119 +68,10 @@ def _check_owner(owner: str) -> str:
 
 Market = Annotated[str, AfterValidator(_check_market)]
 Owner = Annotated[str, AfterValidator(_check_owner)]
-Percent = Annotated[int, Field(ge=1, le=100)]
 
 
 SECRET: dict[str, JsonValue] = {"secret": True}
 """Marks a setting that can hold a token: pages do not show it."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Charts(_Section):
-    """Chart sizes and windows."""
-
-    top_tracks: PositiveInt = Field(default=50, description="tracks a month and market")
-    top_artists: PositiveInt = Field(default=10, description="artists a genre")
-    top_artists_days: PositiveInt = Field(default=30, description="days of the artists' window")
-    favourites: PositiveInt = Field(default=8, description="tracks an age group")
-    favourites_days: PositiveInt = Field(default=14, description="days of the favourites' window")
-    favourites_section: str = Field(
-        default="age_picks",
-        min_length=1,
-        description="section of the app that shows the favourites; plays started there do not count in them",
-    )
-    export_months: PositiveInt = Field(default=3, description="months in an export")
-
-
-class Thresholds(_Section):
-    """Limits: what counts as a stream or a complete play, and when a check turns red."""
-
-    stream_seconds: PositiveInt = Field(default=30, description="a play this long is a stream, a shorter one a skip")
-    complete_percent: Percent = Field(default=95, description="share of the track that makes a play complete")
-    quarantine_percent: Percent = Field(default=5, description="share of a delivery set aside that turns a check red")
-    shrunk_percent: Percent = Field(default=20, description="a file delivered again and smaller by more is held")
-    known_users_percent: Percent = Field(default=95, description="least share of a day's plays whose user is known")
-    known_tracks_percent: Percent = Field(default=95, description="least share of a day's plays whose track is known")
-    volume_weeks: Annotated[int, Field(ge=4)] = Field(default=8, description="weeks before that a day is compared with")
-    volume_score: PositiveFloat = Field(default=3.5, description="robust z-score of a day's plays that is too far off")
-
-    @property
-    def stream_ms(self) -> int:
-        """The stream threshold in milliseconds."""
-        return self.stream_seconds * 1000
-
-
-class Automation(_Section):
-    """When Dagster's sensors and schedules look for work."""
-
-    sensor_seconds: PositiveInt = Field(default=10, description="seconds between two looks of a sensor")
-    quiet_seconds: PositiveInt = Field(default=5, description="a file changed less long ago is still being written")
-    daily_at: str = Field(
-        default="05:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="local time of the daily safety net"
-    )
-    max_run_hours: PositiveFloat = Field(default=12, description="a run that takes longer hangs: the daemon ends it")
-
-
-class Freshness(_Section):
-    """Hours after which a table is stale: since it was written, and since its newest day ended."""
-
-    raw_hours: PositiveInt = Field(default=36, description="raw tables, by the newest delivery day (UTC)")
-    plays_hours: PositiveInt = Field(
-        default=36, description="plays and what is summed of them, by the newest play date"
-    )
-    charts_hours: PositiveInt = Field(default=36, description="charts and exports: since they were written only")
-
-
-class Privacy(_Section):
-    """How much of a person is kept."""
-
-    birth_date: Literal["month", "keep"] = Field(
-        default="month", description="month: where the age group is delivered, its year and month only; keep: the day"
-    )
-    keep_landing_days: PositiveInt | None = Field(
-        default=None, description="files of landing/ delivered longer ago are removed; default: none are"
-    )
-    keep_raw_days: PositiveInt | None = Field(
-        default=None, description="raw plays and events delivered longer ago go; default: none do"
-    )
-    keep_quarantine_days: PositiveInt = Field(default=90, description="records in quarantine delivered longer ago go")
-
-
-class Dashboard(_Section):
-    """What the dashboard shows, and to whom."""
-
-    minimum_listeners: PositiveInt = Field(
-        default=5, description="figures of fewer listeners are shown as fewer, not counted"
-    )
-    numbers: Literal["1,234.5", "1.234,5", "1 234,5", "1\u2019234.5"] = Field(
-        default="1,234.5", description="how figures are written"
-    )
-    user_header: str | None = Field(
-        default=None, pattern=r"^[A-Za-z0-9-]+$", description="header in which a proxy names the user, to be shown"
-    )
-    proxies: tuple[IPvAnyAddress, ...] = Field(default=(), description="addresses whose user_header is believed")
-    frame_ancestors: tuple[str, ...] = Field(
-        default=(), description="origins that may show the dashboard in a frame, such as https://wiki.example.com"
-    )
-
-    @field_validator("frame_ancestors")
-    @classmethod
-    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in origins:
-            if not re.fullmatch(r"https?://[A-Za-z0-9.*:-]+", origin):
-                raise ValueError(f"expected origins such as 'https://wiki.example.com', got {origin!r}")
-        return origins
-
-
-class PublishedList(_Section):
-    """A list of plays per track that somebody else publishes; `umg reconcile` compares plays with it."""
-
-    file: Path = Field(description="CSV or TSV with a header, relative to UMG_HOME")
-    track: str = Field(default="track_id", description="its column with the track id")
-    plays: str = Field(default="plays", description="its column with the count")
 
 
 class Settings(BaseSettings):

@@ -1,119 +1,117 @@
-"""Section headers of umg.toml that are wrong or lost: one line for each, instead of one for every key below it."""
+"""The sections of umg.toml beside sources and experiments: a class each, every setting with its default and check."""
 
-import difflib
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+import re
+from pathlib import Path
+from typing import Annotated, Literal
 
-from umg_assets import tables
-from umg_assets.settings.outline import Place, dotted, headers_in, settings_in
-from umg_assets.settings.sources import Source
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, PositiveFloat, PositiveInt, field_validator
 
-
-class Astray(NamedTuple):
-    """A wrong header. line: where; message: what is wrong; causes: the places of pydantic's errors that it explains."""
-
-    line: int
-    message: str
-    causes: list[Place]
+Percent = Annotated[int, Field(ge=1, le=100)]
 
 
-def astray(text: str, errors: Mapping[Place, str]) -> Iterator[Astray]:
-    """The headers that explain errors of a TOML text. errors: the types of pydantic's errors, by their places."""
-    for place, kind_of_error in errors.items():
-        if not place:
-            continue
-        if place[:1] == ("sources",) and len(place) == 2 and kind_of_error == "extra_forbidden":
-            yield _no_such_kind(text, str(place[1]), errors)
-        elif place == ("columns",):
-            yield from _bare_columns(text, errors)
-        elif place[-1] == "columns" and place[:1] == ("sources",) and kind_of_error == "missing":
-            yield from _lost_columns(text, place, errors)
-        elif place[-1] == "columns" and place[:1] == ("sources",) and kind_of_error == "dict_type":
-            name = f"sources.{place[1]}.columns"
-            if line := _line_of(text, "[[", name):
-                message = f"[[{name}]]: expected [{name}] in single brackets: a source has one"
-                yield Astray(line, message, [place])
-        elif place == ("sources",) and (line := _line_of(text, "[[", "sources")):
-            kinds = ", ".join(f"[[sources.{kind}]]" for kind in tables.KINDS)
-            yield Astray(line, f"[[sources]]: expected one of {kinds}", [place])
-        elif kind_of_error == "tuple_type":
-            name = dotted(place)
-            if line := _line_of(text, "[", name):
-                yield Astray(line, f"[{name}]: expected [[{name}]] in double brackets: there can be several", [place])
-            elif line := _line_of(text, "[", f"{name}.columns"):
-                message = f"[{name}.columns]: expected below a [[{name}]], got none"
-                yield Astray(line, message, [place, *_without_columns(errors)])
-    yield from _below_columns(text, errors)
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _line_of(text: str, brackets: str, name: str) -> int | None:
-    """The line of the first such header; None where there is none."""
-    return next((line for *written, line in headers_in(text) if written == [brackets, name]), None)
+class Charts(_Section):
+    """Chart sizes and windows."""
+
+    top_tracks: PositiveInt = Field(default=50, description="tracks a month and market")
+    top_artists: PositiveInt = Field(default=10, description="artists a genre")
+    top_artists_days: PositiveInt = Field(default=30, description="days of the artists' window")
+    favourites: PositiveInt = Field(default=8, description="tracks an age group")
+    favourites_days: PositiveInt = Field(default=14, description="days of the favourites' window")
+    favourites_section: str = Field(
+        default="age_picks",
+        min_length=1,
+        description="section of the app that shows the favourites; plays started there do not count in them",
+    )
+    export_months: PositiveInt = Field(default=3, description="months in an export")
 
 
-def _without_columns(errors: Mapping[Place, str]) -> list[Place]:
-    """The errors that a source has no columns."""
-    return [place for place, kind in errors.items() if kind == "missing" and place[-1:] == ("columns",)]
+class Thresholds(_Section):
+    """Limits: what counts as a stream or a complete play, and when a check turns red."""
+
+    stream_seconds: PositiveInt = Field(default=30, description="a play this long is a stream, a shorter one a skip")
+    complete_percent: Percent = Field(default=95, description="share of the track that makes a play complete")
+    quarantine_percent: Percent = Field(default=5, description="share of a delivery set aside that turns a check red")
+    shrunk_percent: Percent = Field(default=20, description="a file delivered again and smaller by more is held")
+    known_users_percent: Percent = Field(default=95, description="least share of a day's plays whose user is known")
+    known_tracks_percent: Percent = Field(default=95, description="least share of a day's plays whose track is known")
+    volume_weeks: Annotated[int, Field(ge=4)] = Field(default=8, description="weeks before that a day is compared with")
+    volume_score: PositiveFloat = Field(default=3.5, description="robust z-score of a day's plays that is too far off")
+
+    @property
+    def stream_ms(self) -> int:
+        """The stream threshold in milliseconds."""
+        return self.stream_seconds * 1000
 
 
-def _no_such_kind(text: str, name: str, errors: Mapping[Place, str]) -> Astray:
-    """A kind that there is not, such as `[[sources.play]]`."""
-    headers = [header for header in headers_in(text) if f"{header[1]}.".startswith(f"sources.{name}.")]
-    near = difflib.get_close_matches(name.lower(), tables.KINDS, n=1)
-    kind = near[0] if near else None
-    causes: list[Place] = [("sources", name)]
-    if not headers:
-        line = next((number for place, number in settings_in(text) if place[:2] == ("sources", name)), 1)
-        written = f"sources.{name}"
-    else:
-        brackets, known, line = headers[0]
-        written = f"{brackets}{known}{']' * len(brackets)}"
-        if known.startswith(f"sources.{name}.") and kind:
-            causes += [place for place in errors if place[:2] == ("sources", kind) and place[-1] == "columns"]
-    meant = written.replace(f"sources.{name}", f"sources.{kind}") if kind else ""
-    hint = f"did you mean {meant}?" if kind else f"known: {', '.join(tables.KINDS)}"
-    return Astray(line, f"{written}: no such kind of source; {hint}", causes)
+class Automation(_Section):
+    """When Dagster's sensors and schedules look for work."""
+
+    sensor_seconds: PositiveInt = Field(default=10, description="seconds between two looks of a sensor")
+    quiet_seconds: PositiveInt = Field(default=5, description="a file changed less long ago is still being written")
+    daily_at: str = Field(
+        default="05:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="local time of the daily safety net"
+    )
+    max_run_hours: PositiveFloat = Field(default=12, description="a run that takes longer hangs: the daemon ends it")
 
 
-def _bare_columns(text: str, errors: Mapping[Place, str]) -> Iterator[Astray]:
-    """`[columns]`, for the header of the source above it."""
-    above = ""
-    for _, name, line in headers_in(text):
-        if name.startswith("sources."):
-            above = ".".join(name.split(".")[:2])
-        elif name == "columns":
-            meant = f"[{above or 'sources.plays'}.columns]"
-            lacking = [place for place in errors if f"{above}.columns" == ".".join(map(str, (*place[:2], place[-1])))]
-            yield Astray(line, f"[columns]: expected {meant}, with the name of its source", [("columns",), *lacking])
-            return
+class Freshness(_Section):
+    """Hours after which a table is stale: since it was written, and since its newest day ended."""
+
+    raw_hours: PositiveInt = Field(default=36, description="raw tables, by the newest delivery day (UTC)")
+    plays_hours: PositiveInt = Field(
+        default=36, description="plays and what is summed of them, by the newest play date"
+    )
+    charts_hours: PositiveInt = Field(default=36, description="charts and exports: since they were written only")
 
 
-def _lost_columns(text: str, place: Place, errors: Mapping[Place, str]) -> Iterator[Astray]:
-    """A source whose columns stand right below its own settings: the header between them is lost, or misspelt."""
-    source, name = place[:-1], f"sources.{place[1]}"
-    known = next((names for kind, names in tables.SOURCE_COLUMNS.items() if kind == place[1]), {})
-    stray = [error for error in errors if error[:-1] == source and errors[error] == "extra_forbidden"]
-    columns = [error for error in stray if error[-1] in known]
-    lines = dict(reversed([*settings_in(text)]))
-    if columns:
-        names = ", ".join(str(error[-1]) for error in columns)
-        line = min(lines.get(error, 1) for error in columns)
-        message = f"{dotted(source)}: {names}: expected the header [{name}.columns] above the columns, got none"
-        yield Astray(line, message, [place, *columns])
-        return
-    near = [error for error in stray if difflib.get_close_matches(str(error[-1]), ["columns"], n=1)]
-    if near:
-        written = f"{name}.{near[0][-1]}"
-        message = f"[{written}]: no such setting; did you mean [{name}.columns]?"
-        yield Astray(lines.get(near[0], 1), message, [place, near[0]])
+class Privacy(_Section):
+    """How much of a person is kept."""
+
+    birth_date: Literal["month", "keep"] = Field(
+        default="month", description="month: where the age group is delivered, its year and month only; keep: the day"
+    )
+    keep_landing_days: PositiveInt | None = Field(
+        default=None, description="files of landing/ delivered longer ago are removed; default: none are"
+    )
+    keep_raw_days: PositiveInt | None = Field(
+        default=None, description="raw plays and events delivered longer ago go; default: none do"
+    )
+    keep_quarantine_days: PositiveInt = Field(default=90, description="records in quarantine delivered longer ago go")
 
 
-def _below_columns(text: str, errors: Mapping[Place, str]) -> Iterator[Astray]:
-    """Settings of a source below the header of its columns, where they count as columns: `files`, `delimiter`."""
-    settings = {field.alias or name for name, field in Source.model_fields.items()} - {"columns"}
-    for place, line in settings_in(text):
-        if place[:1] == ("sources",) and place[3:4] == ("columns",) and len(place) == 5 and place[4] in settings:
-            meant = (*place[:3], place[4])
-            if causes := [error for error in (meant, place) if error in errors]:
-                header = f"[sources.{place[1]}.columns]"
-                yield Astray(line, f"{dotted(meant)}: expected above {header}, got it below", causes)
+class Dashboard(_Section):
+    """What the dashboard shows, and to whom."""
+
+    minimum_listeners: PositiveInt = Field(
+        default=5, description="figures of fewer listeners are shown as fewer, not counted"
+    )
+    numbers: Literal["1,234.5", "1.234,5", "1 234,5", "1\u2019234.5"] = Field(
+        default="1,234.5", description="how figures are written"
+    )
+    user_header: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9-]+$", description="header in which a proxy names the user, to be shown"
+    )
+    proxies: tuple[IPvAnyAddress, ...] = Field(default=(), description="addresses whose user_header is believed")
+    frame_ancestors: tuple[str, ...] = Field(
+        default=(), description="origins that may show the dashboard in a frame, such as https://wiki.example.com"
+    )
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[A-Za-z0-9.*:-]+", origin):
+                raise ValueError(f"expected origins such as 'https://wiki.example.com', got {origin!r}")
+        return origins
+
+
+class PublishedList(_Section):
+    """A list of plays per track that somebody else publishes; `umg reconcile` compares plays with it."""
+
+    file: Path = Field(description="CSV or TSV with a header, relative to UMG_HOME")
+    track: str = Field(default="track_id", description="its column with the track id")
+    plays: str = Field(default="plays", description="its column with the count")
