@@ -7,8 +7,8 @@ import dagster as dg
 
 from umg_assets import tables
 from umg_assets.catalogue import Catalogue
+from umg_assets.settings.groups import Freshness
 from umg_assets.settings.model import Settings
-from umg_assets.settings.sections import Freshness
 from umg_assets.tables import Table
 
 PERSONAL = "umg/personal_data"

@@ -9,8 +9,8 @@ from umg_assets import tables
 from umg_assets.checks.verdicts import verdict, written_by
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.reading import query
+from umg_assets.settings.groups import Charts
 from umg_assets.settings.model import Settings
-from umg_assets.settings.sections import Charts
 from umg_assets.tables import ARTIST_CRITERIA, CRITERIA, Table
 
 RANKS = "ranks_have_no_gaps"

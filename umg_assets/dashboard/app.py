@@ -14,7 +14,7 @@ from starlette.routing import Route
 from umg_assets.dashboard.site import Rendered
 from umg_assets.dashboard.static_files import TYPES, static_files
 from umg_assets.dashboard.watch import Watch
-from umg_assets.settings.sections import Dashboard
+from umg_assets.settings.groups import Dashboard
 
 
 class App:

@@ -13,7 +13,7 @@ from umg_assets.dashboard.figures import Few, Writer, month_text
 from umg_assets.dashboard.page import FORMATS, Page
 from umg_assets.dashboard.served import Served
 from umg_assets.dashboard.state import State
-from umg_assets.settings.sections import Dashboard
+from umg_assets.settings.groups import Dashboard
 
 SECTIONS = (
     ("Overview", ()),

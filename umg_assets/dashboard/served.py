@@ -19,7 +19,7 @@ from umg_assets import tables
 from umg_assets.dashboard.sums import FileSums
 from umg_assets.dashboard.table_files import File, files_of, relation
 from umg_assets.resources.published import HEALTH, MANIFEST, current_set, read_json
-from umg_assets.settings.sections import Dashboard
+from umg_assets.settings.groups import Dashboard
 from umg_assets.tables import Table
 
 Rows = list[dict[str, Any]]

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from pydantic_settings import SettingsError as SourceError
 
 from umg_assets import tables
+from umg_assets.settings.headers import astray
 from umg_assets.settings.outline import HEADER, Place, dotted, settings_in
-from umg_assets.settings.sections import astray
 from umg_assets.settings.sources import Source, Sources
 
 _PREFIX = "UMG_"

@@ -27,8 +27,8 @@ from umg_assets.calendar import countries, is_country
 from umg_assets.settings.day import Day
 from umg_assets.settings.errors import explain_all, explain_variable, unknown_variables
 from umg_assets.settings.experiment import Experiment, check_experiments
+from umg_assets.settings.groups import Automation, Charts, Dashboard, Freshness, Privacy, PublishedList, Thresholds
 from umg_assets.settings.home import FILE_NAME, home_of
-from umg_assets.settings.sections import Automation, Charts, Dashboard, Freshness, Privacy, PublishedList, Thresholds
 from umg_assets.settings.sources import Sources
 from umg_assets.settings.syntax import explain_syntax
 
