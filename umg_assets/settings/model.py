@@ -18,7 +18,6 @@ from pydantic import (
     ConfigDict,
     Field,
     IPvAnyAddress,
-    JsonValue,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -71,10 +70,6 @@ def _check_owner(owner: str) -> str:
 Market = Annotated[str, AfterValidator(_check_market)]
 Owner = Annotated[str, AfterValidator(_check_owner)]
 Percent = Annotated[int, Field(ge=1, le=100)]
-
-
-SECRET: dict[str, JsonValue] = {"secret": True}
-"""Marks a setting that can hold a token: pages do not show it."""
 
 
 class _Section(BaseModel):
@@ -193,9 +188,7 @@ class Settings(BaseSettings):
     home: Path = Field(description="where everything lies")
     engine: Literal["sail", "spark"] = Field(default="sail", description="sail: embedded, no Java; spark: Apache Spark")
     spark_master: str | None = Field(default=None, description="spark://HOST:PORT of a cluster; default: local")
-    spark_remote: str | None = Field(
-        default=None, description="sc://HOST:PORT of a Spark Connect server", json_schema_extra=SECRET
-    )
+    spark_remote: str | None = Field(default=None, description="sc://HOST:PORT of a Spark Connect server", repr=False)
     require_spark: bool = Field(default=False, description="tests: a missing Java or jar is a failure")
     time_zone: Annotated[str, AfterValidator(_check_zone)] = Field(
         default="Europe/Vienna", description="reporting time zone: its midnight separates days"
