@@ -15,7 +15,6 @@ from typing import Annotated, Literal
 from pydantic import (
     AfterValidator,
     Field,
-    JsonValue,
     PositiveInt,
     ValidationError,
     model_validator,
@@ -70,10 +69,6 @@ Market = Annotated[str, AfterValidator(_check_market)]
 Owner = Annotated[str, AfterValidator(_check_owner)]
 
 
-SECRET: dict[str, JsonValue] = {"secret": True}
-"""Marks a setting that can hold a token: pages do not show it."""
-
-
 class Settings(BaseSettings):
     """Every setting, checked; use `read_settings` to read one."""
 
@@ -82,9 +77,7 @@ class Settings(BaseSettings):
     home: Path = Field(description="where everything lies")
     engine: Literal["sail", "spark"] = Field(default="sail", description="sail: embedded, no Java; spark: Apache Spark")
     spark_master: str | None = Field(default=None, description="spark://HOST:PORT of a cluster; default: local")
-    spark_remote: str | None = Field(
-        default=None, description="sc://HOST:PORT of a Spark Connect server", json_schema_extra=SECRET
-    )
+    spark_remote: str | None = Field(default=None, description="sc://HOST:PORT of a Spark Connect server", repr=False)
     require_spark: bool = Field(default=False, description="tests: a missing Java or jar is a failure")
     time_zone: Annotated[str, AfterValidator(_check_zone)] = Field(
         default="Europe/Vienna", description="reporting time zone: its midnight separates days"

@@ -5,14 +5,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from umg_assets.settings.model import SECRET, Settings
+from umg_assets.settings.model import Settings
 
 _COUNTED = ("sources", "experiments", "published")
 _HIDDEN = "set (not shown: it can hold a token)"
 
 
 def as_markdown(settings: Settings) -> str:
-    """A table with a line a setting, `section.name`. What may hold a secret is not shown; sources and the like are
+    """A table with a line a setting, `section.name`. What may hold a secret (repr=False) is not shown; sources and the like are
     counted."""
     head = "| setting | value | |\n| --- | --- | --- |"
     lines = [f"| `{name}` | {_cell(value)} | {_cell(about)} |" for name, value, about in _rows(settings)]
@@ -26,7 +26,7 @@ def _rows(settings: BaseModel, section: str = "") -> Iterator[tuple[str, Any, st
             value = ", ".join(f"{kind}: {len(getattr(value, kind))}" for kind in type(value).model_fields)
         elif name in _COUNTED:
             value = len(value)
-        elif field.json_schema_extra == SECRET and value:
+        elif value and not field.repr:
             value = _HIDDEN
         if isinstance(value, BaseModel):
             yield from _rows(value, f"{name}.")
