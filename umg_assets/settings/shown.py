@@ -12,8 +12,10 @@ _HIDDEN = "set (not shown: it can hold a token)"
 
 
 def as_markdown(settings: Settings) -> str:
-    """A table with a line a setting, `section.name`. What may hold a secret (repr=False) is not shown; sources and the like are
-    counted."""
+    """A table with a line a setting, `section.name`.
+
+    What may hold a secret (repr=False) is not shown; sources, experiments and published lists are counted.
+    """
     head = "| setting | value | |\n| --- | --- | --- |"
     lines = [f"| `{name}` | {_cell(value)} | {_cell(about)} |" for name, value, about in _rows(settings)]
     return "\n".join([head, *lines])
