@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from umg_assets.dashboard.site import Route
 
-QUERY = ("by", "market", "age_group")
-"""What the query of a page in a snapshot may name: other pages (another day, a search, two markets) are a server's."""
+QUERY = {"charts": {"by"}, "artists": {"market"}, "favourites": {"age_group"}}
+"""By section, what the query of a page in a snapshot may name. Other pages (another day, a search, two markets side by
+side, a track's ranks by another criterion) are a server's: they would be many times as many."""
 STATIC = "static"
 _SAFE = re.compile(r"[a-z0-9_-]{1,60}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)")
@@ -52,7 +53,7 @@ def may_hold(address: str, routes: tuple[Route, ...]) -> bool:
     parts = urlsplit(address)
     names = dict(parse_qsl(parts.query)).keys() - {"format", "table"}
     kept = any(route.kept and route.match(parts.path) is not None for route in routes)
-    return kept and names <= {*QUERY}
+    return kept and names <= QUERY.get(parts.path.split("/")[1], set())
 
 
 class FileLinks:

@@ -71,22 +71,17 @@ class Sheet:
         return target.getvalue().encode()
 
     def _json(self) -> bytes:
-        return (json.dumps(self.records(), ensure_ascii=False, indent=1) + "\n").encode()
+        lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in self.records())
+        return f"[\n{lines}\n]\n".encode()
 
     def _parquet(self) -> bytes:
         import pyarrow.parquet as pq
 
-        names = (*self.columns, FEW)
-        rows = [
-            {
-                **{name: _kept(row.get(name)) for name in self.columns},
-                FEW: any(isinstance(row.get(name), Few) for name in self.columns),
-            }
-            for row in self.rows
-        ]
-        types = ", ".join(f"{_quoted(name)} {_type_of([row[name] for row in rows])}" for name in names)
+        columns = {name: [_kept(row.get(name)) for row in self.rows] for name in self.columns}
+        columns[FEW] = [any(isinstance(row.get(name), Few) for name in self.columns) for row in self.rows]
+        shown = ", ".join(f"unnest(?::{_type_of(values)}[]) as {_quoted(name)}" for name, values in columns.items())
         # not pyarrow.array(): that would import pandas
-        table = _database().cursor().sql(f"select unnest(?::struct({types})[], recursive := true)", params=[rows])
+        table = _database().cursor().sql(f"select {shown}", params=list(columns.values()))
         target = io.BytesIO()
         pq.write_table(table.to_arrow_table(), target)
         return target.getvalue()

@@ -202,6 +202,7 @@ def test_a_link_to_a_page_that_turns_out_not_to_be_there_is_no_link(folder: Path
     assert links.to("/charts/AT/2026-02") is None
     assert links.to("/search?q=x") is None
     assert links.to("/charts/AT/2026-03?with=DE") is None
+    assert links.to("/tracks/t1?by=streams") is None, "a page a track"
     assert links.to("/charts/DE/2026-03") == "../de/2026-03.html"
     assert links.to("/") == "../../index.html"
     assert links.to("/charts/AT/2026-03?format=csv&table=chart") == "2026-03.chart.csv"
