@@ -1,21 +1,19 @@
 """Previews of a table's latest partition for Dagster's UI: the top 10 as a table and a plot, and rows by day."""
 
 import base64
-import io
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from umg_assets import tables
+from umg_assets.drawing.bars import day_bars, named_bars
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.reading import datafusion_literal, query
 from umg_assets.tables import Table
 
 TOP = 10
 DAYS = 60
-_BLUE, _GREY = "#4f43dd", "#b8b5d9"
 
 
 @dataclass(frozen=True)
@@ -80,56 +78,19 @@ def _cell(value: Any) -> str:
 
 def as_bars(rows: Sequence[Mapping[str, Any]], label: Sequence[str], title: str) -> str:
     """The plays of rows as horizontal bars, the first on top: markdown with an embedded picture."""
-    names = [_cut("  ".join(str(row[name]) for name in label)) for row in rows]
-    return _plot(title, 0.6 + 0.25 * len(rows), lambda axes: _bars(axes, names, [row["plays"] for row in rows]))
+    bars = [("  ".join(str(row[name]) for name in label), row["plays"]) for row in rows]
+    return _embedded(title, named_bars(bars, title))
 
 
 def as_days(rows: Mapping[date, int], last: date, written: Sequence[date], name: str) -> str:
     """Rows by day over the 60 days to `last`, the days just written in colour: markdown with an embedded picture."""
     days = [last - timedelta(days=back) for back in reversed(range(DAYS))]
-    colours = [_BLUE if day in set(written) else _GREY for day in days]
-
-    def draw(axes: Any) -> None:
-        axes.bar(range(DAYS), [rows.get(day, 0) for day in days], color=colours, width=0.8)
-        axes.set_xticks(range(0, DAYS, 7), [f"{day:%d %b}" for day in days[::7]])
-        axes.yaxis.set_major_formatter("{x:,.0f}")
-
-    return _plot(f"{name} by day, to {last}", 2.2, draw)
+    title = f"{name} by day, to {last}"
+    return _embedded(title, day_bars(rows, days, set(written), title))
 
 
-def _bars(axes: Any, names: Sequence[str], figures: Sequence[int]) -> None:
-    places = range(len(names))
-    bars = axes.barh(places, figures, color=_BLUE)
-    axes.set_yticks(places, names)
-    axes.invert_yaxis()
-    axes.bar_label(bars, [f"{figure:,}" for figure in figures], padding=3, fontsize=8)
-    axes.set_xticks([])
-    axes.spines["bottom"].set_visible(False)
-
-
-def _cut(name: str, length: int = 40) -> str:
-    # matplotlib reads $ as the start of a formula
-    return (name if len(name) <= length else f"{name[: length - 1]}…").replace("$", r"\$")
-
-
-def _plot(title: str, height: float, draw: Any) -> str:
-    # imported for the first plot only: it takes as long to import as all else that the definitions load
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.set_title(title, fontsize=9, loc="left")
-    axes.tick_params(labelsize=8, length=0)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    draw(axes)
-    picture = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # an emoji in a title is drawn as a box
-        figure.savefig(picture, format="png", dpi=96)
-    return f"![{title}](data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()})"
+def _embedded(title: str, svg: str) -> str:
+    return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
 def preview(lakehouse: Lakehouse, table: Table, keys: list[str], plots: bool) -> dict[str, str]:
