@@ -198,7 +198,7 @@ def test_a_plot_is_a_small_picture_that_shows_any_title_as_it_is():
     ]
     chart = previews.as_bars(rows, ("rank", "title"), "chart")
     words = ["".join(element.itertext()) for element in picture(chart).iter(f"{SVG}text")]
-    assert "1  <b>$ong</b> & 🎧 xxxxxxxxx" in words
+    assert "1 <b>$ong</b> & 🎧 xxxxxxxxx" in words
     assert "999" in words
     assert len(chart) < 10_000
     counts = {date(2026, 3, 1) + timedelta(day): day for day in range(90)}

@@ -30,14 +30,8 @@ def named_bars(bars: Sequence[tuple[str, int]], title: str) -> str:
             _bar(left, top + 3, max(across(figure) - left, 1), _ROW - 6, _TONE),
             words(across(figure) + 6, top + 15, f"{figure:,}"),
         ]
-    return picture(
-        _WIDTH,
-        _HEAD + len(bars) * _ROW + 4,
-        title,
-        ground(_WIDTH, _HEAD + len(bars) * _ROW + 4),
-        words(0, 16, title),
-        *rows,
-    )
+    height = _HEAD + len(bars) * _ROW + 4
+    return picture(_WIDTH, height, title, ground(_WIDTH, height), words(0, 16, title), *rows)
 
 
 def day_bars(counts: Mapping[date, int], days: Sequence[date], marked: Collection[date], title: str) -> str:
