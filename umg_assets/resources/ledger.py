@@ -8,7 +8,7 @@ with the withdrawal of a file: `withdrawing`, then `withdrawn`.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import deltalake
@@ -62,6 +62,9 @@ class Ledger:
         if newest != self._read[0]:
             # not to_pyarrow_table(): the threads of Arrow's dataset abort a process that ends soon after
             rows = read_table(self._home, tables.DELIVERIES, columns=stored_columns(self._home, tables.DELIVERIES))
+            # not as timestamps: a Python datetime of one takes pandas, and that takes longer than all the rest
+            at = rows.schema.get_field_index("recorded_at")
+            rows = rows.set_column(at, "recorded_at", rows.column(at).cast(pa.int64()))
             entries = sorted((_entry(row) for row in rows.to_pylist()), key=lambda entry: entry.sequence)
             deliveries = tuple(entry for entry in entries if entry.state not in ("accepted", "expired"))
             accepted, expired = (
@@ -126,6 +129,7 @@ def _entry(row: dict) -> Entry:
     return Entry(
         **{
             **values,
+            "recorded_at": Entry.recorded_at + timedelta(microseconds=values["recorded_at"]),
             "quarantined": dict(values["quarantined"] or []),
             "rows_by_play_date": dict(values["rows_by_play_date"] or []),
             "generation": values.get("generation") or 0,

@@ -80,6 +80,7 @@ def test_a_file_of_the_current_folder_is_not_imported_for_a_package(tmp_path: Pa
     env = python_module.environment(installed)
     for module in ("dagster", "dagster_webserver"):
         command = [*python_module.command(module), "--version"]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        for variables in (env, installed):
+            done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
     assert env["PYTHONSAFEPATH"] == "1", "and so for what they start in turn"
