@@ -108,8 +108,8 @@ def _tables_agree(settings: Settings) -> bool:
     )
     failed = [check for check in checks if not check.passed and check.check_name not in AGE_CHECKS]
     for check in failed:
-        out.print(f"[yellow]check failed[/]: {check.asset_key.path[-1]}, {check.check_name}: ", end="", soft_wrap=True)
-        out.print(check.description, soft_wrap=True, markup=False)
+        colour = "red" if check.severity is AssetCheckSeverity.ERROR else "yellow"
+        say("check failed", colour, f": {check.asset_key.path[-1]}, {check.check_name}: {check.description}")
     return not any(check.severity is AssetCheckSeverity.ERROR for check in failed)
 
 
