@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from umg_assets import tables
-from umg_assets.cli.console import Format, out, show
+from umg_assets.cli.console import Format, out, say, show
 from umg_assets.cli.ending import AGE_CHECKS, Ending
 from umg_assets.cli.run import progress, run_with_progress, runner_of
 from umg_assets.settings.home import FILE_NAME
