@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
@@ -14,13 +14,13 @@ from umg_assets.catalogue import Catalogue
 from umg_assets.graph import WHOLE
 from umg_assets.landing.scan import Scan, scan
 from umg_assets.planning.frozen import refuse_frozen, untouched_days
-from umg_assets.planning.history import History
 from umg_assets.planning.required import Plan, keys_of_days, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, rounds
+from umg_assets.report import Events, Keys, Report, nothing_is_stale
 from umg_assets.resources.dagster_internals import BaseAssetGraph, named_runs
+from umg_assets.resources.event_log import RangeEventLog
 from umg_assets.resources.failed_work import WORK
 from umg_assets.resources.instance import (
-    FailedCheck,
     busy_assets,
     end_dead_runs,
     failed_checks,
@@ -32,38 +32,16 @@ from umg_assets.resources.instance import (
 )
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.staging import clear_abandoned
-from umg_assets.resources.status import note, note_sums
+from umg_assets.resources.status import FailedCheck, note, note_sums
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets.settings.model import Settings
 
 CHECK = "check_tables"
 """The job of the checks that read whole tables."""
 
-Keys = dict[str, list[str]]
-
 
 class RunFailedError(RuntimeError):
     """A run failed; the message names the run, the step and the cause."""
-
-
-@dataclass
-class Report:
-    """What a `umg run` did: runs, partitions by asset; what waits; refused: assets that a blocking check refused.
-
-    history: the ledger after it; since: the ledger's sequence before it. failed_checks: the checks that failed
-    when they were last executed. untouched_days: local days of which something came, and whose plays stay as they are,
-    because raw rows of them have gone by age.
-    """
-
-    scan: Scan = field(default_factory=Scan)
-    history: History = field(default_factory=lambda: History(()))
-    since: int = 0
-    failed_checks: list[FailedCheck] = field(default_factory=list)
-    runs: int = 0
-    partitions: Keys = field(default_factory=dict)
-    waiting_days: list[date] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    untouched_days: list[date] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -111,6 +89,8 @@ class Runner:
         with self._open() as instance:
             end_dead_runs(instance)
             clear_abandoned(self._settings.home)
+            storage = instance.event_log_storage
+            events = Events(storage.index) if isinstance(storage, RangeEventLog) else None
             try:
                 self._land(instance, report)
                 self._make(instance, forced, report)
@@ -121,6 +101,8 @@ class Runner:
             self._note(report.failed_checks, report.scan, failed_runs=0)
             today = local_today(self._settings.time_zone)
             report.untouched_days = untouched_days(report.history, report.since, self._catalogue, today)
+            if events and not report.runs and not report.refused and events.are_newest():
+                nothing_is_stale(self._settings, report, events)
         return report
 
     def check_tables(self) -> list[dg.AssetCheckEvaluation]:

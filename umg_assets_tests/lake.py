@@ -16,8 +16,8 @@ import deltalake
 from umg_assets.cli.run import runner_of
 from umg_assets.planning.history import History
 from umg_assets.privacy.seals import Seals
+from umg_assets.report import Report
 from umg_assets.resources.ledger import Ledger
-from umg_assets.runner import Report
 from umg_assets.settings.model import Settings, read_settings
 from umg_assets.tables import BY_NAME
 from umg_assets_tests.instance import copy_history, instance_in_memory

@@ -14,7 +14,8 @@ import pytest
 
 from umg_assets.build import build_definitions
 from umg_assets.catalogue import LAND_FILES
-from umg_assets.runner import Report, RunFailedError
+from umg_assets.report import Report
+from umg_assets.runner import RunFailedError
 from umg_assets_tests.lake import PLAY_COLUMNS, SOURCES, Lake
 
 HEADER = ",".join(PLAY_COLUMNS)

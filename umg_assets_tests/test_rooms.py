@@ -27,6 +27,7 @@ ROOMS = (
     "automation",
     "weekly",
     "runner",
+    "report",
     "assets",
     "checks",
     "experiments",

@@ -8,10 +8,11 @@ import dagster as dg
 import pytest
 
 from umg_assets.cli.run import runner_of
+from umg_assets.report import Report
 from umg_assets.resources.dagster_internals import LOCATION
 from umg_assets.resources.instance import open_instance
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.runner import Report, RunFailedError
+from umg_assets.runner import RunFailedError
 from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.lake import Lake
 

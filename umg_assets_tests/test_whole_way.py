@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 
-from umg_assets.runner import Report
+from umg_assets.report import Report
 from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.lake import Lake
 

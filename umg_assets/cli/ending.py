@@ -9,7 +9,7 @@ from umg_assets.landing.outcome import SourceOutcome
 from umg_assets.resources.status import AGE_CHECKS
 
 if TYPE_CHECKING:
-    from umg_assets.runner import Report
+    from umg_assets.report import Report
 
 _REASONS = 2
 _DELIVERIES = 3

@@ -78,6 +78,7 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
     from umg_assets.landing.outcome import outcomes
     from umg_assets.landing.signs import signs
     from umg_assets.planning.frozen import spans
+    from umg_assets.report import nothing_new
 
     refuse_while_forgetting(settings.home)
     started = time.monotonic()
@@ -89,7 +90,8 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
             shown.update(task, total=1, completed=1)
             task = shown.add_task(stage, total=None)
 
-        report = runner_of(settings, begin).bring_up_to_date(rebuild)
+        report = None if rebuild else nothing_new(settings)
+        report = report or runner_of(settings, begin).bring_up_to_date(rebuild)
         shown.update(task, total=1, completed=1)
     for path, reason in report.scan.waiting.items():
         say("waits", "yellow", f": {path}: {reason.removeprefix(f'{path}: ')}")

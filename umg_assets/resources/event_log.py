@@ -67,6 +67,11 @@ class RangeEventLog(SqliteEventLogStorage):
         super().__init__(str(Path(instance.root_directory, "history", "runs")), self._inst_data)
         super().register_instance(instance)
 
+    @property
+    def index(self) -> Path:
+        """The file of the events of assets of all runs."""
+        return Path(self.path_for_shard(INDEX_SHARD_NAME))
+
     def has_table(self, table_name: str) -> bool:
         """Whether the index has a table; remembers the tables that it has seen."""
         if table_name not in self._tables and super().has_table(table_name):

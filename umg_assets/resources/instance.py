@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -24,6 +23,7 @@ from umg_assets.resources.dagster_internals import (
 )
 from umg_assets.resources.event_log import BATCH_SIZE, BATCH_SIZE_VARIABLE
 from umg_assets.resources.launcher import HOST_TAG, process_is_gone
+from umg_assets.resources.status import FailedCheck
 
 ASKED_BY, WHY = "umg/asked_by", "umg/why"
 """Tags of a run: who requested it, and why."""
@@ -111,21 +111,6 @@ def refused_assets(instance: dg.DagsterInstance, blocking: Iterable[dg.AssetChec
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(blocking))
     failed = (AssetCheckExecutionRecordStatus.FAILED,)
     return {key.asset_key.path[-1] for key, record in records.items() if record and record.status in failed}
-
-
-@dataclass(frozen=True)
-class FailedCheck:
-    """A check that failed when it was last executed. is_error: of severity ERROR; seen: the result, and what to do."""
-
-    asset: str
-    name: str
-    is_error: bool
-    seen: str
-
-    @property
-    def brief(self) -> tuple[str, str, bool]:
-        """The check without what it saw, which may name files: asset, name, whether it is an error."""
-        return self.asset, self.name, self.is_error
 
 
 def failed_checks(instance: dg.DagsterInstance) -> list[FailedCheck]:

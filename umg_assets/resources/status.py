@@ -34,6 +34,21 @@ still have to land, and over tables that are still stale; checks that failed whe
 
 
 @dataclass(frozen=True)
+class FailedCheck:
+    """A check that failed when it was last executed. is_error: of severity ERROR; seen: the result, and what to do."""
+
+    asset: str
+    name: str
+    is_error: bool
+    seen: str
+
+    @property
+    def brief(self) -> tuple[str, str, bool]:
+        """The check without what it saw, which may name files: asset, name, whether it is an error."""
+        return self.asset, self.name, self.is_error
+
+
+@dataclass(frozen=True)
 class Fact:
     """What is so, since when (UTC): a count, or checks as (asset, check, whether of severity ERROR)."""
 

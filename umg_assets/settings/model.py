@@ -166,7 +166,7 @@ class Settings(BaseSettings):
 
 def built_in_sources() -> Sources:
     """The sources of the generator's files, used when umg.toml names none."""
-    text = (importlib.resources.files("umg_assets.generator") / "sources.toml").read_text(encoding="utf-8")
+    text = (importlib.resources.files("umg_assets") / "generator" / "sources.toml").read_text(encoding="utf-8")
     return Sources.model_validate(tomllib.loads(text)["sources"])
 
 

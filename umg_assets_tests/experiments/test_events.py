@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from umg_assets.cli.reconcile import reconcile
-from umg_assets.runner import Report
+from umg_assets.report import Report
 from umg_assets.settings.model import read_settings
 from umg_assets_tests.lake import EVENT_SOURCE, SOURCES, Lake
 

@@ -12,8 +12,9 @@ from dagster import AssetKey
 
 from umg_assets import tables
 from umg_assets.build import build_definitions
+from umg_assets.report import Report
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.runner import Report, RunFailedError
+from umg_assets.runner import RunFailedError
 from umg_assets_tests.lake import SOURCES, Lake
 from umg_assets_tests.landing.test_land import play
 

@@ -16,7 +16,7 @@ from umg_assets.landing.outcome import outcomes
 from umg_assets.landing.scan import Scan, scan
 from umg_assets.planning.history import Entry, History
 from umg_assets.planning.runs import landing_runs
-from umg_assets.runner import Report
+from umg_assets.report import Report
 from umg_assets_tests.lake import SOURCES, Lake
 from umg_assets_tests.landing.test_crashes import crashed_run, rows_of
 from umg_assets_tests.landing.test_land import play

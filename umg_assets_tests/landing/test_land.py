@@ -10,10 +10,10 @@ from umg_assets import tables
 from umg_assets.assets.plays import plays_of
 from umg_assets.landing.land import Ingest
 from umg_assets.landing.scan import scan
+from umg_assets.report import Report
 from umg_assets.resources.engine import session
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
-from umg_assets.runner import Report
 from umg_assets_tests.lake import Lake
 
 

@@ -9,8 +9,8 @@ import deltalake
 import pytest
 
 from umg_assets.catalogue import LAND_FILES, Catalogue
+from umg_assets.report import Report
 from umg_assets.resources.watermarks import read_watermarks
-from umg_assets.runner import Report
 from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.jobs import metadata, run_job
 from umg_assets_tests.lake import Lake
