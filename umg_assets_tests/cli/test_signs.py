@@ -152,7 +152,9 @@ def test_a_lakehouse_in_order_says_nothing(lake: Lake):
 
 def test_a_path_with_markup_in_it_is_printed_as_it_is(tmp_path: Path):
     lake = Lake(tmp_path / "home")
+    lake.configure(sources=SOURCES.replace("[[sources.plays]]", "[[sources.plays]]\nname = '[bold]web :x:'"))
     lake.drop("plays/[red]late[x].csv", "play_id\n")
     text = said(lake)["run"]
     assert "waits: plays/[red]late[x].csv: delivered_on" in text
-    assert "set aside: plays[0] plays/*.csv*: plays/[red]late[x].csv, which cannot land as it is" in text
+    assert "plays[0] [bold]web :x:: no file found" in text or "plays[0] [bold]web :x:: 0 files" in text
+    assert "set aside: plays[0] [bold]web :x:: plays/[red]late[x].csv, which cannot land as it is" in text

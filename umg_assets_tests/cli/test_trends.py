@@ -95,6 +95,8 @@ def test_growth_over_all_markets_is_of_tracks_or_of_artists_up_or_down(home: Pat
     assert [(row["artist_id"], row["before"], row["after"]) for row in found] == [("a2", "5", "14"), ("a1", "13", "19")]
     found = rows(home, "growth", "--falling", "--from", "2026-01", "--to", "2026-02")
     assert [(row["track_id"], row["change"]) for row in found] == [("t3", "-3")]
+    found = rows(home, "growth", "--falling", "--market", "AT")
+    assert [(row["track_id"], row["change"]) for row in found] == [("t3", "-3"), ("t2", "-2")]
 
 
 def test_movements_of_some_kinds_and_what_left_the_chart_are_shown(home: Path):
