@@ -1,5 +1,6 @@
 """Looks out for a new published set: once it is indexed and its pages are rendered, it takes the old one's place."""
 
+import itertools
 import logging
 import re
 import threading
@@ -37,6 +38,7 @@ class Watch:
         self._renderer, self._sums = Renderer(settings.dashboard), FileSums()
         self._ended = threading.Event()
         self._failure = ""
+        self._thread: threading.Thread | None = None
         self.site: Site | None = None
         self._before: Site | None = None
 
@@ -80,7 +82,9 @@ class Watch:
             return False
         if shown is None:
             self.site = site
-        site.prewarm(pages_first(site.served))
+        site.prewarm(self._pages_first(site.served))
+        if self._ended.is_set():
+            return False
         if shown and shown.served.id != site.served.id:
             self._before = Site(shown.served, shown.state, self._routes, self._renderer, self._links)
         self.site = site
@@ -114,13 +118,15 @@ class Watch:
         """Looks once now, then every LOOK_SECONDS in a thread until `end`. A look that fails is logged, and what is
         shown stays."""
         self._looked(self.show_first)
-        thread = threading.Thread(target=self._watch, name="umg-dashboard-watch", daemon=True)
-        thread.start()
-        return thread
+        self._thread = threading.Thread(target=self._watch, name="umg-dashboard-watch", daemon=True)
+        self._thread.start()
+        return self._thread
 
     def end(self) -> None:
-        """Ends the thread."""
+        """Ends the thread, once the page that it renders is done: a process may not end in the middle of a query."""
         self._ended.set()
+        if self._thread:
+            self._thread.join()
 
     def show_first(self) -> None:
         """Shows the newest set at once, without rendering its pages first. Raises as `look` does."""
@@ -128,7 +134,7 @@ class Watch:
 
     def _watch(self) -> None:
         if site := self.site:
-            self._looked(lambda: site.prewarm(pages_first(site.served)))
+            self._looked(lambda: site.prewarm(self._pages_first(site.served)))
         while not self._ended.wait(LOOK_SECONDS):
             self._looked(self.look)
 
@@ -146,6 +152,9 @@ class Watch:
             if failure != self._failure:
                 _log.exception("a look for a new set failed; what is shown stays")
         self._failure = failure
+
+    def _pages_first(self, served: Served) -> Iterator[str]:
+        return itertools.takewhile(lambda _: not self._ended.is_set(), pages_first(served))
 
     def _why_nothing(self) -> str:
         if self._failure:

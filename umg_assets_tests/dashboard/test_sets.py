@@ -240,11 +240,11 @@ def test_a_check_that_stops_exports_leaves_the_old_figures_with_the_day_since_wh
         site = server.watch.site
         assert site is not None
         soon, later = (state_of(site.served, made.settings, _in(hours)) for hours in (0, 2))
-        (finding,) = [one for one in later.findings if one.subject == "published"]
+        (finding,) = [one for one in later.findings if one.subject == "not published"]
         assert finding.level == "bad"
         assert f"Shown is the set of {site.served.published_at:%Y-%m-%d %H:%M} UTC" in finding.sentence
         assert re.search(r"newer since \d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC", finding.sentence)
-        assert [one.level for one in soon.findings if one.subject == "published"] == ["note"]
+        assert [one.level for one in soon.findings if one.subject == "not published"] == ["note"]
 
 
 def _in(hours: int) -> datetime:

@@ -115,8 +115,10 @@ def test_no_text_of_a_csv_is_a_formula_and_every_number_stays_one(server: Server
     "text",
     [
         "=1",
-        "+1",
-        "-1",
+        "+x",
+        "-x",
+        "-1+1",
+        "+1 to +2",
         "@x",
         "\t=1",
         "\tx",
@@ -138,8 +140,8 @@ def test_a_text_that_a_spreadsheet_would_take_for_a_formula_begins_with_an_apost
 
 
 def test_numbers_dates_and_harmless_texts_are_written_as_they_are():
-    values = [-3, -2.5, 0, date(2026, 10, 1), "a=b", "x -1", "'", "", None, Few(5)]
-    assert _cells(*values) == ["-3", "-2.5", "0", "2026-10-01", "a=b", "x -1", "'", "", "", "< 5"]
+    values = [-3, -2.5, 0, date(2026, 10, 1), "a=b", "x -1", "'", "", None, Few(5), "+1.5%", "-1"]
+    assert _cells(*values) == ["-3", "-2.5", "0", "2026-10-01", "a=b", "x -1", "'", "", "", "< 5", "+1.5%", "-1"]
 
 
 def _cells(*values: object) -> list[str]:
