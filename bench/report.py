@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.cases import NEW_DAY, Line, Sizes
+from bench.dashboard import Figure
 
 FIGURES = ("wall_s", "cpu_s", "peak_mb", "read_mb")
 _HEADINGS = ("wall s", "cpu s", "peak MB", "read MB")
@@ -57,7 +58,26 @@ def show(lines: Sequence[Line], sizes: Sizes, console: Console) -> None:
         console.print(table)
 
 
-def write_json(lines: Sequence[Line], sizes: Sizes, file: Path) -> None:
+def show_dashboard(figures: Sequence[Figure], chart_days: int, console: Console) -> None:
+    """Prints the dashboard's figures beside what is aimed at and beside Streamlit's, measured once over the demo."""
+    rows = 3_600 * chart_days
+    table = Table("dashboard", title=f"{rows:,} rows of artists' charts, {os.cpu_count()} cores")
+    for heading in ("measured", "aim", "of the aim", "Streamlit", "ratio"):
+        table.add_column(heading, justify="right")
+    for figure in figures:
+        unit = figure.unit
+        measured = f"{figure.measured:,.1f} {unit}" if figure.measured is not None else "-"
+        streamlit = f"{figure.streamlit:,.0f} {unit}" if figure.streamlit else "-"
+        of = [_ratio(figure.measured, figure.aim), _ratio(figure.measured, figure.streamlit)]
+        table.add_row(figure.name, measured, f"{figure.aim:,.0f} {unit}", of[0], streamlit, of[1])
+    console.print(table)
+
+
+def _ratio(over: float | None, under: float | None) -> str:
+    return f"{over / under:.2f}" if over is not None and under else "-"
+
+
+def write_json(lines: Sequence[Line], sizes: Sizes, file: Path, figures: Sequence[Figure] = ()) -> None:
     """Writes the same as JSON, with versions and cores of the machine."""
     report = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -67,5 +87,6 @@ def write_json(lines: Sequence[Line], sizes: Sizes, file: Path) -> None:
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "lines": [asdict(line) for line in lines],
         "ratios": ratios(lines),
+        "dashboard": [asdict(figure) for figure in figures],
     }
     file.write_text(json.dumps(report, indent=2, default=str) + "\n", encoding="utf-8")

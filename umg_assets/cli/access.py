@@ -38,8 +38,11 @@ class Access:
         files = {"--tls-cert": self.certificate, "--tls-key": self.key, "--password-file": self.password_file}
         return [host, self.host, *(text for name, file in files.items() if file for text in (name, str(file)))]
 
-    def check(self) -> None:
-        """Raises AccessError for half a certificate, files that do not fit, and an open door to the network."""
+    def check(self, is_proxied: bool = False) -> None:
+        """Raises AccessError for half a certificate, files that do not fit, and an open door to the network.
+
+        is_proxied: a reverse proxy in front checks who comes in.
+        """
         if bool(self.certificate) != bool(self.key):
             raise AccessError("--tls-cert and --tls-key belong together: expected both or neither, got one")
         if self.certificate and self.key:
@@ -53,7 +56,7 @@ class Access:
                 ) from None
         if self.password_file:
             read_passwords(self.password_file)
-        if not is_loopback(self.host) and not (self.certificate and self.password_file):
+        if not (is_proxied or is_loopback(self.host) or (self.certificate and self.password_file)):
             raise AccessError(
                 f"--host {self.host} lets the network in: expected --tls-cert, --tls-key and --password-file with it, "
                 "or 127.0.0.1 behind a reverse proxy (docs/operations.md)"

@@ -1,29 +1,37 @@
 """`umg dashboard`: serves the pages, or writes them as files."""
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from umg_assets.cli.access import Access, is_loopback, read_passwords
+from umg_assets.cli.access import Access, read_passwords
 from umg_assets.cli.console import out
 from umg_assets.settings.model import read_settings
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+
+
+class OptionError(ValueError):
+    """An option of the command is wrong; the message says what was expected."""
 
 
 def serve(home: Path, access: Access, port: int, prefix: str, behind_proxy: bool, names: Collection[str]) -> int:
     """Serves the dashboard until Ctrl-C. Returns the exit code.
 
     names: further host names that are answered to. Raises AccessError when others than this machine could come in
-    unasked, PortError when something listens there already.
+    unasked, PortError when something listens there already, and OptionError for a prefix that is no path or that begins
+    as a page does.
     """
-    if not (behind_proxy or is_loopback(access.host)) or access.is_guarded:
-        access.check()
+    access.check(is_proxied=behind_proxy)
+    check_prefix(prefix)
     settings = read_settings(home)
     import contextlib
     import importlib.metadata
 
     import uvicorn
+    from starlette.types import ASGIApp
 
     from umg_assets.cli.guard import Guard
     from umg_assets.cli.ports import listen
@@ -35,20 +43,22 @@ def serve(home: Path, access: Access, port: int, prefix: str, behind_proxy: bool
     place = listen(access.host, port)
     watch = Watch(settings, ROUTES, ServerLinks(prefix))
     watch.start()
-    hosts = (
-        None
-        if (behind_proxy or access.password_file) and not names  # no other site has the password
-        else frozenset(name.lower() for name in (*LOOPBACK_NAMES, access.host, *names))
-    )
-    application = App(watch, settings.dashboard, hosts, importlib.metadata.version("umg-assets")).asgi
+    host = f"[{access.host}]" if ":" in access.host else access.host
+    # no other site has the password
+    is_any = (behind_proxy or access.password_file) and not names
+    hosts = None if is_any else frozenset((*LOOPBACK_NAMES, host, *names))
+    application: ASGIApp = App(watch, settings.dashboard, hosts, importlib.metadata.version("umg-assets"), prefix)
     if access.password_file:
         application = Guard(application, read_passwords(access.password_file))
-    out.print(f"Dashboard over {home}: {access.scheme}://{access.host}:{port}{prefix}/ (Ctrl-C ends it)", markup=False)
+    out.print(f"Dashboard over {home}: {access.scheme}://{host}:{port}{prefix}/ (Ctrl-C ends it)", markup=False)
     config = uvicorn.Config(
         application,
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # X-Forwarded-For says who asked whoever wrote it: a proxy is known by its own address
+        ws="none",
+        lifespan="off",
         ssl_certfile=access.certificate,
         ssl_keyfile=access.key,
     )
@@ -81,3 +91,14 @@ def write(home: Path, target: Path) -> None:
         markup=False,
         soft_wrap=True,
     )
+
+
+def check_prefix(prefix: str) -> None:
+    """Raises OptionError unless a prefix is empty or a path such as /umg that no page's address begins with: one that
+    a proxy has not cut off would be taken for the page."""
+    from umg_assets.dashboard.pages.routes import ROUTES
+
+    first = prefix.split("/")[1] if prefix.startswith("/") else ""
+    pages = {route.pattern.split("/")[1] for route in ROUTES} | {"static", "healthz", "version"}
+    if not _PREFIX.fullmatch(prefix) or (first and first in pages):
+        raise OptionError(f"--prefix {prefix}: expected a path such as /umg that no page of the dashboard begins with")

@@ -1,8 +1,12 @@
 """What may be shown of a figure, and how it is written."""
 
+import unicodedata
 from collections.abc import Collection, Iterable
 from datetime import date
 from typing import Any
+
+_TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of the text after them."""
 
 
 class Few:
@@ -15,24 +19,43 @@ class Few:
         return f"< {self.minimum}"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Few) and other.minimum == self.minimum
+        return type(other) is type(self) and isinstance(other, Few) and other.minimum == self.minimum
 
     def __hash__(self) -> int:
         return hash(self.minimum)
 
 
-def guarded(rows: Iterable[dict[str, Any]], minimum: int, figures: Collection[str]) -> list[dict[str, Any]]:
+class Withheld(Few):
+    """Stands for a figure that is not shown because another, of few listeners, could be told from it and a sum."""
+
+    def __str__(self) -> str:
+        return "withheld"
+
+
+def guarded(
+    rows: Iterable[dict[str, Any]], minimum: int, figures: Collection[str], is_whole: bool = False
+) -> list[dict[str, Any]]:
     """The rows; in those of fewer than `minimum` listeners the figures are `Few`.
 
-    A row without a count of listeners is judged by its plays, of which each listener has at least one.
+    A row without a count of listeners is judged by its plays, of which each listener has at least one. is_whole: the
+    rows add up to a sum that is shown, too: where one alone is hidden, the row of least plays is `Withheld` with it,
+    for the one would be what the others leave of the sum.
     """
-    shown = []
-    for row in rows:
-        people = row.get("listeners")
-        people = row.get("plays") if people is None else people
-        hidden = people is not None and people < minimum
-        shown.append({**row, **{name: Few(minimum) for name in figures if name in row}} if hidden else row)
+    shown = list(rows)
+    few = [place for place, row in enumerate(shown) if _people(row) < minimum]
+    more = [place for place in range(len(shown)) if place not in few]
+    hidden: dict[int, Few] = dict.fromkeys(few, Few(minimum))
+    if is_whole and len(few) == 1 and more:
+        hidden[min(more, key=lambda place: shown[place]["plays"])] = Withheld(minimum)
+    for place, value in hidden.items():
+        shown[place] = {**shown[place], **{name: value for name in figures if name in shown[place]}}
     return shown
+
+
+def _people(row: dict[str, Any]) -> float:
+    people = row.get("listeners")
+    people = row.get("plays") if people is None else people
+    return float("inf") if people is None else people
 
 
 class Writer:
@@ -60,6 +83,31 @@ class Writer:
     def hours(self, milliseconds: Any) -> str:
         """Hours listened, from milliseconds."""
         return self.number(milliseconds / 3_600_000 if isinstance(milliseconds, int) else milliseconds, 1)
+
+
+def readable(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its titles and artists' names as they can be shown on one line.
+
+    Control characters and those that turn the direction of what follows are left out; a title of which nothing can be
+    seen is None, or the row's track_id; a name of which nothing can be seen is None.
+    """
+    for name, value in row.items():
+        if name.endswith(("title", "artist_name")) and (value is None or isinstance(value, str)):
+            seen = _shown(value or "")
+            row[name] = seen or (row.get("track_id") if name == "title" else None)
+    return row
+
+
+def _shown(text: str) -> str:
+    letters = (" " if unicodedata.category(letter)[0] == "Z" else letter for letter in text if not _is_hidden(letter))
+    shown = " ".join("".join(letters).split())
+    return shown if any(unicodedata.category(letter)[0] not in "CZM" for letter in shown) else ""
+
+
+def _is_hidden(letter: str) -> bool:
+    """Whether a letter is a control character, or a bidirectional control; joiners, which scripts need, are not."""
+    category = unicodedata.category(letter)
+    return (category in ("Cc", "Cs") and not letter.isspace()) or letter in _TURNING
 
 
 def month_text(month: date) -> str:

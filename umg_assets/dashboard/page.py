@@ -21,7 +21,10 @@ FORMATS = {
     "parquet": "application/vnd.apache.parquet",
 }
 """By form of a download, its media type."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(
+    r"[\s\x00-\x1f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]"
+)
+"""What a spreadsheet would take for a formula: also in full width, and after what cannot be seen."""
 _FIGURE = re.compile(r"[+-][0-9][0-9.,]*( ?%)?")
 
 
@@ -128,6 +131,6 @@ def _kept(value: Any) -> Any:
 
 def _cell(value: Any) -> Any:
     plain = _plain(value)
-    if isinstance(plain, str) and plain.startswith(_FORMULA) and not _FIGURE.fullmatch(plain):
+    if isinstance(plain, str) and _FORMULA.match(plain) and not _FIGURE.fullmatch(plain):
         return f"'{plain}"
     return plain

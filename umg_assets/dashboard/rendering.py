@@ -1,5 +1,6 @@
 """Templates to HTML."""
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -8,13 +9,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from umg_assets.calendar import countries
-from umg_assets.dashboard.addresses import Links, address
+from umg_assets.dashboard.addresses import Links, ServerLinks, address
 from umg_assets.dashboard.figures import Few, Writer, month_text
 from umg_assets.dashboard.page import FORMATS, Page
 from umg_assets.dashboard.served import Served
 from umg_assets.dashboard.state import State
 from umg_assets.settings.groups import Dashboard
 
+USER_PLACE = b"<!--user-->"
+"""Where a page says who is signed in: the server puts the name there as it answers."""
 SECTIONS = (
     ("Overview", ()),
     ("Charts", ("charts",)),
@@ -32,26 +35,7 @@ class Renderer:
     """Renders pages as the settings say."""
 
     def __init__(self, settings: Dashboard) -> None:
-        self._environment = Environment(
-            loader=PackageLoader("umg_assets.dashboard"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        write = Writer(settings.numbers)
-        names = countries()
-        self._environment.filters.update(
-            number=write.number,
-            hours=write.hours,
-            month=month_text,
-            words=_words,
-            said=_said,
-            name_of=lambda code: names.get(code, code),
-        )
-        self._environment.globals.update(
-            change=write.change, address=address, is_few=lambda value: isinstance(value, Few), formats=tuple(FORMATS)
-        )
+        self._environment = _environment(settings.numbers)
         self._minimum = settings.minimum_listeners
 
     def page(self, served: Served, page: Page, here: str | None, links: Links, state: State) -> bytes:
@@ -63,7 +47,9 @@ class Renderer:
         def download(form: str, table: str | None = None) -> str | None:
             more = "&" if "?" in (here or "") else "?"
             of = f"&table={table}" if table else ""
-            return links.to(f"{here}{more}format={form}{of}") if here else None
+            target = links.to(f"{here}{more}format={form}{of}") if here else None
+            # a server may show another set by the time somebody takes the file
+            return f"{target}&set={served.id}" if target and isinstance(links, ServerLinks) else target
 
         content: Mapping[str, Any] = {
             **page.content,
@@ -76,12 +62,41 @@ class Renderer:
             "download": download,
             "static": links.static,
             "minimum_listeners": self._minimum,
+            "user_place": Markup(USER_PLACE.decode()),
         }
         return self._environment.get_template(page.template).render(content).encode()
 
-    def alone(self, template: str, text: str, links: Links) -> bytes:
-        """A page without a set."""
-        return self._environment.get_template(template).render(text=text, static=links.static).encode()
+    def alone(self, heading: str, text: str, links: Links, *choices: tuple[str, str]) -> bytes:
+        """A page without a set. choices: words and address of where to go on."""
+        template = self._environment.get_template("alone.html")
+        targets = [(words, links.to(target)) for words, target in choices]
+        return template.render(heading=heading, text=text, static=links.static, choices=targets).encode()
+
+
+@functools.cache
+def _environment(numbers: str) -> Environment:
+    """The templates, compiled once a process. numbers: how figures are written."""
+    environment = Environment(
+        loader=PackageLoader("umg_assets.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    write = Writer(numbers)
+    names = countries()
+    environment.filters.update(
+        number=write.number,
+        hours=write.hours,
+        month=month_text,
+        words=_words,
+        said=_said,
+        name_of=lambda code: names.get(code, code),
+    )
+    environment.globals.update(
+        change=write.change, address=address, is_few=lambda value: isinstance(value, Few), formats=tuple(FORMATS)
+    )
+    return environment
 
 
 def _is_in(here: str | None, parts: tuple[str, ...]) -> bool:

@@ -12,13 +12,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import deltalake.exceptions
 import duckdb
 import pyarrow as pa
 
 from umg_assets import tables
+from umg_assets.dashboard.figures import readable
 from umg_assets.dashboard.sums import FileSums
 from umg_assets.dashboard.table_files import File, files_of, relation
-from umg_assets.resources.published import HEALTH, MANIFEST, current_set, read_json
+from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST, read_json
+from umg_assets.resources.reading import TableMissingError
 from umg_assets.settings.groups import Dashboard
 from umg_assets.tables import Table
 
@@ -27,6 +30,10 @@ Rows = list[dict[str, Any]]
 
 class NothingPublishedError(RuntimeError):
     """There is no published set yet; the message says what to type."""
+
+
+class SetBrokenError(RuntimeError):
+    """A published set, or what it names, is not whole; the message says what is missing and what to type."""
 
 
 class Served:
@@ -38,29 +45,20 @@ class Served:
 
     def __init__(self, home: Path, folder: Path, settings: Dashboard, sums: FileSums | None = None) -> None:
         self.home, self.folder, self.settings = home, folder, settings
-        self.manifest, self.health = read_json(folder / MANIFEST), read_json(folder / HEALTH)
+        self.manifest, self.health = _manifest(folder), read_json(folder / HEALTH)
         self.pages = {path.parent.name: read_json(path) for path in _experiment_pages(home)}
         self.id = set_id(home, folder)
-        self._files = {
-            table: files_of(home, table, self.manifest["versions"][table.name])
-            for table in tables.PUBLISHED
-            if self.manifest["versions"][table.name] >= 0
-        }
+        self._files = _index(home, self.manifest)
         self._database = duckdb.connect(
             config={"temp_directory": str(home / "staging"), "memory_limit": "256MB", "threads": 2}
         )
         self._sums = sums or FileSums()
+        self._most_listeners: dict[tuple[str, date], dict[str, int]] = {}
 
     @classmethod
     def newest(cls, home: Path, settings: Dashboard, sums: FileSums | None = None) -> "Served":
-        """The set that is published now. Raises NothingPublishedError before the first."""
-        folder = current_set(home)
-        if folder is None:
-            landing = home / "landing"
-            raise NothingPublishedError(
-                f"No charts are published yet: drop files into {landing} and type `umg run` (or try `umg demo`)."
-            )
-        return cls(home, folder, settings, sums)
+        """The set that is published now. Raises NothingPublishedError before the first, and SetBrokenError."""
+        return cls(home, published_now(home), settings, sums)
 
     @property
     def complete_through(self) -> date:
@@ -114,13 +112,27 @@ class Served:
         return relation(table, self.files(table, **wanted))
 
     def query(self, sql: str, *values: Any, **given: pa.Table) -> Rows:
-        """The rows of a DuckDB query; values: for its question marks, in order; given: other tables, by name."""
+        """The rows of a DuckDB query, as `readable` gives them; values: for its question marks, in order; given: other
+        tables, by name. Raises SetBrokenError when a file has gone since the set was indexed."""
         cursor = self._database.cursor()
         for name, table in given.items():
             cursor.register(name, table)
-        result = cursor.execute(sql, list(values))
-        names = [column[0] for column in result.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        try:
+            result = cursor.execute(sql, list(values))
+            names = [column[0] for column in result.description or ()]
+            rows = result.fetchall()
+        except duckdb.IOException as error:
+            raise SetBrokenError(_gone(self.manifest, "a file of its tables")) from error
+        return [readable(dict(zip(names, row, strict=True))) for row in rows]
+
+    def most_listeners(self, market: str, month: date) -> dict[str, int]:
+        """By each criterion by which a market has a chart of a month, the listeners of the track that had most."""
+        known = self._most_listeners.get((market, month))
+        if known is None:
+            chart = self.relation(tables.TOP_TRACKS_BY_COUNTRY, country=market, month=month)
+            rows = self.query(f"select criterion, max(listeners) as listeners from {chart} group by criterion")
+            known = self._most_listeners[market, month] = {row["criterion"]: row["listeners"] for row in rows}
+        return known
 
     @cached_property
     def daily(self) -> Rows:
@@ -133,7 +145,64 @@ class Served:
         periods: by name of the column, its days. market: plays of this market only; None: all, unknown ones included.
         """
         files = {name: self.files(tables.DAILY_TRACK_PLAYS, play_date=days) for name, days in periods.items()}
-        return self._sums.tracks.plays(files, market, lambda sql: self._database.cursor().sql(sql).to_arrow_table())
+        try:
+            return self._sums.tracks.plays(files, market, lambda sql: self._database.cursor().sql(sql).to_arrow_table())
+        except duckdb.IOException as error:
+            raise SetBrokenError(_gone(self.manifest, "a file of its tables")) from error
+
+
+def published_now(home: Path) -> Path:
+    """The folder of the set that is published now.
+
+    Raises NothingPublishedError before the first, and SetBrokenError for one that is not whole, or that an older umg
+    wrote, which named no versions.
+    """
+    link = home / "exports" / CURRENT
+    if not link.is_symlink():
+        landing = home / "landing"
+        raise NothingPublishedError(
+            f"No charts are published yet: drop files into {landing} and type `umg run` (or try `umg demo`)."
+        )
+    folder = link.resolve()
+    _manifest(folder)
+    return folder
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    manifest = read_json(folder / MANIFEST)
+    if "complete_through" not in manifest:
+        raise SetBrokenError(_gone({}, f"{folder.name}/{MANIFEST}"))
+    names = {table.name for table in tables.PUBLISHED}
+    versions = manifest.get("versions")
+    if not isinstance(versions, dict) or not names <= versions.keys():
+        day = manifest["complete_through"]
+        raise SetBrokenError(
+            f"The published set was written by another version of umg: expected the versions of {len(names)} tables in "
+            f"{MANIFEST}. Type `umg run --range {day}:{day}`, which publishes a new one."
+        )
+    return manifest
+
+
+def _index(home: Path, manifest: Mapping[str, Any]) -> dict[Table, list[File]]:
+    """The files of each table that has a version (-1: none yet). Raises SetBrokenError when one is not there."""
+    found = {}
+    for table in tables.PUBLISHED:
+        version = manifest["versions"][table.name]
+        if version < 0:
+            continue
+        try:
+            found[table] = files_of(home, table, version)
+        except (deltalake.exceptions.DeltaError, TableMissingError) as error:
+            raise SetBrokenError(_gone(manifest, f"version {version} of {table.name}")) from error
+        if any(not Path(file.path).exists() for file in found[table]):
+            raise SetBrokenError(_gone(manifest, f"a file of version {version} of {table.name}"))
+    return found
+
+
+def _gone(manifest: Mapping[str, Any], what: str) -> str:
+    day = manifest.get("complete_through")
+    command = f"umg run --range {day}:{day}" if day else "umg run --range DAY:DAY"
+    return f"The published set is not whole: {what} is not there. Type `{command}`, which publishes a new one."
 
 
 def set_id(home: Path, folder: Path) -> str:

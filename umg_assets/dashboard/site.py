@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import logging
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,17 +11,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from umg_assets.dashboard.addresses import Ask, Links, ServerLinks, address
 from umg_assets.dashboard.page import FORMATS, NotThereError, Page
 from umg_assets.dashboard.rendering import Renderer
-from umg_assets.dashboard.served import Served
+from umg_assets.dashboard.served import Served, SetBrokenError
 from umg_assets.dashboard.state import State
 
 PageFunction = Callable[[Ask], Page]
 _HTML = "text/html; charset=utf-8"
 _KEPT_BYTES = 64 * 1024 * 1024
+_DOWNLOAD = ("format", "table")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ class Route:
     function: PageFunction
     query: tuple[str, ...] = ()
     kept: bool = True
+
+    @cached_property
+    def _expression(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.pattern))
 
     def match(self, path: str) -> dict[str, str] | None:
         """The names in a path, decoded; None if it is another kind's."""
@@ -67,8 +74,24 @@ class Rendered:
         return cls(status, media_type, body, compressed, hashlib.sha256(body).hexdigest()[:20], name)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What an address asks for: its route (None: there is none), the names in its path, and of its query what the route
+    knows. path: with one way to write it."""
+
+    route: Route | None
+    path: str
+    names: Mapping[str, str]
+    query: Mapping[str, str]
+
+    def address(self, *without: str) -> str:
+        """The one address of what is asked for: whatever else a query held is left out, and so are these names."""
+        parts = [unquote(part) for part in self.path.split("/") if part]
+        return address(*parts, **{name: value for name, value in self.query.items() if name not in without})
+
+
 class Site:
-    """The pages of a set. Threads may share it."""
+    """The pages of a set, each kept under its one address. Threads may share it."""
 
     def __init__(
         self, served: Served, state: State, routes: Sequence[Route], renderer: Renderer, links: Links | None = None
@@ -77,70 +100,85 @@ class Site:
         self._links = links or ServerLinks()
         self._kept: OrderedDict[str, Rendered] = OrderedDict()
         self._bytes = 0
-        self._lock = Lock()
+        self._lock, self._making = Lock(), [Lock() for _ in range(64)]
 
     def kept(self, wanted: str) -> Rendered | None:
         """The page of an address, as asked for, if it has been rendered."""
-        with self._lock:
-            rendered = self._kept.get(wanted)
-            if rendered:
-                self._kept.move_to_end(wanted)
-            return rendered
+        return self._kept_at(wanted) or self._kept_at(self._found(wanted).address())
 
     def answer(self, wanted: str, links: Links | None = None) -> Rendered:
         """The page, or the download, of an address (path and query); an address without a page gets a 404 that says
         what there is. links: other than the site's; then nothing is kept."""
-        if links is None and (rendered := self.kept(wanted)):
+        found = self._found(wanted)
+        place = found.address()
+        if links is None and (rendered := self._kept_at(place)):
             return rendered
-        route, _, query = self._found(wanted)
-        rendered = self._made(wanted, query, links or self._links)
-        if links is None and route and route.kept and rendered.status == 200:
-            self._keep(wanted, rendered)
+        if links or found.route is None or not found.route.kept:
+            return self._made(found, links or self._links)
+        with self._making[hash(place) % len(self._making)]:  # who asks for a page while it is made waits for it
+            rendered = self._kept_at(place) or self._made(found, self._links)
+            if rendered.status == 200:
+                self._keep(place, rendered)
         return rendered
 
     def page(self, wanted: str) -> Page:
         """What the page of an address shows. Raises NotThereError for an address without one."""
-        route, names, query = self._found(wanted)
-        if route is None:
-            raise NotThereError(f"There is no page {urlsplit(wanted).path}.", [("Overview", address())])
-        return route.function(Ask(self.served, self.state, names, query))
+        return self._page(self._found(wanted))
 
     def html(self, page: Page, here: str | None, links: Links) -> bytes:
         """A page as HTML. here: its address; None for what has none."""
         return self._renderer.page(self.served, page, here, links, self.state)
 
     def prewarm(self, addresses: Iterable[str]) -> None:
-        """Renders pages before anybody asks for them, until three quarters of the room are taken."""
+        """Renders pages before anybody asks for them, until three quarters of the room are taken.
+
+        A page that cannot be made is logged. Raises SetBrokenError.
+        """
         for wanted in addresses:
             if self._bytes > 0.75 * _KEPT_BYTES:
                 return
-            self.answer(wanted)
+            try:
+                self.answer(wanted)
+            except SetBrokenError:
+                raise
+            except Exception:
+                _log.exception("%s failed", wanted)
 
-    def _found(self, wanted: str) -> tuple[Route | None, dict[str, str], dict[str, str]]:
-        parts = urlsplit(wanted)
-        given = dict(parse_qsl(parts.query))
+    def _kept_at(self, place: str) -> Rendered | None:
+        with self._lock:
+            rendered = self._kept.get(place)
+            if rendered:
+                self._kept.move_to_end(place)
+            return rendered
+
+    def _found(self, wanted: str) -> _Found:
+        path, _, query = wanted.partition("?")
+        given = dict(parse_qsl(query))
         for route in self.routes:
-            names = route.match(parts.path)
+            names = route.match(path)
             if names is not None:
-                return route, names, {name: given[name] for name in (*route.query, "format", "table") if name in given}
-        return None, {}, {}
+                known = (*route.query, *_DOWNLOAD)
+                return _Found(route, path, names, {name: given[name] for name in known if name in given})
+        return _Found(None, path, {}, {})
 
-    def _made(self, wanted: str, query: Mapping[str, str], links: Links) -> Rendered:
-        form = query.get("format")
+    def _page(self, found: _Found) -> Page:
+        if found.route is None:
+            raise NotThereError(f"There is no page {found.path}.", [("Overview", address())])
+        return found.route.function(Ask(self.served, self.state, found.names, found.query))
+
+    def _made(self, found: _Found, links: Links) -> Rendered:
+        form = found.query.get("format")
         try:
-            page = self.page(wanted)
+            page = self._page(found)
             if form:
-                return self._download(page, form, query.get("table"))
+                return self._download(page, form, found.query.get("table"))
         except NotThereError as error:
             if form:
                 body = json.dumps({"error": str(error)}, ensure_ascii=False).encode()
                 return Rendered.of(body, FORMATS["json"], 404)
             page = Page("not_there.html", "Not there", {"message": str(error), "choices": error.choices})
             return Rendered.of(self.html(page, None, links), _HTML, 404)
-        here = {name: value for name, value in query.items() if name not in ("format", "table")}
-        path = [part for part in urlsplit(wanted).path.split("/") if part]
-        place = address(*(unquote(part) for part in path), **here)
-        return Rendered.of(self.html(page, place, links), _HTML)
+        return Rendered.of(self.html(page, found.address(*_DOWNLOAD), links), _HTML)
 
     def _download(self, page: Page, form: str, table: str | None) -> Rendered:
         sheets = {sheet.name: sheet for sheet in page.sheets}

@@ -29,14 +29,11 @@ class FileSums:
         for file in files:
             known.setdefault(file.path, [])
         new = [file for file in files if file.path not in self._daily]
-        of_day = {}
-        for file in new:
-            of_day.setdefault(file.values["play_date"], file.path)
         sums = ", ".join(f"sum({name})::bigint as {name}" for name in FIGURES)
-        rows = relation(tables.DAILY_TRACK_PLAYS, new)
-        for row in query(f"select play_date, country, {sums} from {rows} group by all"):
+        rows = relation(tables.DAILY_TRACK_PLAYS, new, numbered=True)
+        for row in query(f"select file_number, play_date, country, {sums} from {rows} group by all") if new else ():
             key = (row["play_date"], row["country"])
-            known[of_day[str(row["play_date"])]].append((key, tuple(row[name] or 0 for name in FIGURES)))
+            known[new[row["file_number"]].path].append((key, tuple(row[name] or 0 for name in FIGURES)))
         self._daily = known
         totals: dict[_Key, Counter[str]] = {}
         for kept in known.values():

@@ -1,5 +1,6 @@
 """The chart of a month and market, alone or beside another market's."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -11,6 +12,7 @@ from umg_assets.dashboard.pages.markets import (
     FIGURES,
     chart_rows,
     climber,
+    criteria_of,
     left_rows,
     market_month,
     plays_of_month,
@@ -18,7 +20,7 @@ from umg_assets.dashboard.pages.markets import (
 )
 from umg_assets.dashboard.served import Served
 from umg_assets.drawing.lines import bar, rank_line
-from umg_assets.tables import CRITERIA, Criterion
+from umg_assets.tables import Criterion
 
 COLUMNS = (
     "rank", "movement", "previous_rank", "track_id", "title", "artist_name", "genre", "peak_rank", "months_on_chart",
@@ -49,18 +51,22 @@ def chart(ask: Ask) -> Page:
 def _page(ask: Ask, market: str, month_wanted: str | None) -> Page:
     served = ask.served
     market, month = market_month(served, market, month_wanted)
-    by: Criterion = ask.choice("by", {name: name for name in CRITERIA}, "plays", _criteria_links(market, month))
+    criteria = criteria_of(served, market, month)
+    by: Criterion = ask.choice("by", {name: name for name in criteria}, "plays", _links(market, month, criteria))
     first = _one(served, market, month, by)
     sheets = [Sheet("chart", COLUMNS, first["rows"]), Sheet("left", LEFT_COLUMNS, first["left"])]
     beside = None
     if other := ask.query.get("with"):
         other, _ = market_month(served, other, month_text(month))
+        if by not in (known := criteria_of(served, other, month)):
+            raise NotThereError(f"There is no chart of {other} by {by}.", _links(other, month, known))
         beside = _one(served, other, month, by)
         sheets += [Sheet(f"chart_{other.lower()}", COLUMNS, beside["rows"])]
     content = {
         "by": by,
         "month": month,
-        "criteria": NAMES,
+        "names": NAMES,
+        "criteria": {name: NAMES[name] for name in criteria},
         "charts": [first, *([beside] if beside else [])],
         "markets": list(served.months),
         "months": served.months[market],
@@ -88,7 +94,7 @@ def _one(served: Served, market: str, month: date, by: Criterion) -> dict[str, A
         "new": sum(row["movement"] == "new" for row in rows),
         "reentries": sum(row["movement"] == "re-entry" for row in rows),
         "has_before": any(row["movement"] for row in rows),
-        "plays": plays if plays >= served.settings.minimum_listeners else Few(served.settings.minimum_listeners),
+        "plays": plays,
         "plays_before": before,
         "through": through,
         "is_running": served.complete_through < month_days([month])[-1],
@@ -100,5 +106,5 @@ def _line_words(line: list[int | None]) -> str:
     return f"Ranks by month, the newest last: {', '.join(on)}"
 
 
-def _criteria_links(market: str, month: date) -> list[tuple[str, str]]:
-    return [(NAMES[name], f"/charts/{market}/{month_text(month)}?by={name}") for name in CRITERIA]
+def _links(market: str, month: date, criteria: Sequence[Criterion]) -> list[tuple[str, str]]:
+    return [(NAMES[name], f"/charts/{market}/{month_text(month)}?by={name}") for name in criteria]

@@ -6,10 +6,10 @@ from typing import Any
 
 from umg_assets import tables
 from umg_assets.calendar import months_before, next_month
-from umg_assets.dashboard.figures import guarded, month_text
+from umg_assets.dashboard.figures import Few, guarded, month_text
 from umg_assets.dashboard.page import NotThereError
 from umg_assets.dashboard.served import Rows, Served
-from umg_assets.tables import Criterion
+from umg_assets.tables import CRITERIA, Criterion
 
 FIGURES = ("plays", "streams", "listening_ms", "listeners")
 LINE_MONTHS = 12
@@ -51,7 +51,14 @@ def chart_rows(served: Served, market: str, month: date, criterion: Criterion) -
         where c.criterion = ? order by c.rank""",
         criterion,
     )
-    return guarded(rows, served.settings.minimum_listeners, FIGURES)
+    # a chart that is not full holds every track of its market, and adds up to the market's plays
+    is_whole = len(rows) < served.definitions["top_tracks"]
+    return guarded(rows, served.settings.minimum_listeners, FIGURES, is_whole)
+
+
+def criteria_of(served: Served, market: str, month: date) -> list[Criterion]:
+    """The criteria by which a market has a chart: without durations there is none by streams or time."""
+    return [name for name in CRITERIA if name in served.most_listeners(market, month)]
 
 
 def rank_lines(served: Served, market: str, month: date, criterion: Criterion) -> dict[str, list[int | None]]:
@@ -88,9 +95,13 @@ def climber(rows: Rows) -> dict[str, Any] | None:
     return max(climbed, key=lambda row: (row["previous_rank"] - row["rank"], -row["rank"]), default=None)
 
 
-def plays_of_month(served: Served, market: str, month: date) -> tuple[int, int | None, date]:
+def plays_of_month(served: Served, market: str, month: date) -> tuple[int | Few, int | Few | None, date]:
     """Plays of a market in the complete days of a month; in as many days of the month before, None where that is not
-    whole in the data; and the last day counted."""
+    whole in the data; and the last day counted.
+
+    Both are `Few` where no track on the month's chart is known to have had enough listeners, and so is any of fewer
+    plays than that.
+    """
     last = min(next_month(month) - timedelta(days=1), max(served.complete_through, month))
     before = months_before(month, 2)[0]
     last_before = min(before + (last - month), month - timedelta(days=1))
@@ -102,4 +113,10 @@ def plays_of_month(served: Served, market: str, month: date) -> tuple[int, int |
         if row["country"] == market:
             now += row["plays"] if month <= row["play_date"] <= last else 0
             then += row["plays"] if before <= row["play_date"] <= last_before else 0
-    return now, then if first <= before else None, last
+    few = Few(served.settings.minimum_listeners)
+    # a market had as many listeners as any of its tracks, at least
+    has_enough = max(served.most_listeners(market, month).values(), default=0) >= few.minimum
+    shown = now if has_enough and now >= few.minimum else few
+    if first > before:
+        return shown, None, last
+    return shown, then if has_enough and then >= few.minimum else few, last

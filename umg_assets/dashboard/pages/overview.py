@@ -1,7 +1,6 @@
 """The front page: a card a market, and the state of the data in one sentence."""
 
 from umg_assets.dashboard.addresses import Ask
-from umg_assets.dashboard.figures import Few
 from umg_assets.dashboard.page import Page, Sheet
 from umg_assets.dashboard.pages.markets import chart_rows, climber, plays_of_month
 
@@ -14,7 +13,6 @@ COLUMNS = (
 def overview(ask: Ask) -> Page:
     """By market, of its newest chart: number one, biggest climber, plays against the same days of the month before."""
     served = ask.served
-    few = Few(served.settings.minimum_listeners)
     cards = []
     for market, months in served.months.items():
         rows = chart_rows(served, market, months[-1], "plays")
@@ -31,8 +29,8 @@ def overview(ask: Ask) -> Page:
                 "climber_title": climbed.get("title"),
                 "climber_from": climbed.get("previous_rank"),
                 "climber_to": climbed.get("rank"),
-                "plays": plays if plays >= few.minimum else few,
-                "plays_in_the_same_days_before": few if before is not None and before < few.minimum else before,
+                "plays": plays,
+                "plays_in_the_same_days_before": before,
                 "through": through,
             }
         )

@@ -1,0 +1,217 @@
+"""What the dashboard never shows: people, quarantined records, files; and figures of few listeners, told or implied."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from umg_assets import tables
+from umg_assets.dashboard.figures import Few, Withheld, guarded
+from umg_assets.dashboard.served import Served
+from umg_assets_tests.conftest import WORLD
+from umg_assets_tests.dashboard.conftest import CHARTS
+from umg_assets_tests.dashboard.crawling import crawled
+from umg_assets_tests.dashboard.made import MadeLake, Song
+from umg_assets_tests.dashboard.serving import Answer, Server, served
+from umg_assets_tests.lake import Lake
+
+pytestmark = pytest.mark.sail_enough
+
+AUGUST, SEPTEMBER, OCTOBER = date(2026, 8, 1), date(2026, 9, 1), date(2026, 10, 1)
+
+
+def words_of(answer: Answer) -> str:
+    """All that an answer says: its headers, and its body as text, of Parquet the values."""
+    body = answer.body
+    if answer.headers.get("content-type") == "application/vnd.apache.parquet":
+        table = pq.read_table(io.BytesIO(body))
+        body = f"{table.schema} {table.to_pylist()}".encode()
+    return f"{dict(answer.headers)} {body.decode()}"
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[list[str]]:
+    """The SQL that served sets are asked, as it is asked."""
+    asked: list[str] = []
+    query = Served.query
+
+    def note(self: Served, sql: str, *values: object, **given: object) -> list:
+        asked.append(sql)
+        return query(self, sql, *values, **given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Served, "query", note)
+        yield asked
+
+
+@pytest.fixture(scope="module")
+def everything(generated_lake: Lake, opened: list[str]) -> dict[str, Answer]:
+    """Pages and downloads of a lake with users and bad records: all that links lead to, of the newest charts."""
+    with served(generated_lake.settings) as server:
+        server.watch.show_first()
+        return crawled(server.ask, most=400)
+
+
+def test_every_link_leads_to_a_page_and_every_download_is_one(everything: dict[str, Answer]):
+    known = {address: answer for address, answer in everything.items() if not _is_to_come(address)}
+    assert len(known) > 100
+    assert {address: answer.status for address, answer in known.items() if answer.status != 200} == {}
+    assert {answer.headers["content-type"].split(";")[0] for answer in known.values()} >= {
+        "text/html",
+        "text/css",
+        "text/csv",
+        "application/json",
+        "application/vnd.apache.parquet",
+    }
+
+
+def _is_to_come(address: str) -> bool:
+    """Whether no page is at an address yet."""
+    from umg_assets.dashboard.pages.routes import ROUTES
+
+    built = {route.pattern.split("/")[1] for route in ROUTES} | {"static", "healthz", "version"}
+    return re.split(r"[/?]", address)[1] not in built
+
+
+def test_no_answer_holds_a_person_a_record_in_quarantine_or_a_file_of_landing(
+    generated_lake: Lake, everything: dict[str, Answer]
+):
+    people = {row["user_id"] for row in generated_lake.rows("raw_users", "user_id")}
+    keys = {row["user_key"] for row in generated_lake.rows("plays", "user_key")}
+    records = {row["text"] for row in generated_lake.rows("quarantine") if row["text"] and len(row["text"]) > 20}
+    files = {row["source_file"] for row in generated_lake.rows("quarantine", "source_file")}
+    assert min(map(len, (people, keys, records, files))) > 3
+    secrets = people | keys
+    patterns = re.compile(r"\b[0-9a-f]{64}\b|user_key|session_id|source_file|siv1:|gcm1:")
+    letters = re.compile(r"[\w.-]+")
+    for address, answer in everything.items():
+        said = words_of(answer)
+        assert not patterns.search(said), address
+        if "/static/" in address:
+            continue
+        assert not secrets & set(letters.findall(said)), address
+        assert not [text for text in (*records, *files) if text in said], address
+
+
+def test_only_published_tables_are_read(generated_lake: Lake, everything: dict[str, Answer], opened: list[str]):
+    read = {found for sql in opened for found in re.findall(r"/tables/([a-z_]+)/", sql)}
+    assert everything
+    assert read
+    assert read <= {table.name for table in tables.PUBLISHED}
+    assert not [table.name for table in tables.PUBLISHED if table.personal]
+    columns = {column.name for table in tables.PUBLISHED for column in table.columns}
+    assert not columns & {"user_id", "user_key", "session_id", "session_key", "visit_key", "source_file", "text"}
+    outside = [sql for sql in opened if re.search(r"read_(csv|json|text|blob)|\bglob\(|attach|install", sql, re.I)]
+    assert not outside
+
+
+HIDDEN = (7, 3, 840_000)
+"""Plays, streams and milliseconds of the song that 3 people heard: what no answer may say."""
+
+
+def charts(full: bool) -> dict:
+    """A chart on which t3 had 3 listeners; full: it holds as many tracks as a chart has at most."""
+    shown = [Song(f"t{number}", f"Song {number}", 1_000 - 10 * number, 40) for number in range(10, 58)]
+    few = Song("t3", "Song 3", 7, 3)
+    songs = [Song("t1", "Song 1", 3_000, 90), *(shown if full else shown[:5]), few]
+    return {(SEPTEMBER, "AT"): [Song("t1", "Song 1", 90, 40), few], (OCTOBER, "AT"): songs}
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["full", "short"])
+def test_figures_of_few_listeners_are_bounds_on_the_page_and_in_each_download(made: MadeLake, full: bool):
+    made.chart(charts(full)).publish()
+    with served(made.settings) as server:
+        server.watch.show_first()
+        page = server.ask("/charts/AT/2026-10").text
+        (row,) = re.findall(r"<tr>\n<td class=\"n rank\">\d+</td>(?:(?!</tr>).)*Song 3<.*?</tr>", page, re.DOTALL)
+        cells = re.findall(r"<td class=\"n(?: wide)?\">(.*?)</td>", row)
+        assert cells[-4:] == ["&lt; 5"] * 4
+        assert "bar-line" not in row
+        told = re.sub(r"<svg.*?</svg>|<[^>]*>", " ", row.split("</th>")[1])
+        assert not re.search(r"\b(7|3|0\.2)\b", told)
+        rows = list(csv.DictReader(io.StringIO(server.ask("/charts/AT/2026-10?format=csv").text)))
+        (of_csv,) = [row for row in rows if row["track_id"] == "t3"]
+        (of_json,) = [
+            row
+            for row in json.loads(server.ask("/charts/AT/2026-10?format=json").text)["chart"]
+            if row["track_id"] == "t3"
+        ]
+        for name in ("plays", "streams", "listening_ms", "listeners"):
+            assert of_csv[name] == of_json[name] == "< 5"
+        parquet = pq.read_table(io.BytesIO(server.ask("/charts/AT/2026-10?format=parquet").body)).to_pylist()
+        (of_parquet,) = [row for row in parquet if row["track_id"] == "t3"]
+        assert {of_parquet[name] for name in ("plays", "streams", "listening_ms", "listeners")} == {None}
+        assert of_parquet["few_listeners"] is True
+        assert sum(row["few_listeners"] for row in parquet) == (1 if full else 2)
+
+
+def test_what_a_hidden_figure_is_cannot_be_told_from_a_sum_that_is_shown(made: MadeLake):
+    """A chart that is not full adds up to its market's plays: with one row hidden, the sum would say it."""
+    made.chart(charts(full=False)).publish()
+    with served(made.settings) as server:
+        server.watch.show_first()
+        chart = json.loads(server.ask("/charts/AT/2026-10?format=json").text)["chart"]
+        (card,) = json.loads(server.ask("/?format=json").text)["markets"]
+        hidden = [row for row in chart if not isinstance(row["plays"], int)]
+        rest = card["plays"] - sum(row["plays"] for row in chart if isinstance(row["plays"], int))
+        assert [row["plays"] for row in hidden] == ["withheld", "< 5"]
+        assert rest not in HIDDEN
+        assert [
+            row["plays"] for row in json.loads(server.ask("/charts/AT/2026-10?by=listeners&format=json").text)["chart"]
+        ][-2:] == ["withheld", "< 5"]
+
+
+def test_a_market_in_which_no_track_had_enough_listeners_shows_no_sum_and_no_change(made: MadeLake):
+    few = [Song("t1", "Song 1", 200, 2), Song("t2", "Song 2", 100, 1)]
+    made.chart({(SEPTEMBER, "LI"): few, (OCTOBER, "LI"): few, (OCTOBER, "AT"): few}).publish()
+    with served(made.settings) as server:
+        server.watch.show_first()
+        for card in json.loads(server.ask("/?format=json").text)["markets"]:
+            assert card["plays"] == "< 5"
+        for address in ("/", "/charts/LI/2026-10", "/charts/LI/2026-10?with=AT", "/search?q=song"):
+            said = re.sub(r"<footer>.*|<[^>]*>", "", server.ask(address).text, flags=re.DOTALL)
+            assert not re.search(r"\b(200|100|300|150)\b|%", said), address
+
+
+def test_a_change_against_a_hidden_figure_is_not_shown(made: MadeLake):
+    """3 plays a month before, 100 now: + 3,233.3 % would say the 3."""
+    of_month = {AUGUST: Song("t1", "Song 1", 90, 40), SEPTEMBER: Song("t1", "Song 1", 3, 3)}
+    charts = {(month, "AT"): [song] for month, song in of_month.items()}
+    made.chart({**charts, (OCTOBER, "AT"): [Song("t1", "Song 1", 100, 40)]}).publish()
+    with served(made.settings) as server:
+        server.watch.show_first()
+        for address in ("/", "/charts/AT/2026-10"):
+            assert "3,233" not in server.ask(address).text, address
+            assert ">100" in server.ask(address).text
+        (card,) = json.loads(server.ask("/?format=json").text)["markets"]
+        assert (card["plays"], card["plays_in_the_same_days_before"]) == (100, "< 5")
+
+
+def test_a_minimum_of_one_shows_every_figure(tmp_path: Path):
+    lake = MadeLake(tmp_path / "home", "[dashboard]\nminimum_listeners = 1").chart(charts(full=False)).publish()
+    with served(lake.settings) as server:
+        server.watch.show_first()
+        rows = json.loads(server.ask("/charts/AT/2026-10?format=json").text)["chart"]
+        assert (rows[-1]["plays"], rows[-1]["listeners"]) == (7, 3)
+        assert not [row for row in rows if not isinstance(row["plays"], int)]
+
+
+def test_rows_without_a_count_of_listeners_are_judged_by_their_plays():
+    rows = [{"plays": 9}, {"plays": 4}, {"plays": 5, "listeners": 2}, {"plays": None, "listeners": None}]
+    assert guarded(rows, 5, ["plays"]) == [{"plays": 9}, {"plays": Few(5)}, {"plays": Few(5), "listeners": 2}, rows[3]]
+    assert guarded([{"plays": 9}, {"plays": 4}], 5, ["plays"], is_whole=True)[0] == {"plays": Withheld(5)}
+
+
+def test_every_page_says_what_it_does_not_show(server: Server):
+    assert {market for _, market in CHARTS} == {"AT", "DE", "SK", "LI"}
+    for address in ("/", "/charts/LI/2026-10", "/search?q=x"):
+        assert (
+            "Figures of fewer than 5 listeners are shown as &lt; 5, here and in downloads" in server.ask(address).text
+        )
+    assert WORLD.dirty
