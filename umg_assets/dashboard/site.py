@@ -39,10 +39,6 @@ class Route:
     query: tuple[str, ...] = ()
     kept: bool = True
 
-    @cached_property
-    def _expression(self) -> re.Pattern[str]:
-        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.pattern))
-
     def match(self, path: str) -> dict[str, str] | None:
         """The names in a path, decoded; None if it is another kind's."""
         found = self._expression.fullmatch(path)

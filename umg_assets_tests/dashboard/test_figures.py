@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from umg_assets import tables
-from umg_assets.cli.charts import criterion_of
+from umg_assets.cli.charts import criterion_of, favourites, top_artists, top_tracks
 from umg_assets.cli.nothing import NothingToShowError
-from umg_assets.cli.reports import favourites, top_artists, top_tracks
 from umg_assets.dashboard.figures import month_text
 from umg_assets.dashboard.pages.routes import ROUTES
 from umg_assets.tables import ARTIST_CRITERIA, CRITERIA
