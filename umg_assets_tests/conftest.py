@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from umg_assets.generator import World, generate
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.processes import FOR_FEW_ROWS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ENGINE = os.environ.setdefault("UMG_ENGINE", "sail")
 os.environ["UMG_PLOTS"] = "false"  # a fifth of the time of a small lake
@@ -137,3 +141,12 @@ def generated_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
             lake.run()
         (home / "built").touch()
         return lake
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A Chromium. While it is open, asyncio in this thread cannot be used: it ends with the module."""
+    from umg_assets_tests.browser import browsing
+
+    with browsing() as browser:
+        yield browser

@@ -5,9 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
 
-from umg_assets_tests.browser import browsing
 from umg_assets_tests.dashboard.made import Charts, MadeLake, Song
 from umg_assets_tests.dashboard.serving import Server, served
 
@@ -51,10 +49,3 @@ def server(charted: MadeLake) -> Iterator[Server]:
 def made(tmp_path: Path) -> MadeLake:
     """An empty lake of this test alone."""
     return MadeLake(tmp_path / "home")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A Chromium."""
-    with browsing() as browser:
-        yield browser

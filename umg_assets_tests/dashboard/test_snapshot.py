@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from playwright.sync_api import Browser
 
 from umg_assets.dashboard import page_writers
 from umg_assets.dashboard.file_names import FileLinks, file_of, safe
@@ -209,33 +210,26 @@ def test_a_link_to_a_page_that_turns_out_not_to_be_there_is_no_link(folder: Path
     assert list(links.asked) == ["/charts/DE/2026-03", "/"]
 
 
-CHROMIUM = Path("/usr/bin/chromium")
-
-
-@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}: a snapshot is not opened in a browser")
-def test_a_browser_opens_it_from_a_disk_follows_its_links_and_asks_nobody_else(folder: Path):
-    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = browser.new_page()
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: said.append(request.url) if not request.url.startswith("file:") else None)
-        page.on("requestfailed", lambda request: said.append(f"not there: {request.url}"))
-        page.goto((folder / "index.html").as_uri())
-        assert "Markets" in page.inner_text("h1")
-        page.click("main .card a >> nth=0")
-        assert "Top tracks" in page.inner_text("h1")
-        assert page.evaluate("getComputedStyle(document.querySelector('.tiles')).display") == "grid"
-        page.click("text=streams >> nth=0")
-        assert page.url.endswith("/charts/at/2026-03.by-streams.html")
-        for words, heading in (("Health", "State of the data"), ("Experiments", "Experiments"), ("About", "mean")):
-            page.click(f"header nav >> text={words}")
-            assert heading in page.inner_text("h1")
-        page.click("header .brand a")
-        assert page.url.endswith("/index.html")
-        browser.close()
+def test_a_browser_opens_it_from_a_disk_follows_its_links_and_asks_nobody_else(folder: Path, browser: Browser):
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: said.append(request.url) if not request.url.startswith("file:") else None)
+    page.on("requestfailed", lambda request: said.append(f"not there: {request.url}"))
+    page.goto((folder / "index.html").as_uri())
+    assert "Markets" in page.inner_text("h1")
+    page.click("main .card a >> nth=0")
+    assert "Top tracks" in page.inner_text("h1")
+    assert page.evaluate("getComputedStyle(document.querySelector('.tiles')).display") == "grid"
+    page.click("text=streams >> nth=0")
+    assert page.url.endswith("/charts/at/2026-03.by-streams.html")
+    for words, heading in (("Health", "State of the data"), ("Experiments", "Experiments"), ("About", "mean")):
+        page.click(f"header nav >> text={words}")
+        assert heading in page.inner_text("h1")
+    page.click("header .brand a")
+    assert page.url.endswith("/index.html")
+    page.close()
     assert said == []
 
 

@@ -5,7 +5,6 @@ Tests of the second half open pages in Chromium.
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +21,6 @@ from umg_assets_tests.experiments.readouts import HOSTILE, LONG, hostile_view, v
 pytestmark = pytest.mark.sail_enough
 VIEWS = views() | {"hostile": hostile_view()}
 KINDS = sorted(VIEWS)
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -155,21 +153,14 @@ def test_a_picture_says_every_effect_and_draws_the_verdicts_interval_thick():
     assert [float(width) > 2 for width in drawn] == [True, False, False, False], "of success, secondary, guardrail"
 
 
-browser_only = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed: readout pages are not opened")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-SCREENS = [(390, "light"), (390, "dark"), (960, "light"), (1280, "light"), (1280, "dark")]
+SCREENS = [
+    (390, "light"),
+    (1280, "dark"),
+    *(
+        pytest.param(screen, marks=pytest.mark.exhaustive)
+        for screen in ((390, "dark"), (960, "light"), (1280, "light"))
+    ),
+]
 
 
 @pytest.fixture(params=SCREENS, ids=lambda given: f"{given}")
@@ -214,7 +205,6 @@ OUTSIDE = """() => [...document.querySelectorAll('.readout :is(td, tbody th, h1,
 }).map(cell => cell.textContent)"""
 
 
-@browser_only
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_cut_off_and_nothing_scrolls_sideways(screen: Any, tmp_path: Path, kind: str):
     page = opened(screen, tmp_path, VIEWS[kind])
@@ -223,7 +213,6 @@ def test_nothing_is_cut_off_and_nothing_scrolls_sideways(screen: Any, tmp_path: 
     assert page.evaluate(OUTSIDE) == []
 
 
-@browser_only
 def test_these_checks_see_what_is_cut_off(screen: Any, tmp_path: Path):
     page = opened(screen, tmp_path, VIEWS["ship"])
     page.evaluate("document.querySelector('.readout figure text').setAttribute('x', '400')")
@@ -233,7 +222,6 @@ def test_these_checks_see_what_is_cut_off(screen: Any, tmp_path: Path):
     assert page.evaluate(OVERFLOW) > 0
 
 
-@browser_only
 def test_letters_of_a_picture_are_large_enough_to_read(screen: Any, tmp_path: Path):
     page = opened(screen, tmp_path, VIEWS["ship"])
     sizes = page.evaluate("""[...document.querySelectorAll('.readout figure > svg')].map(svg =>
@@ -242,7 +230,6 @@ def test_letters_of_a_picture_are_large_enough_to_read(screen: Any, tmp_path: Pa
     assert all(10 <= size <= 17 for size in sizes)
 
 
-@browser_only
 def test_the_colours_are_those_of_the_screen(screen: Any, tmp_path: Path):
     page = opened(screen, tmp_path, VIEWS["ship"])
     colours = page.evaluate("""['body', '.readout', '.readout .ground', '.readout .words', '.readout td'].map(name => {
@@ -258,7 +245,6 @@ def test_the_colours_are_those_of_the_screen(screen: Any, tmp_path: Path):
     assert (body < 150 < 600 < words) if dark else (words < 150 < 600 < body)
 
 
-@browser_only
 def test_hostile_texts_are_shown_as_texts(screen: Any, tmp_path: Path):
     page = opened(screen, tmp_path, VIEWS["hostile"])
     assert page.title() == "picks"
@@ -269,7 +255,6 @@ def test_hostile_texts_are_shown_as_texts(screen: Any, tmp_path: Path):
     assert verdict == "ltr"
 
 
-@browser_only
 def test_a_page_around_the_body_may_forbid_styles_and_scripts_of_others(screen: Any):
     policy = {"Content-Security-Policy": "default-src 'none'; style-src 'self'"}
     link = '<!doctype html><html lang="en"><link rel="stylesheet" href="/readout.css"><title>x</title>'
@@ -290,7 +275,6 @@ def test_a_page_around_the_body_may_forbid_styles_and_scripts_of_others(screen: 
     assert screen.evaluate(CUT) == []
 
 
-@browser_only
 def test_the_first_look_at_a_page_reaches_from_the_verdict_to_trust(screen: Any, tmp_path: Path):
     page = opened(screen, tmp_path, VIEWS["ship"])
     tops = page.evaluate("""['.verdict', '.summary'].map(name =>
