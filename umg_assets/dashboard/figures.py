@@ -1,7 +1,7 @@
 """What may be shown of a figure, and how it is written."""
 
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from typing import Any
 
@@ -33,22 +33,20 @@ class Withheld(Few):
 
 
 def guarded(
-    rows: Iterable[dict[str, Any]], minimum: int, figures: Collection[str], is_whole: bool = False
+    rows: Iterable[dict[str, Any]],
+    minimum: int,
+    figures: Collection[str],
+    is_withheld: Callable[[dict[str, Any]], bool] = lambda _: False,
 ) -> list[dict[str, Any]]:
     """The rows; in those of fewer than `minimum` listeners the figures are `Few`.
 
-    A row without a count of listeners is judged by its plays, of which each listener has at least one. is_whole: the
-    rows add up to a sum that is shown, too: where one alone is hidden, the row of least plays is `Withheld` with it,
-    for the one would be what the others leave of the sum.
+    A row without a count of listeners is judged by its plays, of which each listener has at least one. is_withheld:
+    of which other rows the figures are `Withheld`.
     """
-    shown = list(rows)
-    few = [place for place, row in enumerate(shown) if _people(row) < minimum]
-    more = [place for place in range(len(shown)) if place not in few]
-    hidden: dict[int, Few] = dict.fromkeys(few, Few(minimum))
-    if is_whole and len(few) == 1 and more:
-        hidden[min(more, key=lambda place: shown[place]["plays"])] = Withheld(minimum)
-    for place, value in hidden.items():
-        shown[place] = {**shown[place], **{name: value for name in figures if name in shown[place]}}
+    shown = []
+    for row in rows:
+        hidden = Few(minimum) if _people(row) < minimum else Withheld(minimum) if is_withheld(row) else None
+        shown.append({**row, **{name: hidden for name in figures if name in row}} if hidden else row)
     return shown
 
 

@@ -135,6 +135,21 @@ class Served:
         return known
 
     @cached_property
+    def withheld(self) -> dict[tuple[str, date], str]:
+        """By market and month, the track whose figures go with those of the only one that had few listeners.
+
+        A chart that is not full holds every track of its market, and adds up to the market's plays: the one would be
+        what the others leave of them. It is the one of least plays among the others.
+        """
+        rows = self.query(
+            f"""select country, month, arg_min(track_id, (plays, track_id)) filter (listeners >= $1) as track_id
+            from {self.relation(tables.TOP_TRACKS_BY_COUNTRY)} where criterion = 'plays' group by country, month
+            having count(*) < $2 and count(*) filter (listeners < $1) = 1""",
+            self.settings.minimum_listeners, self.definitions["top_tracks"],
+        )  # fmt: skip
+        return {(row["country"], row["month"]): row["track_id"] for row in rows if row["track_id"]}
+
+    @cached_property
     def daily(self) -> Rows:
         """Sums of every day and market: play_date, country (None: unknown), plays, streams, listening_ms; in order."""
         return self._sums.daily(self.files(tables.DAILY_TRACK_PLAYS), self.query)

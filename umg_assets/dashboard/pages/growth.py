@@ -40,40 +40,60 @@ def growth(served: Served, now: Period, before: Period, market: str | None, orde
     """The tracks, and the artists, whose plays grew most from the period before: at most MOST each, with FIGURES.
 
     market: its plays only; None: all plays. order: by how many plays more, or by percent. Those of fewer than
-    `minimum_listeners` plays are left out. Of those with some but fewer plays before, these are hidden and the growth
-    is None, as it would tell them; so is the percentage of those with none.
+    `minimum_listeners` plays are left out, and so are those that had fewer listeners in the months of the period. Of
+    those with some but fewer before, the plays before are hidden and the growth is None, as it would tell them; so is
+    the percentage of those with none.
     """
     played = served.track_plays({"plays": now.days, "plays_before": before.days}, market)
     minimum = served.settings.minimum_listeners
     more = "plays - plays_before" if order == "plays" else "(plays - plays_before) / plays_before"
-    grown = f"plays >= {minimum} and plays > plays_before" + (
-        "" if order == "plays" else f" and plays_before >= {minimum}"
+    grown = f"plays >= {minimum} and people >= {minimum} and plays > plays_before" + (
+        "" if order == "plays" else f" and plays_before >= {minimum} and people_before >= {minimum}"
     )
+    counted = f"""(select p.*, coalesce(people, 0) as people, coalesce(people_before, 0) as people_before
+        from played p left join {_most_people(served, now, before, market)} l on l.track_id = p.track_id)"""
     catalogue = served.relation(tables.TRACKS)
     tracks = served.query(
         f"""select p.track_id, {titled("t").replace("t.track_id", "p.track_id")} as title,
-            {named("t.artist_name")} as artist_name, p.plays, p.plays_before
-        from (select * from played where {grown} order by {more} desc, plays desc, track_id limit {MOST}) p
+            {named("t.artist_name")} as artist_name, p.plays, p.plays_before, p.people_before
+        from (select * from {counted} where {grown} order by {more} desc, plays desc, track_id limit {MOST}) p
         left join {catalogue} t on t.track_id = p.track_id order by {more} desc, plays desc, p.track_id""",
         played=played,
     )
     artists = served.query(
-        f"""select coalesce(max({named("artist_name")}), artist_id) as artist_name, plays, plays_before from (
+        f"""select coalesce(max({named("artist_name")}), artist_id) as artist_name, plays, plays_before, people_before
+        from (
             select coalesce(t.artist_id, t.artist_name) as artist_id, any_value(t.artist_name) as artist_name,
-                sum(p.plays)::bigint as plays, sum(p.plays_before)::bigint as plays_before
-            from played p join {catalogue} t on t.track_id = p.track_id
+                sum(p.plays)::bigint as plays, sum(p.plays_before)::bigint as plays_before,
+                sum(p.people) as people, sum(p.people_before) as people_before
+            from {counted} p join {catalogue} t on t.track_id = p.track_id
             where coalesce(t.artist_id, t.artist_name) is not null group by 1)
-        where {grown} group by artist_id, plays, plays_before
+        where {grown} group by artist_id, plays, plays_before, people_before
         order by {more} desc, plays desc, artist_id limit {MOST}""",
         played=played,
     )
     return [_shown(row, minimum) for row in tracks], [_shown(row, minimum) for row in artists]
 
 
+def _most_people(served: Served, now: Period, before: Period, market: str | None) -> str:
+    """SQL to select from: by track, the most listeners that it can have had in each period (people, people_before):
+    those of all the months that it touches, each counted in each."""
+    of = {"people": now, "people_before": before}
+    months = {name: sorted({day.replace(day=1) for day in period.days}) for name, period in of.items()}
+    sums = ", ".join(
+        f"sum(listeners) filter (month in ({', '.join(repr(str(month)) for month in those)})) as {name}"
+        for name, those in months.items()
+    )
+    rows = served.relation(tables.MONTHLY_TRACK_PLAYS, month={month for those in months.values() for month in those})
+    where = f"where country = '{market}'" if market in served.definitions["markets"] else ""
+    return f"(select track_id, {sums} from {rows} {where} group by track_id)"
+
+
 def _shown(row: dict, minimum: int) -> dict:
     """The row with its growth. Nobody (0) is nothing to hide; a few are."""
     plays, before = row["plays"], row["plays_before"]
-    if 0 < before < minimum:
+    people = row.pop("people_before")
+    if before > 0 and min(before, people) < minimum:
         return {**row, "plays_before": Few(minimum), "growth": None, "growth_percent": None}
     percent = round(100 * (plays - before) / before, 1) if before else None
     return {**row, "growth": plays - before, "growth_percent": percent}

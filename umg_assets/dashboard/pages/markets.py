@@ -51,9 +51,8 @@ def chart_rows(served: Served, market: str, month: date, criterion: Criterion) -
         where c.criterion = ? order by c.rank""",
         criterion,
     )
-    # a chart that is not full holds every track of its market, and adds up to the market's plays
-    is_whole = len(rows) < served.definitions["top_tracks"]
-    return guarded(rows, served.settings.minimum_listeners, FIGURES, is_whole)
+    withheld = served.withheld.get((market, month))
+    return guarded(rows, served.settings.minimum_listeners, FIGURES, lambda row: row["track_id"] == withheld)
 
 
 def criteria_of(served: Served, market: str, month: date) -> list[Criterion]:

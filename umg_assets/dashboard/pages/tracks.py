@@ -77,7 +77,13 @@ def _figures(served: Served, track_id: str) -> dict[_Place, dict[str, Any]]:
         where track_id = ? and (country is null or list_contains(?, country))""",
         track_id, markets,
     )  # fmt: skip
-    shown = guarded(rows, served.settings.minimum_listeners, FIGURES)
+    withheld = served.withheld
+    shown = guarded(
+        rows,
+        served.settings.minimum_listeners,
+        FIGURES,
+        lambda row: withheld.get((row["market"], row["month"])) == track_id,
+    )
     return {(row["month"], row["market"]): row for row in shown}
 
 
