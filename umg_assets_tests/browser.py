@@ -13,10 +13,10 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 @contextmanager
 def browsing() -> Iterator[Browser]:
-    """A Chromium. Skips the test where none is installed; fails it when UMG_REQUIRE_BROWSER=1."""
+    """A Chromium. Skips the test where none is installed; fails it when REQUIRE_BROWSER=1."""
     if CHROMIUM is None:
         reason = "no chromium is installed: tests that open pages in a browser are skipped"
-        if os.environ.get("UMG_REQUIRE_BROWSER") == "1":
+        if os.environ.get("REQUIRE_BROWSER") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
