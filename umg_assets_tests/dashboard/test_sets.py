@@ -247,6 +247,17 @@ def test_a_check_that_stops_exports_leaves_the_old_figures_with_the_day_since_wh
         assert [one.level for one in soon.findings if one.subject == "not published"] == ["note"]
 
 
+def test_a_dashboard_that_starts_while_tables_are_ahead_of_their_set_shows_the_set(made: MadeLake):
+    with_plays(made, 1_000)
+    newer = Song("t2", "Song that no set has", 2_000, 50)
+    made.chart({(OCTOBER, "AT"): [newer]})  # a run that a blocking check ended before exports
+    with served(made.settings) as server:
+        server.watch.show_first()
+        for page in (CHART, "/", "/search?q=song", "/tracks/t1", "/tracks/t2"):
+            assert "Song that no set has" not in server.ask(page).text, page
+        assert "Song of 1000" in server.ask(CHART).text
+
+
 def _in(hours: int) -> datetime:
     return datetime.now(UTC) + timedelta(hours=hours)
 
