@@ -16,7 +16,7 @@ from umg_assets.calendar import local_today
 from umg_assets.landing.scan import Scan, scan
 from umg_assets.planning.history import History
 from umg_assets.resources.ledger import Ledger
-from umg_assets.resources.published import read_json
+from umg_assets.resources.published import read_json, write_json
 from umg_assets.resources.status import FailedCheck, note
 from umg_assets.settings.model import Settings
 
@@ -63,10 +63,7 @@ def nothing_is_stale(settings: Settings, report: Report, events: Events) -> None
         "failed_checks": [asdict(check) for check in report.failed_checks],
         "waiting_days": [day.isoformat() for day in report.waiting_days],
     }
-    file = _file(settings)
-    draft = file.with_name(f".{file.name}")
-    draft.write_text(json.dumps(left) + "\n", encoding="utf-8")
-    draft.replace(file)
+    write_json(_file(settings), left)
 
 
 def nothing_new(settings: Settings) -> Report | None:

@@ -7,12 +7,12 @@ from typing import Any
 import dagster as dg
 
 from umg_assets.calendar import FIRST_KNOWN
+from umg_assets.resources.instance import RANGE
 from umg_assets.resources.reading import datafusion_literal
 from umg_assets.tables import Table
 
 SAMPLES = 20
 _PARTITION = "dagster/partition"
-_RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 def verdict(
@@ -50,7 +50,7 @@ def _cell(value: Any) -> str | int | float | bool:
 
 def bounds_of(run: dg.DagsterRun) -> tuple[str, str] | None:
     """The first and last partition key of a run; None if it names none. Checks run once for a whole range."""
-    first, last = (run.tags.get(tag) or run.tags.get(_PARTITION) for tag in _RANGE)
+    first, last = (run.tags.get(tag) or run.tags.get(_PARTITION) for tag in RANGE)
     return (first, last) if first and last else None
 
 

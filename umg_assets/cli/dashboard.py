@@ -50,7 +50,7 @@ def serve(home: Path, access: Access, port: int, prefix: str, behind_proxy: bool
     application: ASGIApp = App(watch, settings.dashboard, hosts, importlib.metadata.version("umg-assets"), prefix)
     if access.password_file:
         application = Guard(application, read_passwords(access.password_file))
-    out.print(f"Dashboard over {home}: {access.scheme}://{host}:{port}{prefix}/ (Ctrl-C ends it)", markup=False)
+    out.print(f"Dashboard over {home}: {access.scheme}://{host}:{port}{prefix}/ (Ctrl-C ends it)")
     config = uvicorn.Config(
         application,
         log_level="warning",
@@ -88,7 +88,6 @@ def write(home: Path, target: Path) -> None:
     out.print(
         f"Wrote {written.pages:,} pages, {written.files:,} files, {written.size / 1e6:.1f} MB, in "
         f"{written.seconds:.1f} s: {target if target.suffix == '.zip' else target / 'index.html'}",
-        markup=False,
         soft_wrap=True,
     )
 

@@ -156,11 +156,11 @@ def readout_command(name: NameArgument, form: FormatOption = Format.TABLE) -> No
     if form is not Format.TABLE:
         return
     for look in taken.readout.restated:
-        out.print(f"restated: {look}", soft_wrap=True, markup=False)
+        out.print(f"restated: {look}", soft_wrap=True)
     for row in taken.decisions:
         decision = f"{row['decided_at']:%Y-%m-%d}: {row['verdict']} ({row['decided_by']}): {row['reason']}"
         said = f"the readout through {row['through_date']} said {row['readout_verdict']}"
-        out.print(f"decided on {decision}; {said}", markup=False)
+        out.print(f"decided on {decision}; {said}")
 
 
 @experiment_app.command()
@@ -179,4 +179,4 @@ def decide(
     readouts, today = Readouts(settings.home), local_today(settings.time_zone)
     readouts.decide(name, experiment, verdict, by, why, today)
     readouts.publish(name, experiment, today)
-    out.print(f"Noted: {name}, {verdict}, by {by}.", markup=False)
+    out.print(f"Noted: {name}, {verdict}, by {by}.")

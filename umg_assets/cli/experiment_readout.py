@@ -27,11 +27,11 @@ def print_readout(
         return
 
     def line(text: str) -> None:
-        out.print(said(text), soft_wrap=True, markup=False)
+        out.print(said(text), soft_wrap=True)
 
     for verdict in readout.verdicts:
         out.print(said(f"{verdict.treatment} against {experiment.control}: {verdict.decision}"), style="bold",
-                  soft_wrap=True, markup=False)  # fmt: skip
+                  soft_wrap=True)  # fmt: skip
         for reason in verdict.reasons:
             line(f"  {reason}")
     for finding in readout.findings:

@@ -20,7 +20,7 @@ from umg_assets.dashboard.served import Served, SetBrokenError
 from umg_assets.dashboard.state import State
 
 PageFunction = Callable[[Ask], Page]
-_HTML = "text/html; charset=utf-8"
+HTML = "text/html; charset=utf-8"
 _KEPT_BYTES = 64 * 1024 * 1024
 _DOWNLOAD = ("format", "table")
 _log = logging.getLogger(__name__)
@@ -173,8 +173,8 @@ class Site:
                 body = json.dumps({"error": str(error)}, ensure_ascii=False).encode()
                 return Rendered.of(body, FORMATS["json"], 404)
             page = Page("not_there.html", "Not there", {"message": str(error), "choices": error.choices})
-            return Rendered.of(self.html(page, None, links), _HTML, 404)
-        return Rendered.of(self.html(page, found.address(*_DOWNLOAD), links), _HTML)
+            return Rendered.of(self.html(page, None, links), HTML, 404)
+        return Rendered.of(self.html(page, found.address(*_DOWNLOAD), links), HTML)
 
     def _download(self, page: Page, form: str, table: str | None) -> Rendered:
         sheets = {sheet.name: sheet for sheet in page.sheets}

@@ -11,7 +11,7 @@ from umg_assets.dashboard.addresses import Links, address
 from umg_assets.dashboard.figures import month_text
 from umg_assets.dashboard.rendering import Renderer
 from umg_assets.dashboard.served import NothingPublishedError, Served, SetBrokenError, published_now, set_id
-from umg_assets.dashboard.site import Rendered, Route, Site
+from umg_assets.dashboard.site import HTML, Rendered, Route, Site
 from umg_assets.dashboard.state import state_of
 from umg_assets.dashboard.sums import FileSums
 from umg_assets.settings.model import Settings
@@ -21,7 +21,6 @@ LOOK_SECONDS = 1.0
 MONTHS = 6
 """Charts of so many months are rendered before a set is shown."""
 _log = logging.getLogger(__name__)
-_HTML = "text/html; charset=utf-8"
 Answer = tuple[Rendered, str | None]
 """An answer, and the id of the set that all of it is of; None for one without a set."""
 
@@ -162,7 +161,7 @@ class Watch:
         return "The first set is being read: load this page again."
 
     def _alone(self, heading: str, text: str, status: int, *choices: tuple[str, str]) -> Rendered:
-        return Rendered.of(self._renderer.alone(heading, text, self._links, *choices), _HTML, status)
+        return Rendered.of(self._renderer.alone(heading, text, self._links, *choices), HTML, status)
 
 
 def pages_first(served: Served) -> Iterator[str]:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from umg_assets.calendar import local_today, months_before, next_month
 from umg_assets.planning.health import health_of
 from umg_assets.planning.history import History
 from umg_assets.resources.delta_log import newest_version
-from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST
+from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST, write_json
 from umg_assets.resources.reading import complete_through, day_shown, newest_day, partition_values, read_table
 from umg_assets.settings.model import Settings
 
@@ -108,8 +108,8 @@ def export_charts(settings: Settings, history: History) -> dict[str, str | int]:
         "definitions": definitions,
         "definitions_hash": hashlib.sha256(json.dumps(definitions, sort_keys=True).encode()).hexdigest()[:12],
     }
-    _write_json(folder / HEALTH, health_of(history))
-    _write_json(folder / MANIFEST, manifest)
+    write_json(folder / HEALTH, health_of(history))
+    write_json(folder / MANIFEST, manifest)
     _switch(exports, folder)
     return summary
 
@@ -125,10 +125,6 @@ def definitions_of(settings: Settings) -> dict[str, Any]:
         **settings.charts.model_dump(mode="json"),
         **{name: getattr(settings.thresholds, name) for name in ("stream_seconds", "complete_percent")},
     }
-
-
-def _write_json(file: Path, content: Mapping[str, Any]) -> None:
-    file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _write(table: pa.Table, order: Sequence[str], target: Path) -> None:

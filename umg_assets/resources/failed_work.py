@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from umg_assets.planning.runs import TRIES, Run
+from umg_assets.resources.instance import RANGE
 
 WORK = "umg/work"
 """Tag of a run: the fingerprint of the work that it was asked for; the same work has the same."""
 
-_RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _LOOKED_AT = 1000
 """Newest runs among which failed work is looked for."""
 _ENDED = 200
@@ -55,7 +55,7 @@ def failed_over(instance: dg.DagsterInstance, runs: Iterable[Run]) -> int:
 
 
 def _overlaps(run: dg.DagsterRun, other: Run) -> bool:
-    first, last = (run.tags.get(tag) for tag in _RANGE)
+    first, last = (run.tags.get(tag) for tag in RANGE)
     if run.job_name != other.job:
         return False
     return not (first and last and other.bounds) or (first <= other.bounds[1] and other.bounds[0] <= last)
@@ -67,7 +67,7 @@ def work_that_stays_failed(instance: dg.DagsterInstance) -> list[FailedWork]:
     for record in instance.get_run_records(limit=_LOOKED_AT):
         run = record.dagster_run
         assets = tuple(sorted(key.path[-1] for key in run.asset_selection or ()))
-        first, last = (run.tags.get(tag) for tag in _RANGE)
+        first, last = (run.tags.get(tag) for tag in RANGE)
         rows[run.job_name, assets, (first, last) if first and last else None].append(record)
     work: list[FailedWork] = []
     for (job, assets, bounds), records in rows.items():

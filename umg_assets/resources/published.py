@@ -1,6 +1,7 @@
 """Published sets: what each holds, and which versions of the tables they name."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,6 @@ import deltalake.exceptions
 CURRENT = "current"
 MANIFEST = "manifest.json"
 HEALTH = "health.json"
-
-
-def current_set(home: Path) -> Path | None:
-    """The folder of the set that is published now; None before the first that names versions."""
-    link = home / "exports" / CURRENT
-    folder = link.resolve() if link.exists() else None
-    return folder if folder and "versions" in read_json(folder / MANIFEST) else None
 
 
 def published_versions(home: Path, table: str) -> list[int]:
@@ -41,3 +35,10 @@ def read_json(file: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Writes a file as a whole: who reads meanwhile sees the old one or the new one."""
+    draft = file.with_name(f".{file.name}")
+    draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    draft.replace(file)

@@ -4,7 +4,6 @@ the ledger, for who may read neither landing/ nor the ledger nor Dagster's insta
 Who knows a fact notes it: `umg run` and the daily schedule at their end, the sensors at each tick.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from umg_assets import clock
 from umg_assets.planning.health import health_of
 from umg_assets.planning.history import History
 from umg_assets.resources.locks import exclusive
-from umg_assets.resources.published import HEALTH, read_json
+from umg_assets.resources.published import HEALTH, read_json, write_json
 
 STATUS = "status.json"
 _LOCK = ".status.lock"
@@ -79,7 +78,7 @@ def note(home: Path, **facts: int | Sequence[tuple[str, str, bool]]) -> None:
             if before.get(name, {}).get("is") != plain:
                 after[name] = {"is": plain, "since": clock.now().isoformat(timespec="seconds")}
         if after != before or not file.exists():
-            _replace(file, after)
+            write_json(file, after)
         now = clock.now().timestamp()
         os.utime(file, (now, now))
 
@@ -91,20 +90,13 @@ def note_sums(home: Path, history: History) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / _LOCK):
         if read_json(folder / HEALTH).get("sequence") != history.sequence:
-            _replace(folder / HEALTH, health_of(history))
+            write_json(folder / HEALTH, health_of(history))
 
 
 def newest_sums(home: Path, published: Mapping[str, Any]) -> Mapping[str, Any]:
     """The sums of the ledger that are newest: those noted, or those of the published set."""
     noted = read_json(home / "exports" / HEALTH)
     return noted if noted.get("sequence", -1) > published.get("sequence", -1) else published
-
-
-def _replace(file: Path, content: Mapping[str, Any]) -> None:
-    """Writes a file as a whole: who reads meanwhile sees the old one or the new one."""
-    draft = file.with_name(f".{file.name}")
-    draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    draft.replace(file)
 
 
 def read_status(home: Path) -> Status:
