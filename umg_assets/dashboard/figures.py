@@ -9,6 +9,9 @@ _TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u20
 """Characters that turn the direction of the text after them."""
 
 
+_STANDS_IN = {"title": "track_id", "artist_name": "artist_id"}
+
+
 class Few:
     """Stands for a figure of fewer than `minimum` listeners: it is not shown."""
 
@@ -87,16 +90,17 @@ def readable(row: dict[str, Any]) -> dict[str, Any]:
     """The row with its titles and artists' names as they can be shown on one line.
 
     Control characters and those that turn the direction of what follows are left out; a title of which nothing can be
-    seen is None, or the row's track_id; a name of which nothing can be seen is None.
+    seen is None, or the row's track_id; a name of which nothing can be seen is None, or the row's artist_id.
     """
     for name, value in row.items():
         if name.endswith(("title", "artist_name")) and (value is None or isinstance(value, str)):
-            seen = _shown(value or "")
-            row[name] = seen or (row.get("track_id") if name == "title" else None)
+            seen = seen_of(value or "")
+            row[name] = seen or row.get(_STANDS_IN.get(name, ""))
     return row
 
 
-def _shown(text: str) -> str:
+def seen_of(text: str) -> str:
+    """A text as it can be shown on one line; empty where nothing of it can be seen."""
     letters = (" " if unicodedata.category(letter)[0] == "Z" else letter for letter in text if not _is_hidden(letter))
     shown = " ".join("".join(letters).split())
     return shown if any(unicodedata.category(letter)[0] not in "CZM" for letter in shown) else ""

@@ -8,7 +8,7 @@ from umg_assets.dashboard.addresses import Ask, address
 from umg_assets.dashboard.figures import guarded
 from umg_assets.dashboard.page import NotThereError, Page, Sheet
 from umg_assets.dashboard.pages.charts import NAMES
-from umg_assets.dashboard.pages.names import OVERALL, named
+from umg_assets.dashboard.pages.names import OVERALL
 from umg_assets.dashboard.pages.windows import COMPARED, Option, complete_days, daily_ranks, day_options, moved
 from umg_assets.dashboard.served import Rows, Served
 from umg_assets.tables import ARTIST_CRITERIA, TOP_ARTISTS_BY_GENRE
@@ -101,8 +101,7 @@ class _Wanted:
 
 def _chart(wanted: _Wanted, where: str, value: Any) -> Rows:
     rows = wanted.served.query(
-        f"""select genre, rank, artist_id, coalesce({named("artist_name")}, artist_id) as artist_name,
-            plays, streams, listening_ms
+        f"""select genre, rank, artist_id, artist_name, plays, streams, listening_ms
         from {wanted.served.relation(TOP_ARTISTS_BY_GENRE, chart_date=wanted.day)}
         where criterion = ? and market is not distinct from ? and {where} order by genre, rank""",
         wanted.by, wanted.market, value,

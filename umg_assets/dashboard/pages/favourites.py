@@ -6,7 +6,6 @@ from typing import Any
 from umg_assets.dashboard.addresses import Ask, address
 from umg_assets.dashboard.figures import guarded
 from umg_assets.dashboard.page import NotThereError, Page, Sheet
-from umg_assets.dashboard.pages.names import named, titled
 from umg_assets.dashboard.pages.windows import COMPARED, complete_days, daily_ranks, day_options, moved
 from umg_assets.dashboard.served import Rows, Served
 from umg_assets.tables import AGE_GROUP_FAVOURITES
@@ -59,8 +58,8 @@ def _to(served: Served, day: date, group: str | None) -> str:
 
 def _lists(served: Served, day: date) -> Rows:
     rows = served.query(
-        f"""select age_group, rank, track_id, {titled("f")} as title, {named("artist_name")} as artist_name, plays
-        from {served.relation(AGE_GROUP_FAVOURITES, chart_date=day)} f order by age_group, rank"""
+        f"""select age_group, rank, track_id, title, artist_name, plays
+        from {served.relation(AGE_GROUP_FAVOURITES, chart_date=day)} order by age_group, rank"""
     )
     return guarded(rows, served.settings.minimum_listeners, ("plays",))
 

@@ -8,7 +8,6 @@ from typing import Literal
 from umg_assets import tables
 from umg_assets.calendar import days_between
 from umg_assets.dashboard.figures import Few
-from umg_assets.dashboard.pages.names import named, titled
 from umg_assets.dashboard.served import Rows, Served
 
 MOST = 20
@@ -54,22 +53,20 @@ def growth(served: Served, now: Period, before: Period, market: str | None, orde
         from played p left join {_most_people(served, now, before, market)} l on l.track_id = p.track_id)"""
     catalogue = served.relation(tables.TRACKS)
     tracks = served.query(
-        f"""select p.track_id, {titled("t").replace("t.track_id", "p.track_id")} as title,
-            {named("t.artist_name")} as artist_name, p.plays, p.plays_before, p.people_before
+        f"""select p.track_id, t.title, t.artist_name, p.plays, p.plays_before, p.people_before
         from (select * from {counted} where {grown} order by {more} desc, plays desc, track_id limit {MOST}) p
         left join {catalogue} t on t.track_id = p.track_id order by {more} desc, plays desc, p.track_id""",
         played=played,
     )
     artists = served.query(
-        f"""select coalesce(max({named("artist_name")}), artist_id) as artist_name, plays, plays_before, people_before
+        f"""select artist_id, artist_name, plays, plays_before, people_before
         from (
             select coalesce(t.artist_id, t.artist_name) as artist_id, any_value(t.artist_name) as artist_name,
                 sum(p.plays)::bigint as plays, sum(p.plays_before)::bigint as plays_before,
                 sum(p.people) as people, sum(p.people_before) as people_before
             from {counted} p join {catalogue} t on t.track_id = p.track_id
             where coalesce(t.artist_id, t.artist_name) is not null group by 1)
-        where {grown} group by artist_id, plays, plays_before, people_before
-        order by {more} desc, plays desc, artist_id limit {MOST}""",
+        where {grown} order by {more} desc, plays desc, artist_id limit {MOST}""",
         played=played,
     )
     return [_shown(row, minimum) for row in tracks], [_shown(row, minimum) for row in artists]

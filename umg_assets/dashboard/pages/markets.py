@@ -43,7 +43,7 @@ def chart_rows(served: Served, market: str, month: date, criterion: Criterion) -
     chart = served.relation(tables.TOP_TRACKS_BY_COUNTRY, country=market, month=month)
     moved = served.relation(tables.CHART_MOVEMENTS, country=market)
     rows = served.query(
-        f"""select c.rank, c.track_id, coalesce(nullif(trim(c.title), ''), c.track_id) as title, c.artist_name, c.genre,
+        f"""select c.rank, c.track_id, c.title, c.artist_name, c.genre,
             c.plays, c.streams, c.listening_ms, c.listeners, c.data_through,
             m.movement, m.previous_rank, m.peak_rank, m.months_on_chart
         from {chart} c left join {moved} m
@@ -79,7 +79,7 @@ def left_rows(served: Served, market: str, month: date, criterion: Criterion, ch
     """Who was on the chart of the month before and is not on this: previous_rank, track_id, title, artist_name."""
     before = months_before(month, 2)[0]
     rows = served.query(
-        f"""select rank as previous_rank, track_id, coalesce(nullif(trim(title), ''), track_id) as title, artist_name
+        f"""select rank as previous_rank, track_id, title, artist_name
         from {served.relation(tables.TOP_TRACKS_BY_COUNTRY, country=market, month=before)}
         where criterion = ? order by rank""",
         criterion,

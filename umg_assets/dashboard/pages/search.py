@@ -17,7 +17,7 @@ def search(ask: Ask) -> Page:
         has = "contains(strip_accents(lower(coalesce({0}, ''))), strip_accents(lower(?)))"
         charts = served.relation(tables.TOP_TRACKS_BY_COUNTRY)
         tracks = served.query(
-            f"""select track_id, coalesce(nullif(trim(any_value(title)), ''), track_id) as title,
+            f"""select track_id, any_value(title) as title,
                 any_value(artist_name) as artist_name, any_value(genre) as genre,
                 count(distinct country) as markets, count(distinct month) as months
             from {charts}

@@ -7,11 +7,11 @@ from typing import Any
 from umg_assets import tables
 from umg_assets.calendar import month_days, next_month
 from umg_assets.dashboard.addresses import Ask, address
-from umg_assets.dashboard.figures import Few, Writer, guarded, month_text
+from umg_assets.dashboard.figures import Few, Writer, guarded, month_text, seen_of
 from umg_assets.dashboard.page import NotThereError, Page, Sheet
 from umg_assets.dashboard.pages.charts import NAMES
 from umg_assets.dashboard.pages.markets import FIGURES
-from umg_assets.dashboard.pages.names import UNKNOWN, named, titled
+from umg_assets.dashboard.pages.names import UNKNOWN
 from umg_assets.dashboard.served import Rows, Served
 from umg_assets.drawing.lines import series
 from umg_assets.tables import CRITERIA, Criterion
@@ -89,13 +89,16 @@ def _figures(served: Served, track_id: str) -> dict[_Place, dict[str, Any]]:
 
 def _known(served: Served, track_id: str, on_charts: Rows) -> dict[str, Any] | None:
     """title, artist_name, genre: as the catalogue has them, or else its newest chart; None where neither has it."""
-    columns = f"{titled('t')} as title, {named('artist_name')} as artist_name, {named('genre')} as genre"
-    catalogue = served.query(f"select {columns} from {served.relation(tables.TRACKS)} t where track_id = ?", track_id)
-    if catalogue or not on_charts:
-        return catalogue[0] if catalogue else None
-    newest = on_charts[-1]
-    chart = served.relation(tables.TOP_TRACKS_BY_COUNTRY, month=newest["month"], country=newest["market"])
-    return next(iter(served.query(f"select {columns} from {chart} t where track_id = ? limit 1", track_id)), None)
+
+    def rows_of(relation: str) -> Rows:
+        wanted = "track_id, title, artist_name, genre"
+        return served.query(f"select {wanted} from {relation} where track_id = ? limit 1", track_id)
+
+    rows = rows_of(served.relation(tables.TRACKS))
+    if not rows and on_charts:
+        newest = on_charts[-1]
+        rows = rows_of(served.relation(tables.TOP_TRACKS_BY_COUNTRY, month=newest["month"], country=newest["market"]))
+    return {**rows[0], "genre": rows[0]["genre"] if seen_of(rows[0]["genre"] or "") else None} if rows else None
 
 
 def _months(served: Served) -> list[date]:
