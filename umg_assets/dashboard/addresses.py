@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from umg_assets.calendar import parse_day
+from umg_assets.dashboard.figures import month_text
 from umg_assets.dashboard.page import NotThereError
 from umg_assets.dashboard.served import Served
 from umg_assets.dashboard.state import State
@@ -20,6 +21,11 @@ def address(*parts: Any, **query: Any) -> str:
     path = "/" + "/".join(quote(str(part), safe="") for part in parts)
     given = sorted((name, str(value)) for name, value in query.items() if value is not None)
     return f"{path}?{urlencode(given)}" if given else path
+
+
+def chart_address(market: str, month: date, by: str = "plays") -> str:
+    """The address of the chart of a market and month by a criterion."""
+    return address("charts", market, month_text(month), by=None if by == "plays" else by)
 
 
 class Links(Protocol):

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from umg_assets.dashboard.addresses import address
-from umg_assets.dashboard.figures import month_text
+from umg_assets.dashboard.addresses import address, chart_address
 from umg_assets.dashboard.file_names import STATIC
 from umg_assets.dashboard.page_writers import PageWriters, write_file
 from umg_assets.dashboard.served import Served
@@ -142,5 +141,4 @@ def _firsts(served: Served) -> Iterator[str]:
     for market, months in served.months.items():
         for month in months:
             for criterion in CRITERIA:
-                by = None if criterion == "plays" else criterion
-                yield address("charts", market, month_text(month), by=by)
+                yield chart_address(market, month, criterion)

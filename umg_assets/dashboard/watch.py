@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from umg_assets import clock
-from umg_assets.dashboard.addresses import Links, address
-from umg_assets.dashboard.figures import month_text
+from umg_assets.dashboard.addresses import Links, address, chart_address
 from umg_assets.dashboard.rendering import Renderer
 from umg_assets.dashboard.served import NothingPublishedError, Served, SetBrokenError, published_now, set_id
 from umg_assets.dashboard.site import HTML, Rendered, Route, Site
@@ -173,5 +172,4 @@ def pages_first(served: Served) -> Iterator[str]:
             if place > len(months):
                 continue
             for criterion in CRITERIA:
-                by = None if criterion == "plays" else criterion
-                yield address("charts", market, month_text(months[-place]), by=by)
+                yield chart_address(market, months[-place], criterion)

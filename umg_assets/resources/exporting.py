@@ -65,8 +65,9 @@ def export_charts(settings: Settings, history: History) -> dict[str, str | int]:
     home, exports = settings.home, settings.home / "exports"
     versions = {table: newest_version(home / "tables" / table.name) for table in tables.PUBLISHED}
     newest = newest_day(home, tables.PLAYS) or local_today(settings.time_zone)
-    months = [date.fromisoformat(value) for value in partition_values(home, tables.TOP_TRACKS_BY_COUNTRY, "month")]
-    shown = day_shown(home, newest)
+    charted = tables.TOP_TRACKS_BY_COUNTRY
+    months = [date.fromisoformat(value) for value in partition_values(home, charted, "month", versions[charted])]
+    shown = day_shown(home, newest, versions)
     wanted = months_before(months[-1] if months else newest.replace(day=1), settings.charts.export_months)
     last_days = {month: next_month(month) - timedelta(days=1) for month in wanted}
     folder = exports / f"set-{clock.now():%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:6]}"
@@ -75,7 +76,7 @@ def export_charts(settings: Settings, history: History) -> dict[str, str | int]:
     def read(table: tables.Table, *where: tuple[str, str, Any]) -> pa.Table:
         return read_table(home, table, where, version=versions[table])
 
-    charts = read(tables.TOP_TRACKS_BY_COUNTRY, ("month", "in", wanted))
+    charts = read(charted, ("month", "in", wanted))
     moved = read(tables.CHART_MOVEMENTS, ("month", "in", wanted))
     titles = charts.select([*tables.CHART_MOVEMENTS.key, "title", "artist_name"])
     artists = read(tables.TOP_ARTISTS_BY_GENRE, ("chart_date", "=", shown))

@@ -89,12 +89,15 @@ def _plain(type_: pa.DataType) -> pa.DataType:
     return pa.string() if type_ == pa.string_view() else type_
 
 
-def partition_values(home: Path, table: Table, column: str) -> list[str]:
-    """The values of a partition column that hold rows, sorted as text; no data is read."""
+def partition_values(home: Path, table: Table, column: str, version: int | None = None) -> list[str]:
+    """The values of a partition column that hold rows, sorted as text; no data is read.
+
+    version: the table's Delta version; default: the newest.
+    """
     return sorted(
         {
             str(value)
-            for value in add_actions(home, table).column(f"partition.{column}").to_pylist()
+            for value in add_actions(home, table, version).column(f"partition.{column}").to_pylist()
             if value is not None
         }
     )
@@ -128,15 +131,17 @@ def complete_through(newest: date, last: date) -> date:
     return min(newest - timedelta(days=1), last)
 
 
-def day_shown(home: Path, newest: date) -> date:
+def day_shown(home: Path, newest: date, versions: Mapping[Table, int] | None = None) -> date:
     """The day whose window charts are shown: the last complete one; on a lakehouse's first day, that day.
 
-    newest: the day of the newest play.
+    newest: the day of the newest play. versions: of the tables; default: the newest.
     """
-    days = [date.fromisoformat(value) for value in partition_values(home, tables.AGE_GROUP_FAVOURITES, "chart_date")]
-    days += [date.fromisoformat(value) for value in partition_values(home, tables.TOP_ARTISTS_BY_GENRE, "chart_date")]
-    complete = [day for day in days if day <= complete_through(newest, newest)]
-    return max(complete, default=newest)
+    days = {
+        date.fromisoformat(value)
+        for table in (tables.AGE_GROUP_FAVOURITES, tables.TOP_ARTISTS_BY_GENRE)
+        for value in partition_values(home, table, "chart_date", versions[table] if versions else None)
+    }
+    return max((day for day in days if day <= complete_through(newest, newest)), default=newest)
 
 
 def _open(home: Path, table: Table, version: int | None = None) -> deltalake.DeltaTable:

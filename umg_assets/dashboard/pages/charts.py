@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from umg_assets.calendar import month_days
-from umg_assets.dashboard.addresses import Ask
+from umg_assets.dashboard.addresses import Ask, chart_address
 from umg_assets.dashboard.figures import Few, month_text
 from umg_assets.dashboard.page import NotThereError, Page, Sheet
 from umg_assets.dashboard.pages.markets import (
@@ -107,4 +107,4 @@ def _line_words(line: list[int | None]) -> str:
 
 
 def _links(market: str, month: date, criteria: Sequence[Criterion]) -> list[tuple[str, str]]:
-    return [(NAMES[name], f"/charts/{market}/{month_text(month)}?by={name}") for name in criteria]
+    return [(NAMES[name], chart_address(market, month, name)) for name in criteria]

@@ -6,6 +6,7 @@ from typing import Any
 
 from umg_assets import tables
 from umg_assets.calendar import months_before, next_month
+from umg_assets.dashboard.addresses import chart_address
 from umg_assets.dashboard.figures import Few, guarded, month_text
 from umg_assets.dashboard.page import NotThereError
 from umg_assets.dashboard.served import Rows, Served
@@ -22,13 +23,13 @@ def market_month(served: Served, market: str, month: str | None) -> tuple[str, d
     Raises NotThereError that names the markets, or the months, that have one.
     """
     if market not in served.months:
-        known = [(code, f"/charts/{code}/{month_text(months[-1])}") for code, months in served.months.items()]
+        known = [(code, chart_address(code, months[-1])) for code, months in served.months.items()]
         raise NotThereError(f"There is no chart of market {market!r}. There are charts of {_all(known)}.", known)
     months = served.months[market]
     found = {month_text(of): of for of in months}
     wanted = month or month_text(months[-1])
     if wanted not in found:
-        known = [(text, f"/charts/{market}/{text}") for text in reversed(found)]
+        known = [(text, chart_address(market, of)) for text, of in reversed(found.items())]
         raise NotThereError(f"There is no chart of {market} for {wanted!r}. There are charts for {_all(known)}.", known)
     return market, found[wanted]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from umg_assets import tables
 from umg_assets.calendar import month_days, next_month
-from umg_assets.dashboard.addresses import Ask, address
+from umg_assets.dashboard.addresses import Ask, address, chart_address
 from umg_assets.dashboard.figures import Few, Writer, guarded, month_text, seen_of
 from umg_assets.dashboard.page import NotThereError, Page, Sheet
 from umg_assets.dashboard.pages.charts import NAMES
@@ -153,7 +153,7 @@ def _rank_pictures(
             said = ", ".join(f"{month} {rank or 'not on the chart'}" for month, rank in points)
             label = f"Rank in {market} by month: {said}"
             newest = max(month for month, of in ranked if of == market)
-            target = address("charts", market, month_text(newest), by=None if by == "plays" else by)
+            target = chart_address(market, newest, by)
             pictures.append((market, target, series(points, label, lambda rank: f"{rank:.0f}", size, downwards=True)))
     return pictures
 
