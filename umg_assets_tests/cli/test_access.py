@@ -1,16 +1,10 @@
 """Who reaches the webserver of `umg dev`: TLS, passwords, and errors before anything starts."""
 
-import base64
 import http.client
-import ssl
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import trustme
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -22,6 +16,7 @@ from websockets.sync.client import connect
 from umg_assets.cli.access import Access, AccessError, read_passwords
 from umg_assets.cli.guard import Guard
 from umg_assets_tests.processes import run_python
+from umg_assets_tests.web import Certificate, basic, listening
 
 pytestmark = pytest.mark.sail_enough
 
@@ -39,19 +34,6 @@ async def echo(websocket: WebSocket) -> None:
     await websocket.send_text(await websocket.receive_text())
 
 
-class Certificate:
-    """PEM files of a certificate for localhost and 127.0.0.1, its key, and a client's context that trusts it."""
-
-    def __init__(self, folder: Path) -> None:
-        authority = trustme.CA()
-        issued = authority.issue_cert("localhost", "127.0.0.1")
-        self.file, self.key = folder / "cert.pem", folder / "key.pem"
-        issued.cert_chain_pems[0].write_to_path(self.file)
-        issued.private_key_pem.write_to_path(self.key)
-        self.trusting = ssl.create_default_context()
-        authority.configure_trust(self.trusting)
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """A certificate of this machine."""
@@ -62,39 +44,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def port(certificate: Certificate) -> Iterator[int]:
     """The port of a guarded app behind TLS."""
     app = Guard(Starlette(routes=[Route("/", hello), WebSocketRoute("/echo", echo)]), PASSWORDS)
-    config = uvicorn.Config(
-        app,
-        port=0,
-        log_level="error",
-        ssl_certfile=certificate.file,
-        ssl_keyfile=certificate.key,
-        ws="websockets-sansio",
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
-
-
-def basic(name: str, password: str) -> dict[str, str]:
-    """The header that a browser sends for a name and a password."""
-    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
-
-
-def status(port: int, certificate: Certificate, headers: dict[str, str]) -> int:
-    """The status of the page."""
-    connection = http.client.HTTPSConnection("localhost", port, context=certificate.trusting)
-    connection.request("GET", "/", headers=headers)
-    return connection.getresponse().status
+    with listening(app, ssl_certfile=certificate.file, ssl_keyfile=certificate.key, ws="websockets-sansio") as port:
+        yield port
 
 
 @pytest.mark.parametrize(("name", "password"), PASSWORDS.items())
 def test_a_known_name_with_its_password_enters(port: int, certificate: Certificate, name: str, password: str):
-    assert status(port, certificate, basic(name, password)) == 200
+    assert certificate.status(port, "/", basic(name, password)) == 200
     headers = basic(name, password)
     with connect(f"wss://localhost:{port}/echo", ssl=certificate.trusting, additional_headers=headers) as websocket:
         websocket.send("hello")
@@ -116,7 +72,7 @@ def test_a_known_name_with_its_password_enters(port: int, certificate: Certifica
     ids=["nothing", "another's", "none", "another name", "no name", "no base64", "no text", "bearer"],
 )
 def test_everyone_else_gets_401_and_403_for_a_websocket(port: int, certificate: Certificate, headers: dict[str, str]):
-    assert status(port, certificate, headers) == 401
+    assert certificate.status(port, "/", headers) == 401
     with pytest.raises(InvalidStatus) as refused:
         connect(f"wss://localhost:{port}/echo", ssl=certificate.trusting, additional_headers=headers)
     assert refused.value.response.status_code == 403
@@ -124,8 +80,8 @@ def test_everyone_else_gets_401_and_403_for_a_websocket(port: int, certificate: 
 
 def test_what_another_site_makes_a_browser_send_is_refused(port: int, certificate: Certificate):
     known = basic("ann", "s3:cret")
-    assert status(port, certificate, {**known, "Origin": f"https://localhost:{port}"}) == 200
-    assert status(port, certificate, {**known, "Origin": "https://evil.example"}) == 403
+    assert certificate.status(port, "/", {**known, "Origin": f"https://localhost:{port}"}) == 200
+    assert certificate.status(port, "/", {**known, "Origin": "https://evil.example"}) == 403
     headers = {**known, "Origin": "https://evil.example"}
     with pytest.raises(InvalidStatus) as refused:
         connect(f"wss://localhost:{port}/echo", ssl=certificate.trusting, additional_headers=headers)

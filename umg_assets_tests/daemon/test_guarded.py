@@ -13,10 +13,10 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from umg_assets_tests.cli.test_access import Certificate, basic
 from umg_assets_tests.daemon import awaited, environment, free_port
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.processes import PATIENCE
+from umg_assets_tests.web import Certificate, basic
 
 pytestmark = [pytest.mark.sail_enough, pytest.mark.exhaustive]
 
@@ -34,13 +34,7 @@ def test_dagsters_pages_and_websockets_and_the_dashboard_open_for_a_name_and_pas
     umg_dev = subprocess.Popen(command, env=environment(lake.home), start_new_session=True)
 
     def status(path: str, headers: dict[str, str], at: int = port) -> int:
-        request = urllib.request.Request(f"https://localhost:{at}{path}", headers=headers)
-        try:
-            return urllib.request.urlopen(request, timeout=30, context=certificate.trusting).status
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            return 0
+        return certificate.status(at, path, headers)
 
     def handshake(headers: dict[str, str]) -> int:
         protocol = Subprotocol("graphql-ws")

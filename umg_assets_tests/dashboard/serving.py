@@ -2,15 +2,10 @@
 
 import gzip
 import http.client
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-
-import uvicorn
-from starlette.types import ASGIApp
 
 from umg_assets.cli.dashboard import LOOPBACK_NAMES
 from umg_assets.dashboard.addresses import ServerLinks
@@ -18,6 +13,7 @@ from umg_assets.dashboard.app import App
 from umg_assets.dashboard.pages.routes import ROUTES
 from umg_assets.dashboard.watch import Watch
 from umg_assets.settings.model import Settings
+from umg_assets_tests.web import listening
 
 
 @dataclass(frozen=True)
@@ -72,19 +68,6 @@ def served(
 ) -> Iterator[Server]:
     """The dashboard over a home, as `umg dashboard` serves it; its watch looks only when the test says so."""
     watch = Watch(settings, ROUTES, ServerLinks(prefix))
-    with listening(App(watch, settings.dashboard, hosts, "1", prefix)) as port:
+    application = App(watch, settings.dashboard, hosts, "1", prefix)
+    with listening(application, proxy_headers=False, ws="none", lifespan="off") as port:
         yield Server(port, watch)
-
-
-@contextmanager
-def listening(application: ASGIApp) -> Iterator[int]:
-    """The port on which an application is served."""
-    config = uvicorn.Config(application, port=0, log_level="error", proxy_headers=False, ws="none", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()

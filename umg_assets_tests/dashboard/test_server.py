@@ -18,12 +18,12 @@ from umg_assets.cli.access import Access, AccessError
 from umg_assets.cli.dashboard import OptionError, serve
 from umg_assets.dashboard import site as site_module
 from umg_assets.dashboard.pages import about
-from umg_assets_tests.cli.test_access import Certificate, basic
 from umg_assets_tests.daemon import awaited, free_port
 from umg_assets_tests.dashboard.crawling import sections
 from umg_assets_tests.dashboard.made import MadeLake
 from umg_assets_tests.dashboard.serving import Answer, Server, served
 from umg_assets_tests.processes import own_environment
+from umg_assets_tests.web import Certificate, basic
 
 pytestmark = pytest.mark.sail_enough
 
@@ -153,13 +153,7 @@ def test_the_command_serves_over_tls_to_those_who_know_a_name_and_password(comma
     command("--host", "0.0.0.0", "--port", str(port), *map(str, files))
 
     def status(headers: dict[str, str], name: str = "localhost") -> int:
-        request = urllib.request.Request(f"https://localhost:{port}{CHART}", headers={"Host": name, **headers})
-        try:
-            return urllib.request.urlopen(request, timeout=30, context=certificate.trusting).status
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            return 0
+        return certificate.status(port, CHART, {"Host": name, **headers})
 
     assert awaited(lambda: status(basic("ann", "secret")) == 200)
     assert (status({}), status(basic("ann", "wrong")), status({}, "evil.example")) == (401, 401, 401)
