@@ -160,8 +160,9 @@ def _spark(settings: Settings | None) -> Iterator[Finding]:
 
 def _sources(settings: Settings) -> Iterator[Finding]:
     """The engine, a trial of every source on it, and the files of landing/ that no source takes."""
-    from umg_assets.landing.scan import files_of
-    from umg_assets.landing.signs import claims, of_files, of_markets
+    from umg_assets.landing.file_names import files_of
+    from umg_assets.landing.scan import claims
+    from umg_assets.landing.signs import of_files, of_markets
     from umg_assets.landing.source_trial import try_source
     from umg_assets.resources.engine import exposed, session
 

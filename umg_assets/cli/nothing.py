@@ -19,7 +19,8 @@ class NothingToShowError(RuntimeError):
 
 def signs_of(home: Path) -> list[str]:
     """What looks wrong in landing/ and the tables (landing/signs.py); nothing where umg.toml cannot be read."""
-    from umg_assets.landing.signs import claims, signs
+    from umg_assets.landing.scan import claims
+    from umg_assets.landing.signs import signs
 
     settings = _settings(home)
     known = settings is not None and settings.landing.is_dir()

@@ -19,7 +19,7 @@ from umg_assets.forgetting.frozen_days import take_out
 from umg_assets.forgetting.places import users_of
 from umg_assets.forgetting.receipt import Receipt
 from umg_assets.forgetting.work import Progress, Work
-from umg_assets.landing.scan import files_of, name_of
+from umg_assets.landing.file_names import files_of, name_of
 from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.privacy.keys import UserKeys
 from umg_assets.privacy.names import holding, is_distinct

@@ -1,15 +1,15 @@
 """Compares landing/ with the ledger: which files are new or changed, which wait, and which no source takes."""
 
 import functools
-import glob
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from umg_assets import clock, tables
 from umg_assets.calendar import utc_today
+from umg_assets.landing.file_names import files_of, name_of, printable
 from umg_assets.landing.folders import Folder, bytes_landed, folders_of, has_shrunk
 from umg_assets.planning.history import Entry, History
 from umg_assets.settings.model import Settings
@@ -92,6 +92,19 @@ class Scan:
         return Scan(changed, [entry for entry in self.withdrawn if entry.delivery_date.isoformat() in days])
 
 
+def claims(settings: Settings) -> Scan:
+    """Which source takes which file of landing/, and which files none takes; reads no file and no ledger."""
+    found = Scan()
+    for kind in tables.KINDS:
+        for position, source in enumerate(settings.sources.of(kind)):
+            for file in files_of(settings.landing, source.files):
+                found.claimed.setdefault((kind, name_of(settings.landing, file)), (position, source))
+    taken = {path for _, path in found.claimed}
+    names = (name_of(settings.landing, file) for file in files_of(settings.landing, "**/*"))
+    found.unclaimed = sorted(printable(name) for name in names if name not in taken)
+    return found
+
+
 def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
     """Compares landing/ with the ledger. Reads only files whose size, times or inode changed, to hash them.
 
@@ -104,47 +117,40 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
     """
     if not settings.landing.is_dir():
         raise LandingError(f"{settings.landing} is not a directory: make it, or set UMG_HOME; `umg init` makes both")
-    today, result = utc_today(), Scan()
+    today, result = utc_today(), claims(settings)
     keep = settings.privacy.keep_raw_days
     back = history.back_in_reach(today - timedelta(days=keep) if keep else date.min)
     last = {key: entry for key, entry in history.latest().items() if key not in back}
     interrupted = history.interrupted() | back
     current = {(kind, entry.path): entry for kind in tables.KINDS for entry in history.standing(kind)}
-    for kind in tables.KINDS:
-        for position, source in enumerate(settings.sources.of(kind)):
-            for absolute in files_of(settings.landing, source.files):
-                key = (kind, name_of(settings.landing, absolute))
-                if key in result.claimed:
-                    continue
-                result.claimed[key] = position, source
-                try:
-                    file = _changed(settings, source, absolute, key, last.get(key), interrupted.get(key), quiet_seconds)
-                except (OSError, ValueError) as error:
-                    path = printable(key[1])
-                    result.waiting[path] = str(error)
-                    result.stuck |= set() if isinstance(error, _BeingWrittenError) else {path}
-                    continue
-                if file is None:
-                    continue
-                shrunk = _shrunk(file, current.get(key), settings.thresholds.shrunk_percent)
-                if shrunk and not history.may_shrink(kind, file.path, file.content_hash):
-                    result.held.append((file, shrunk))
-                elif file.delivery_date > today:
-                    result.waiting[file.path] = f"delivered on {file.delivery_date}, which is still to come (UTC)"
-                elif file.delivery_date < settings.deliveries_from:
-                    result.waiting[file.path] = (
-                        f"delivered on {file.delivery_date}, before the first delivery day {settings.deliveries_from}: "
-                        "set first_delivery in umg.toml"
-                    )
-                else:
-                    result.changed.append(file)
+    for key, (_, source) in list(result.claimed.items()):
+        kind, name = key
+        absolute = settings.landing / name
+        try:
+            file = _changed(settings, source, absolute, key, last.get(key), interrupted.get(key), quiet_seconds)
+        except (OSError, ValueError) as error:
+            path = printable(name)
+            result.waiting[path] = str(error)
+            result.stuck |= set() if isinstance(error, _BeingWrittenError) else {path}
+            continue
+        if file is None:
+            continue
+        shrunk = _shrunk(file, current.get(key), settings.thresholds.shrunk_percent)
+        if shrunk and not history.may_shrink(kind, file.path, file.content_hash):
+            result.held.append((file, shrunk))
+        elif file.delivery_date > today:
+            result.waiting[file.path] = f"delivered on {file.delivery_date}, which is still to come (UTC)"
+        elif file.delivery_date < settings.deliveries_from:
+            result.waiting[file.path] = (
+                f"delivered on {file.delivery_date}, before the first delivery day {settings.deliveries_from}: "
+                "set first_delivery in umg.toml"
+            )
+        else:
+            result.changed.append(file)
     result.withdrawn = [entry for entry in history.unfinished() if entry.state == "withdrawing"]
     for folder in folders_of(settings.landing, result.claimed, history):
         _settle(settings, history, folder, result, quiet_seconds)
     result.withdrawn = list({(entry.source, *entry.place): entry for entry in result.withdrawn}.values())
-    claimed = {path for _, path in result.claimed}
-    names = (name_of(settings.landing, file) for file in files_of(settings.landing, "**/*"))
-    result.unclaimed = sorted(printable(name) for name in names if name not in claimed)
     result.changed.sort(key=lambda file: (file.delivery_date, file.kind, file.path))
     return result
 
@@ -249,32 +255,6 @@ def definition_hash_of(settings: Settings, source: Source, kind: Kind) -> str:
     if kind in tables.OCCURRENCES:
         return f"{source.definition_hash}-{settings.time_zone}-{settings.first_day}"
     return f"{source.definition_hash}-{settings.age_groups}" if kind == "users" else source.definition_hash
-
-
-def printable(path: str) -> str:
-    """A path as it can be printed: bytes that are not UTF-8 escaped."""
-    return path.encode(errors="backslashreplace").decode()
-
-
-def files_of(landing: Path, pattern: str) -> Iterator[Path]:
-    """Regular files that a glob matches, sorted, without what an exporter's tools leave beside the data.
-
-    These are files whose names begin with . or _, and all files in folders whose names do (`_temporary`), at any depth,
-    unless the glob names the folder. As in Hive and Spark, `_name=value` is a partition.
-    """
-    named = {part for part in Path(pattern).parts if not glob.has_magic(part)}
-    absolute = pattern if Path(pattern).is_absolute() else str(Path(glob.escape(str(landing)), pattern))
-    for name in sorted(glob.glob(absolute, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
-        path = Path(name)
-        below = path.relative_to(landing).parts if path.is_relative_to(landing) else path.parts
-        hidden = [part for part in below if part.startswith((".", "_")) and "=" not in part and part not in named]
-        if not hidden and not path.name.startswith((".", "_")) and path.is_file():
-            yield path
-
-
-def name_of(landing: Path, absolute: Path) -> str:
-    """What a file is called: its path relative to landing/ where it lies there, else as it is."""
-    return str(absolute.relative_to(landing)) if absolute.is_relative_to(landing) else str(absolute)
 
 
 def delivery_date_of(settings: Settings, source: Source, file: Path) -> date:

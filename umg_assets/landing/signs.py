@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 
 from umg_assets import tables
 from umg_assets.landing.outcome import label_of, outcomes
-from umg_assets.landing.scan import Scan, files_of, name_of, printable
+from umg_assets.landing.scan import Scan
 from umg_assets.planning.history import History
 from umg_assets.resources.reading import TableMissingError, partition_values, query
 from umg_assets.settings.model import Settings, built_in_sources
@@ -43,19 +43,6 @@ class Lengths(NamedTuple):
         """Of single values; of none, all is 0."""
         known = sorted(value for value in values if value > 0)
         return cls(len(known), *(known[len(known) * tenth // 10] if known else 0 for tenth in (5, 9)))
-
-
-def claims(settings: Settings) -> Scan:
-    """Which source takes which file of landing/, and which files none takes; reads no file and no ledger."""
-    found = Scan()
-    for kind in tables.KINDS:
-        for position, source in enumerate(settings.sources.of(kind)):
-            for file in files_of(settings.landing, source.files):
-                found.claimed.setdefault((kind, name_of(settings.landing, file)), (position, source))
-    taken = {path for _, path in found.claimed}
-    names = (name_of(settings.landing, file) for file in files_of(settings.landing, "**/*"))
-    found.unclaimed = sorted(printable(name) for name in names if name not in taken)
-    return found
 
 
 def signs(settings: Settings, found: Scan, history: History) -> Iterator[str]:

@@ -18,7 +18,7 @@ from umg_assets.files.layout import Layout
 from umg_assets.files.misfits import misfits
 from umg_assets.files.parse import RECORD, Parsed, parse_file
 from umg_assets.files.schema_types import types_of
-from umg_assets.landing.scan import name_of
+from umg_assets.landing.file_names import name_of
 from umg_assets.settings.model import Settings
 from umg_assets.settings.portable import null_on_bad_cast
 from umg_assets.settings.sources import Source

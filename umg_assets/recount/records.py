@@ -9,7 +9,7 @@ import deltalake
 import duckdb
 
 from umg_assets import tables
-from umg_assets.landing.scan import files_of
+from umg_assets.landing.file_names import files_of
 from umg_assets.planning.history import History
 from umg_assets.recount.second_reader import count_records
 from umg_assets.resources.staging import staging_folder
