@@ -65,8 +65,8 @@ def test_stages_are_announced_as_they_begin(first: FirstRun):
     assert [message.split(":")[0] for message in first.messages] == [
         "landing 1 files",
         "plays",
-        "daily_track_plays",
         "sessions",
+        "daily_track_plays",
         "top_artists_by_genre",
         "age_group_favourites",
         "monthly_track_plays",
@@ -110,7 +110,7 @@ def test_a_failed_run_names_the_job_the_partitions_and_the_cause_and_the_next_ru
 
     with monkeypatch.context() as patched:
         patched.setattr(Lakehouse, "write_slice", disk_full)
-        with pytest.raises(RunFailedError, match=r"build_days \(2026-05-02 to 2026-05-03\).*No space left"):
+        with pytest.raises(RunFailedError, match=r"in daily_track_plays \(2 partitions, 2026-05-02 to 2026-05-03\).*No space left"):
             lake.run()
     assert plays_by_day(lake, since=date(2026, 5, 1)) == {}
     lake.run()

@@ -3,12 +3,13 @@
 import importlib.resources
 import os
 import socket
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 
+from umg_assets.planning.partition_spans import to_text
 from umg_assets.resources.dagster_internals import (
     NOT_FINISHED_STATUSES,
     RUNLESS_JOB_NAME,
@@ -23,6 +24,7 @@ from umg_assets.resources.dagster_internals import (
 )
 from umg_assets.resources.event_log import BATCH_SIZE, BATCH_SIZE_VARIABLE
 from umg_assets.resources.launcher import HOST_TAG, process_is_gone
+from umg_assets.resources.partition_keys import PARTITIONS
 from umg_assets.resources.status import FailedCheck
 
 ASKED_BY, WHY = "umg/asked_by", "umg/why"
@@ -68,9 +70,15 @@ def not_of(home: Path, instance: dg.DagsterInstance) -> str | None:
     )
 
 
-def tags_of(bounds: tuple[str, str] | None, asked_by: str, why: str) -> dict[str, str]:
-    """The tags of a run over a range of partitions (first key, last key), and of who requested it and why."""
-    return {**(dict(zip(RANGE, bounds, strict=True)) if bounds else {}), ASKED_BY: asked_by, WHY: why}
+def tags_of(
+    bounds: tuple[str, str] | None, asked_by: str, why: str, keys: Mapping[str, list[str]] | None = None
+) -> dict[str, str]:
+    """The tags of a run over a range of partitions (first key, last key), and of who requested it and why.
+
+    keys: by asset, the partitions of the range to build; None: all of them.
+    """
+    tags = {**(dict(zip(RANGE, bounds, strict=True)) if bounds else {}), ASKED_BY: asked_by, WHY: why}
+    return {**tags, PARTITIONS: to_text(keys)} if bounds and keys else tags
 
 
 def here() -> dict[str, str]:
