@@ -11,7 +11,6 @@ import dagster as dg
 from umg_assets.assets.landing import landing_events
 from umg_assets.calendar import days_between, local_today
 from umg_assets.catalogue import LAND_FILES, Catalogue
-from umg_assets.graph import WHOLE
 from umg_assets.landing.scan import Scan, scan
 from umg_assets.planning.frozen import refuse_frozen, untouched_days
 from umg_assets.planning.required import Plan, keys_of_days, plan
