@@ -110,7 +110,8 @@ def test_a_failed_run_names_the_job_the_partitions_and_the_cause_and_the_next_ru
 
     with monkeypatch.context() as patched:
         patched.setattr(Lakehouse, "write_slice", disk_full)
-        with pytest.raises(RunFailedError, match=r"in daily_track_plays \(2 partitions, 2026-05-02 to 2026-05-03\).*No space left"):
+        failed = r"in daily_track_plays \(2 partitions, 2026-05-02 to 2026-05-03\).*No space left"
+        with pytest.raises(RunFailedError, match=failed):
             lake.run()
     assert plays_by_day(lake, since=date(2026, 5, 1)) == {}
     lake.run()
