@@ -4,7 +4,7 @@ import importlib.resources
 import os
 import socket
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -26,6 +26,7 @@ from umg_assets.resources.dagster_internals import (
     StepMaterializationData,
     deserialize_value,
 )
+from umg_assets.resources.dagster_storage import one_opens
 from umg_assets.resources.event_log import BATCH_SIZE, BATCH_SIZE_VARIABLE
 from umg_assets.resources.launcher import HOST_TAG, process_is_gone
 from umg_assets.resources.partition_keys import PARTITIONS
@@ -47,18 +48,28 @@ _ACTIVE_BACKFILLS = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, Bul
 
 @contextmanager
 def open_instance(home: Path):
-    """The instance under UMG_HOME/dagster; without a dagster.yaml there, deployment/dagster.yaml is copied first."""
+    """The instance under UMG_HOME/dagster; without a dagster.yaml there, deployment/dagster.yaml is copied first.
+
+    One process of this machine at a time opens it: two that make a new one at once would ruin it.
+    """
     folder = home / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "dagster.yaml"
-    if not file.exists():
-        template = importlib.resources.files("umg_assets.deployment") / "dagster.yaml"
-        file.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
     os.environ.setdefault(BATCH_SIZE_VARIABLE, str(BATCH_SIZE))
     os.environ["DAGSTER_HOME"] = str(folder)
     os.environ["UMG_HOME"] = str(home)
-    with dg.DagsterInstance.get() as instance:
+    with ExitStack() as opened:
+        with one_opens(folder):
+            _write_configuration(folder / "dagster.yaml")
+            instance = opened.enter_context(dg.DagsterInstance.get())
         yield instance
+
+
+def _write_configuration(file: Path) -> None:
+    if not file.exists():
+        template = importlib.resources.files("umg_assets.deployment") / "dagster.yaml"
+        draft = file.with_name(f".{file.name}")
+        draft.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+        draft.replace(file)
 
 
 def not_of(home: Path, instance: dg.DagsterInstance) -> str | None:
@@ -178,6 +189,16 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
             instance.report_run_failed(run, "The run's process is gone: it was killed, or its machine was switched off")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             ended.append(run.run_id)
+    return ended
+
+
+def end_all_runs(instance: dg.DagsterInstance, why: str) -> list[str]:
+    """Fails every run that is queued or running, and frees every pool: none of their processes is here. Their ids."""
+    ended = [run.run_id for run in _unfinished_runs(instance)]
+    for run in _unfinished_runs(instance):
+        instance.report_run_failed(run, why)
+    for run_id in {*ended, *instance.event_log_storage.get_concurrency_run_ids()}:
+        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
     return ended
 
 
