@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import deltalake.exceptions
 import duckdb
 import pyarrow as pa
 
@@ -20,6 +19,7 @@ from umg_assets import tables
 from umg_assets.dashboard.figures import readable
 from umg_assets.dashboard.sums import FileSums
 from umg_assets.dashboard.table_files import File, files_of, relation
+from umg_assets.resources.delta_log import TableDamagedError
 from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST, read_json
 from umg_assets.resources.reading import TableMissingError
 from umg_assets.settings.groups import Dashboard
@@ -207,7 +207,7 @@ def _index(home: Path, manifest: Mapping[str, Any]) -> dict[Table, list[File]]:
             continue
         try:
             found[table] = files_of(home, table, version)
-        except (deltalake.exceptions.DeltaError, TableMissingError) as error:
+        except (TableDamagedError, TableMissingError) as error:
             raise SetBrokenError(_gone(manifest, f"version {version} of {table.name}")) from error
         if any(not Path(file.path).exists() for file in found[table]):
             raise SetBrokenError(_gone(manifest, f"a file of version {version} of {table.name}"))

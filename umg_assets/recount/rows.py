@@ -8,12 +8,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import deltalake
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pa_dataset
 
 from umg_assets import tables
+from umg_assets.resources.delta_log import open_table
 from umg_assets.resources.reading import TableMissingError
 from umg_assets.resources.staging import staging_folder
 from umg_assets.settings.model import Settings
@@ -89,7 +89,7 @@ def recount(
 
 
 def _rows(path: Path, table: Table) -> pa_dataset.Dataset:
-    rows = deltalake.DeltaTable(path).to_pyarrow_dataset()
+    rows = open_table(path).to_pyarrow_dataset()
     if "generation" in table.names and "generation" not in rows.schema.names:  # not migrated yet: as if it held NULL
         rows = rows.replace_schema(rows.schema.append(pa.field("generation", pa.int64())))
     if missing := [name for name in table.names if name not in rows.schema.names]:

@@ -13,6 +13,7 @@ from umg_assets.graph import Asset, Partitioning
 from umg_assets.planning.history import History, chunks
 from umg_assets.planning.required import keys_read, required_watermarks
 from umg_assets.resources.dagster_internals import report_in_order
+from umg_assets.resources.delta_log import is_table
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.partition_keys import named_keys
 from umg_assets.resources.previews import preview
@@ -66,7 +67,7 @@ class LakehouseIOManager(dg.IOManager):
         if _is_of_a_run(context):
             self._lakehouse.create_tables()
             self._snapshots.of(context)  # before any table is read
-        elif not (self._lakehouse.path(table) / "_delta_log").exists():
+        elif not is_table(self._lakehouse.path(table)):
             raise NoTableError(
                 f"{self._lakehouse.path(table)}: expected a table, found none: `umg run` makes it (UMG_HOME is "
                 f"{self._lakehouse.home})"

@@ -22,9 +22,9 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_
 
 from umg_assets import tables
 from umg_assets.resources.constraints import constrained
-from umg_assets.resources.delta_log import newest_version
+from umg_assets.resources.delta_log import newest_version, open_table
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
-from umg_assets.resources.locks import no_writer, writing
+from umg_assets.resources.locks import exclusive, no_writer, writing
 from umg_assets.resources.published import published_versions
 from umg_assets.resources.schema import create_table, migrate_table
 from umg_assets.resources.slices import Slice
@@ -113,20 +113,20 @@ class Lakehouse:
         """Creates missing tables by their contracts and migrates the others, each once (see migrate_table).
 
         seal: the Delta properties of new tables with a sealed column. Raises ContractError when a table differs from
-        its contract in another way than a migration mends, ForgettingError while another process forgets people.
+        its contract in another way than a migration mends, TableDamagedError when one cannot be opened, ForgettingError
+        while another process forgets people.
         """
         refuse_while_forgetting(self.home)
         for table in tables.ALL:
             path = self.path(table)
-            if (path / "_delta_log").exists():
+            if newest_version(path) >= 0:
                 if table.name not in self._migrated:
                     _retried(migrate_table)(path, table)
                     self._migrated.add(table.name)
                 continue
-            path.mkdir(parents=True, exist_ok=True)
-            if table.personal:
-                path.chmod(0o700)
-            create_table(path, table, (seal or {}) if table.sealed else {})
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with exclusive(path.parent / ".creating.lock"):
+                create_table(path, table, (seal or {}) if table.sealed else {})
 
     def read(self, table: Table, where: Slice | str | None = None) -> DataFrame:
         """The table, lazily; of a slice (or a predicate in Spark SQL), reads only files that can hold its rows."""
@@ -239,7 +239,7 @@ class Lakehouse:
 
     def rows(self, table: Table) -> dict[tuple[str, ...], int]:
         """Rows by partition values, from the statistics of the table's files; no data is read."""
-        actions = pa.table(deltalake.DeltaTable(self.path(table)).get_add_actions(flatten=True)).to_pydict()
+        actions = pa.table(open_table(self.path(table)).get_add_actions(flatten=True)).to_pydict()
         rows: dict[tuple[str, ...], int] = {}
         for position, count in enumerate(actions["num_records"]):
             values = tuple(str(actions[f"partition.{name}"][position]) for name in table.partitioned_by)
@@ -249,7 +249,7 @@ class Lakehouse:
     def compact(self, table: Table) -> dict[str, Any]:
         """Joins small files, by delta-rs; the rows stay the same. Returns delta-rs's metrics."""
         with writing(self.path(table)):
-            return dict(deltalake.DeltaTable(self.path(table)).optimize.compact())
+            return dict(open_table(self.path(table)).optimize.compact())
 
     def vacuum(self, table: Table, keep: timedelta = timedelta(days=7)) -> list[str]:
         """Deletes files that no version of the last `keep` needs, by delta-rs. Returns their paths.
@@ -260,7 +260,7 @@ class Lakehouse:
         hours = int(keep.total_seconds() // 3600)
         kept = published_versions(self.home, table.name) if keep else []
         with no_writer(self.path(table)):
-            return deltalake.DeltaTable(self.path(table)).vacuum(
+            return open_table(self.path(table)).vacuum(
                 retention_hours=hours,
                 dry_run=False,
                 enforce_retention_duration=hours >= 168,

@@ -8,6 +8,7 @@ import deltalake
 import pyarrow as pa
 
 from umg_assets import tables
+from umg_assets.resources.delta_log import is_table, open_table
 from umg_assets.tables import Table
 
 
@@ -146,6 +147,6 @@ def day_shown(home: Path, newest: date, versions: Mapping[Table, int] | None = N
 
 def _open(home: Path, table: Table, version: int | None = None) -> deltalake.DeltaTable:
     path = home / "tables" / table.name
-    if not (path / "_delta_log").exists():
+    if not is_table(path):
         raise TableMissingError(f"{path} is not there yet: drop files into {home / 'landing'} and type `umg run`")
-    return deltalake.DeltaTable(path, version=version)
+    return open_table(path, version)

@@ -3,6 +3,7 @@
 Properties of a table, too.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import deltalake
 from deltalake.schema import ArrayType, Field, MapType, PrimitiveType
 from deltalake.schema import Schema as DeltaSchema
 
+from umg_assets.resources.delta_log import is_table, open_table
 from umg_assets.tables import Table
 
 _PRIMITIVES = {"bigint": "long", "int": "integer"}
@@ -40,7 +42,14 @@ def statistics_properties(table: Table) -> dict[str, str]:
 
 
 def create_table(path: Path, table: Table, properties: Mapping[str, str] | None = None) -> None:
-    """Creates an empty table at `path` by its contract, with these properties, too, unless one is there."""
+    """Creates an empty table at `path` by its contract, with these properties, too, unless one is there.
+
+    What a killed creation left there is removed. Raises TableDamagedError where a table has lost its log.
+    """
+    if is_table(path):
+        return
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True, mode=0o700 if table.personal else 0o777)
     deltalake.DeltaTable.create(
         path,
         schema=delta_schema(table),
@@ -62,7 +71,7 @@ def migrate_table(path: Path, table: Table) -> None:
     Raises ContractError, and leaves the table as it was, for any other difference: another type, a column gone or
     moved, a new one that may hold no NULL.
     """
-    stored = deltalake.DeltaTable(path)
+    stored = open_table(path)
     fields, wanted = stored.schema().fields, delta_schema(table).fields
     if faults := [*_faults(table, fields, wanted)]:
         raise ContractError(
@@ -79,14 +88,14 @@ def migrate_table(path: Path, table: Table) -> None:
 
 def table_property(path: Path, name: str) -> str | None:
     """A property of the Delta table at `path`, from its log; None where there is no such property, or no table."""
-    if not (path / "_delta_log").exists():
+    if not is_table(path):
         return None
-    return deltalake.DeltaTable(path).metadata().configuration.get(name)
+    return open_table(path).metadata().configuration.get(name)
 
 
 def set_table_property(path: Path, name: str, value: str) -> None:
     """Sets a property of our own, which both engines keep and take no notice of. Reads and writes no data."""
-    deltalake.DeltaTable(path).alter.set_table_properties({name: value}, raise_if_not_exists=False)
+    open_table(path).alter.set_table_properties({name: value}, raise_if_not_exists=False)
 
 
 def _faults(table: Table, fields: list[Field], wanted: list[Field]) -> Iterator[str]:
