@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from pathlib import Path
 
 import dagster as dg
 
@@ -19,6 +20,7 @@ from umg_assets.report import Events, Keys, Report, nothing_is_stale
 from umg_assets.resources.dagster_internals import BaseAssetGraph, named_runs
 from umg_assets.resources.event_log import RangeEventLog
 from umg_assets.resources.failed_work import WORK
+from umg_assets.resources.faults import explained, without_class
 from umg_assets.resources.instance import (
     busy_assets,
     end_dead_runs,
@@ -110,7 +112,7 @@ class Runner:
         with self._open() as instance:
             result = self._execute(instance, job, None, None, tags_of(None, self._asked_by, "whole tables"))
             if not result.success:
-                raise RunFailedError(_cause(CHECK, {}, result))
+                raise RunFailedError(_cause(self._settings.home, CHECK, {}, result))
             return list(result.get_asset_check_evaluations())
 
     def catch_up(self) -> Report:
@@ -252,7 +254,7 @@ class Runner:
         result = self._execute(instance, chosen, assets, checks, tags)
         report.runs += 1
         if not result.success:
-            raise RunFailedError(_cause(run.job, run.keys, result))
+            raise RunFailedError(_cause(self._settings.home, run.job, run.keys, result))
 
     def _execute(
         self,
@@ -285,13 +287,14 @@ def blocking_checks(graph: BaseAssetGraph) -> list[dg.AssetCheckKey]:
     return [key for key in graph.asset_check_keys if graph.get(key).blocking]
 
 
-def _cause(job: str, keys: Keys, result: dg.ExecuteInProcessResult) -> str:
+def _cause(home: Path, job: str, keys: Keys, result: dg.ExecuteInProcessResult) -> str:
     """What failed where, and why. keys: by asset, the partitions that the run builds."""
     step = next((event for event in result.all_events if event.is_step_failure), None)
     error = step.step_failure_data.error if step else None
     while error is not None and error.cause is not None:
         error = error.cause
     said = error.message.strip() if error else "see the run in `umg dev`"
+    said = explained(said, home) or without_class(said)
     step_key = (step.step_key if step else None) or "a step"
     built = keys.get(step_key) or next(iter(keys.values()), [])
     which = f" ({_named(built)})" if any(built) else ""

@@ -1,5 +1,6 @@
 """`umg doctor`: what a lakehouse needs, whether it is there, and how to get it. Writes no table."""
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from rich.text import Text
 from umg_assets import tables
 from umg_assets.cli.connections import connections
 from umg_assets.cli.console import err, out, say
+from umg_assets.cli.stored import stored
 from umg_assets.cli.volume import is_encrypted
 from umg_assets.settings.differences import differences
 from umg_assets.settings.home import odd_characters
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _NEEDED_PYTHON = (3, 11)
 _MARKS = {"good": ("✓", "green"), "note": ("·", "yellow"), "warning": ("!", "yellow"), "bad": ("✗", "red")}
 _TRIED = 5
+_ROOM = 100_000_000
+"""Bytes that should be free: a run that lands next to nothing takes a few million."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,15 @@ def examine(home: Path) -> bool:
 
 
 def findings(home: Path) -> Iterator[Finding]:
-    """Findings about Python, home, volume, requests, settings, Java, connections, engine, sources, landing/, look logs.
+    """Findings about Python, home, volume, what is stored, requests, settings, Java, connections, engine, sources,
+    landing/, look logs.
 
     If the settings are wrong, nothing that depends on them is examined.
     """
     yield _python()
     yield _home(home)
     yield from _volume(home)
+    yield from (Finding(*stored_thing) for stored_thing in stored(home))
     yield from _forgetting(home)
     try:
         settings = read_settings(home)
@@ -101,8 +107,11 @@ def _forgetting(home: Path) -> Iterator[Finding]:
     from umg_assets import clock
     from umg_assets.forgetting.work import Work
     from umg_assets.privacy.requests import DUE, Requests
+    from umg_assets.resources.forgetting_lock import replay_file
 
     oldest = Requests(home).oldest()
+    if replay_file(home).exists():
+        yield Finding("bad", "umg forget", "people who had been forgotten are back: `umg forget --replay`")
     if Work(home).exists:
         yield Finding("bad", "umg forget", "it is under way, or was broken off: `umg forget --now` finishes it")
     elif oldest:
@@ -118,6 +127,8 @@ def _home(home: Path) -> Finding:
             pass
     except OSError as error:
         return Finding("bad", "UMG_HOME", f"{home}: cannot write ({error.strerror}): set UMG_HOME, or chown {existing}")
+    if (free := shutil.disk_usage(existing).free) < _ROOM:
+        return Finding("bad", "UMG_HOME", f"{home}: {free // 10**6} MB are free, expected {_ROOM // 10**6}: free space")
     if odd := odd_characters(home):
         text = f"{home}: below a path with {odd!r} the embedded engine finds no tables: move it, or link to it"
         return Finding("bad", "UMG_HOME", text)

@@ -11,10 +11,21 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from umg_assets.privacy.files import draft_of
 
 KEY_BYTES = 32
+KEYS = "user_key", "seal"
+"""The files of UMG_HOME/keys."""
+_NO_KEY = f"does not hold a key (expected {2 * KEY_BYTES} hexadecimal digits): copy it from a back-up of keys/"
 
 
 class KeyFileError(RuntimeError):
     """The key file is missing or holds no key; the message says what to do."""
+
+
+def cannot_be_read(path: Path, error: OSError) -> str:
+    """A key file that is there and cannot be read."""
+    return (
+        f"{path} cannot be read ({error.strerror}): expected a file of this user's own; see to whom it belongs "
+        "(ls -ld), or copy it from a back-up of keys/"
+    )
 
 
 def derived(key: bytes, label: str, length: int = KEY_BYTES) -> bytes:
@@ -75,9 +86,9 @@ class UserKeys:
                 "was made (a new key would make everyone a new user)"
             ) from None
         except ValueError:
-            raise KeyFileError(
-                f"{self.path} does not hold a key (expected {2 * KEY_BYTES} hexadecimal digits)"
-            ) from None
+            raise KeyFileError(f"{self.path} {_NO_KEY}") from None
+        except OSError as error:
+            raise KeyFileError(cannot_be_read(self.path, error)) from None
         if len(key) != KEY_BYTES:
-            raise KeyFileError(f"{self.path} holds {len(key)} bytes, expected {KEY_BYTES}")
+            raise KeyFileError(f"{self.path} holds {len(key)} bytes and {_NO_KEY}")
         return key

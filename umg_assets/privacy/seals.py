@@ -24,7 +24,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from umg_assets.privacy.files import write_whole
-from umg_assets.privacy.keys import KEY_BYTES, KeyFileError, create_key_file, derived
+from umg_assets.privacy.keys import KEY_BYTES, KeyFileError, cannot_be_read, create_key_file, derived
 from umg_assets.resources.schema import set_table_property, table_property
 from umg_assets.tables import Table
 
@@ -206,8 +206,13 @@ class Seals:
             ) from None
         except ValueError:
             keys = []
+        except OSError as error:
+            raise KeyFileError(cannot_be_read(self.path, error)) from None
         if not keys:
-            raise KeyFileError(f"{self.path} does not hold keys (expected {2 * KEY_BYTES} hexadecimal digits a line)")
+            raise KeyFileError(
+                f"{self.path} does not hold keys (expected {2 * KEY_BYTES} hexadecimal digits a line): copy it from a "
+                "back-up of keys/"
+            )
         self._keys = {key.name: key for key in keys}
         return self._keys
 

@@ -20,6 +20,7 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import Insert, event
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from umg_assets.resources.dagster_internals import (
@@ -87,8 +88,11 @@ class RangeEventLog(SqliteEventLogStorage):
                 self._put_empty_file(Path(self.path_for_shard(shard)))
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
-            with engine.connect() as connection, connection.begin():
-                yield connection
+            try:
+                with engine.connect() as connection, connection.begin():
+                    yield connection
+            except OperationalError as error:  # locked, full: Dagster prints what SQLAlchemy says, with SQL and a link
+                raise error.orig or error from None
 
     def _kept(self, shard: str) -> Engine:
         """The engine of a file; those that were not used for longest close their connections."""

@@ -185,6 +185,11 @@ def read_settings(home: Path | None = None) -> Settings:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise SettingsError(f"{file}:{line}: expected UTF-8, got byte {error.object[error.start]:#04x}") from None
+    except OSError as error:
+        raise SettingsError(
+            f"{file}: expected a file that this user can read, and it cannot be ({error.strerror}): see what lies "
+            "there and to whom it belongs (ls -ld)"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(explain_syntax(file, file.read_text(encoding="utf-8"), error)) from None
     except SourceError as error:
