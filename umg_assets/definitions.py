@@ -1,8 +1,9 @@
 """What Dagster loads: the definitions of the UMG_HOME that the environment names."""
 
 from umg_assets.build import build_definitions
-from umg_assets.settings.home import home_of, keep_private
+from umg_assets.settings.home import home_of, keep_private, refuse_half_restored
 from umg_assets.settings.model import read_settings
 
+refuse_half_restored(home_of())
 keep_private(home_of())
 defs = build_definitions(read_settings())

@@ -32,6 +32,7 @@ ROOMS = (
     "checks",
     "experiments",
     "recount",
+    "backup",
     "forgetting",
     "landing",
     "privacy",

@@ -11,13 +11,14 @@ from typing import Annotated
 import typer
 
 from umg_assets.calendar import parse_range
+from umg_assets.cli.backup import backup, restore
 from umg_assets.cli.chart import chart_app
 from umg_assets.cli.console import Format, err, show
 from umg_assets.cli.experiment import experiment_app
 from umg_assets.cli.keys import keys_app
 from umg_assets.cli.once import OnceGroup
 from umg_assets.cli.options import FormatOption, RangeOption, day_of, parsed
-from umg_assets.settings.home import home_of, keep_private
+from umg_assets.settings.home import home_of, keep_private, refuse_half_restored
 
 app = typer.Typer(
     cls=OnceGroup,
@@ -41,6 +42,7 @@ def common(
     """Read the options that come before the command."""
     _state["debug"] = debug
     os.environ["UMG_HOME"] = str(home_of(home))
+    refuse_half_restored(home_of())
     if tightened := keep_private(home_of()):
         err.print(tightened, soft_wrap=True)
 
@@ -207,6 +209,10 @@ def expire() -> None:
     remove(read_settings(home_of()))
 
 
+app.command()(backup)
+app.command()(restore)
+
+
 @app.command()
 def doctor() -> None:
     """Check the set-up: Python, Java, jars, write access, time zone, settings, every source expression."""
@@ -290,7 +296,9 @@ def main() -> None:
         elif _state["debug"]:
             raise
         else:
-            _print_error(str(error) or type(error).__name__)
+            from umg_assets.resources.faults import told
+
+            _print_error(told(error, home_of()))
             code = 1
     sys.exit(code or 0)
 

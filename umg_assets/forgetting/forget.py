@@ -27,7 +27,7 @@ from umg_assets.privacy.requests import Requests
 from umg_assets.privacy.seals import Seals
 from umg_assets.privacy.tombstones import Tombstones
 from umg_assets.resources.delta_log import forget_versions
-from umg_assets.resources.forgetting_lock import ForgettingError, alone
+from umg_assets.resources.forgetting_lock import ForgettingError, alone, replay_file
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.staging import clear_abandoned
@@ -80,10 +80,12 @@ class Forgetting:
         with alone(self._home):
             if not self._is_broken_off():
                 back = {users[key] for users in users_of(self._home) for key in self._tombstones.keys_among(users)}
-                if not back:
-                    return None
-                self._begin(sorted(back), [], clock.now())
-            return self._finish()
+                if back:
+                    self._begin(sorted(back), [], clock.now())
+            receipt = self._finish() if self._work.exists else None
+            if receipt is None or receipt.good:
+                replay_file(self._home).unlink(missing_ok=True)
+            return receipt
 
     def _is_broken_off(self) -> bool:
         """Whether there is something to finish. A log without its first line is removed: nothing was done after it."""

@@ -21,6 +21,11 @@ def work_file(home: Path) -> Path:
     return home / FOLDER / "work"
 
 
+def replay_file(home: Path) -> Path:
+    """It is there while a back-up stands from before people were forgotten, who are back until they are once more."""
+    return home / FOLDER / "replay"
+
+
 @contextmanager
 def alone(home: Path) -> Iterator[None]:
     """While this process forgets people; the kernel lets go of it when the process dies.
@@ -42,7 +47,13 @@ def alone(home: Path) -> Iterator[None]:
 
 
 def refuse_while_forgetting(home: Path) -> None:
-    """Raises ForgettingError where people are being forgotten by another process, or that was broken off."""
+    """Raises ForgettingError where people are being forgotten by another process, or that was broken off; or where
+    people are back who had been forgotten, since a back-up was restored."""
+    if home not in _holders and replay_file(home).exists():
+        raise ForgettingError(
+            "people who had been forgotten are back, because an older back-up was restored: `umg forget --replay` "
+            "forgets them once more, and nothing else may write before"
+        )
     if home not in _holders and work_file(home).exists():
         raise ForgettingError(
             "people are being forgotten, and nothing else may write meanwhile: wait until that has ended; if it was "

@@ -9,12 +9,32 @@ import stat
 from pathlib import Path
 
 FILE_NAME = "umg.toml"
+
+
+class HalfRestoredError(RuntimeError):
+    """Restoring a back-up to a home was broken off; the message says what to do."""
+
+
 _PLAIN = re.compile(r"[A-Za-z0-9/._~+'=,@-]")
 
 
 def home_of(home: Path | None = None) -> Path:
     """UMG_HOME: `home` if not None, else from the environment, else ./umg_home; absolute."""
     return (home or Path(os.environ.get("UMG_HOME") or "umg_home")).absolute()
+
+
+def half_restored(home: Path) -> Path:
+    """The file that stands in a home while a back-up is being restored to it, and names the back-up."""
+    return home / "half_restored"
+
+
+def refuse_half_restored(home: Path) -> None:
+    """Raises HalfRestoredError for a home to which a back-up is being restored, or that was broken off."""
+    if half_restored(home).exists():
+        raise HalfRestoredError(
+            f"{home} is half restored from a back-up: wait if that is under way; if it was broken off, empty {home} "
+            "and type `umg restore` again"
+        )
 
 
 def odd_characters(home: Path) -> str:

@@ -1,0 +1,1 @@
+"""Back-ups: a lakehouse copied while it is in use, and restored to another place. The keys are kept apart."""

@@ -1,0 +1,83 @@
+"""`umg backup` and `umg restore`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from umg_assets.cli.console import err, out
+from umg_assets.settings.home import home_of
+
+if TYPE_CHECKING:
+    from umg_assets.backup.restoring import Restored
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="A new directory for the back-up.")],
+    landing: Annotated[bool, typer.Option("--landing", help="With the files of landing/.")] = False,
+    keys: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A new directory for the keys, to be kept elsewhere.")
+    ] = None,
+) -> None:
+    """Copy the lakehouse, also while runs are under way: tables, what Dagster knows, exports, settings; no keys."""
+    from umg_assets.backup.taking import back_up
+    from umg_assets.settings.model import read_settings
+
+    home = read_settings(home_of()).home
+    manifest = back_up(home, target, landing, keys, lambda step: err.print(step, soft_wrap=True))
+    size = sum(size for size, _ in manifest.files.values())
+    _say(
+        f"{target}: {len(manifest.versions)} tables as of {manifest.taken_at}, {len(manifest.files):,} files, {size:,} "
+        "bytes."
+    )
+    if not manifest.has_dagster and manifest.versions:
+        _say("Dagster's runs and events are not in it: they lie elsewhere. docs/operations.md says in which order.")
+    if not landing:
+        _say("landing/ is not in it: `--landing` takes its files, too.")
+    if keys:
+        _say(f"The keys are in {keys}: keep them apart from it, and as long as it.")
+    elif manifest.user_key:
+        _say(f"The keys are not in it: copy {home / 'keys'} to a safer place, or take it again with `--keys`.")
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="What `umg backup` has written.")],
+    keys: Annotated[Path | None, typer.Option(metavar="DIR", help="The keys of its time.")] = None,
+    forgotten: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The newest forgotten/tombstones: who must not come back.")
+    ] = None,
+) -> None:
+    """Copy a back-up to UMG_HOME, which must be new or empty; says what is missing, and what to type next."""
+    from umg_assets.backup.restoring import restore as copy_back
+
+    home = home_of()
+    restored = copy_back(source, home, keys, forgotten)
+    manifest = restored.manifest
+    _say(f"{home}: restored, {len(manifest.versions)} tables as of {manifest.taken_at}.")
+    if restored.ended:
+        _say(f"{restored.ended} runs were under way then, and count as failed: `umg run` builds what they did not.")
+    if not manifest.landing:
+        _say(f"landing/ was not in the back-up: put what has not landed yet into {home / 'landing'}.")
+    _say_keys(home, restored)
+    if restored.back:
+        _say(
+            f"{restored.back} people who were forgotten after it was taken are back: type `umg forget --replay` first; "
+            "nothing else writes before."
+        )
+    else:
+        _say(
+            f"It knows of {restored.forgotten} people who had been forgotten. If anybody was since, put the newest "
+            f"list in place of {home / 'forgotten' / 'tombstones'}, and type `umg forget --replay`."
+        )
+
+
+def _say_keys(home: Path, restored: "Restored") -> None:
+    from umg_assets.privacy.keys import KEYS
+
+    if not restored.keys and restored.manifest.user_key:
+        files = " and ".join(str(home / "keys" / name) for name in KEYS)
+        _say(f"The keys must be brought back, {files}: until then nothing lands, and no id can be opened.")
+
+
+def _say(text: str) -> None:
+    out.print(text, soft_wrap=True)
