@@ -10,6 +10,7 @@ from umg_assets.calendar import FIRST_KNOWN
 from umg_assets.resources.instance import RANGE
 from umg_assets.resources.reading import datafusion_literal
 from umg_assets.tables import Table
+from umg_assets.text import visible, visible_in
 
 SAMPLES = 20
 _PARTITION = "dagster/partition"
@@ -30,15 +31,15 @@ def verdict(
 
     samples: rows that are wrong; none may hold a user_id. asset, check: needed if the function has several checks.
     """
-    metadata = {"expected": expected, "seen": seen, **figures}
+    metadata = visible_in({"expected": expected, "seen": seen, **figures})
     if samples:
-        rows = [{name: _cell(value) for name, value in row.items()} for row in samples[:SAMPLES]]
+        rows = [{name: _cell(value) for name, value in visible_in(row).items()} for row in samples[:SAMPLES]]
         metadata["samples"] = dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
     return dg.AssetCheckResult(
         passed=passed,
         severity=severity,
         metadata=metadata,
-        description=seen if passed else f"{seen}: {todo}",
+        description=visible(seen if passed else f"{seen}: {todo}"),
         asset_key=asset,
         check_name=check,
     )

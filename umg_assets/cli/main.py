@@ -5,6 +5,7 @@ Each command imports what it needs when it is called: commands that only read lo
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from umg_assets.cli.keys import keys_app
 from umg_assets.cli.once import OnceGroup
 from umg_assets.cli.options import FormatOption, RangeOption, day_of, parsed
 from umg_assets.settings.home import home_of, keep_private
+from umg_assets.text import redacted, visible
 
 app = typer.Typer(
     cls=OnceGroup,
@@ -156,7 +158,7 @@ def export_user(
         rows = list(held_of(home_of(), user_id))
         show_lines({"user_id": user_id, **row} for row in rows)
         if not rows:
-            err.print(f"nothing is held of {user_id}", soft_wrap=True)
+            err.print(visible(f"nothing is held of {user_id}"), soft_wrap=True)
 
 
 @app.command()
@@ -271,6 +273,12 @@ def _print_error(text: str) -> None:
     err.print(Text.assemble(("umg:", "bold red"), f" {text}"), soft_wrap=True)
 
 
+def _message_of(error: Exception) -> str:
+    """What an error says: a line, or, where it has `lines` of its own, these."""
+    lines = getattr(error, "lines", [str(error) or type(error).__name__])
+    return "\n".join(redacted(visible(line)) for line in lines)
+
+
 def main() -> None:
     """The entry point of `umg`: an error prints one clear line, and a traceback only with --debug.
 
@@ -288,9 +296,10 @@ def main() -> None:
             _print_error(f"{usage_message().replace(chr(10), ' ')} See: {_command_of(error)} --help")
             code = 2
         elif _state["debug"]:
-            raise
+            sys.stderr.write(redacted(traceback.format_exc()))
+            code = 1
         else:
-            _print_error(str(error) or type(error).__name__)
+            _print_error(_message_of(error))
             code = 1
     sys.exit(code or 0)
 

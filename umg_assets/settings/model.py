@@ -35,7 +35,12 @@ __all__ = ["FILE_NAME", "Settings", "SettingsError", "built_in_sources", "home_o
 
 
 class SettingsError(ValueError):
-    """A mistake in umg.toml or the environment; the message says where it is and what to do."""
+    """Mistakes in umg.toml or the environment; the message says where each is and what to do, on a line of its own."""
+
+    @property
+    def lines(self) -> list[str]:
+        """The message's lines."""
+        return str(self).split("\n")
 
 
 def _check_zone(name: str) -> str:
@@ -98,6 +103,9 @@ class Settings(BaseSettings):
     )
     chunk_plays: PositiveInt = Field(default=3_000_000, description="plays written at a time: bounds the memory")
     plots: bool = Field(default=True, description="plots in the metadata of runs, beside the table of the preview")
+    csv_for_spreadsheets: bool = Field(
+        default=True, description="CSV: ' before texts that a spreadsheet takes for formulas; JSON, Parquet stay exact"
+    )
     charts: Charts = Charts()
     thresholds: Thresholds = Thresholds()
     automation: Automation = Automation()
