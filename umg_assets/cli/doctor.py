@@ -78,7 +78,7 @@ def findings(home: Path) -> Iterator[Finding]:
     try:
         settings = read_settings(home)
     except SettingsError as error:
-        for line in str(error).splitlines():
+        for line in error.lines:
             yield Finding("bad", "settings", line)
         yield from _spark(None)
         return

@@ -71,7 +71,7 @@ def _which_day_holds(home: Path, asked: date | None) -> str:
     try:
         holds = read_settings(home).first_day
     except SettingsError as error:
-        return f"; its first_day cannot be read: {str(error).splitlines()[0]}"
+        return f"; its first_day cannot be read: {error.lines[0]}"
     if holds == asked:
         return f"; its first_day is {holds}, too"
     return f"; first_day = {holds} holds, not {asked}: to change it, edit first_day there, and type `umg run`"

@@ -17,6 +17,7 @@ from umg_assets import tables
 from umg_assets.files.layout import Layout
 from umg_assets.files.misfits import misfits
 from umg_assets.files.parse import RECORD, Parsed, parse_file
+from umg_assets.files.rejects import sentence_of
 from umg_assets.files.schema_types import types_of
 from umg_assets.landing.file_names import name_of
 from umg_assets.settings.model import Settings
@@ -84,7 +85,8 @@ def try_source(
             layout = source.layout(file.name)
             parsed = parse_file(file, layout, staged, RECORDS)
             if parsed.refused:
-                trial.refused[file.name] = f"{parsed.refused}: {parsed.rejects.column('text')[0].as_py()[:300]}"
+                why = sentence_of(parsed.rejects.column("text")[0].as_py())
+                trial.refused[file.name] = f"{parsed.refused}: {why[:300]}"
                 continue
             rows = spark.read.parquet(str(staged)).where(f"{RECORD} <= {RECORDS}")
             rows = with_file_path(rows, F.lit(name_of(settings.landing, file)))

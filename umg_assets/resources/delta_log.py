@@ -43,6 +43,6 @@ def forget_versions(table: Path) -> list[str]:
 
 def _wrote_rows(log: Path, version: int) -> bool:
     file = log / f"{version:020d}.json"
-    lines = file.read_text().splitlines() if file.exists() else []
+    lines = file.read_bytes().splitlines() if file.exists() else []
     operations = (json.loads(line).get("commitInfo", {}).get("operation") for line in lines if line)
     return any(operation in ("WRITE", "MERGE") for operation in operations)

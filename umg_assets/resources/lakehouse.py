@@ -225,7 +225,7 @@ class Lakehouse:
         log, before = self.path(table) / "_delta_log", version
         while (file := log / f"{version + 1:020d}.json").exists():
             version += 1
-            actions = [json.loads(line) for line in file.read_text().splitlines() if line]
+            actions = [json.loads(line) for line in file.read_bytes().splitlines() if line]
             info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
             if all(info.get(name) == value for name, value in marks.items()):
                 return _commit(table, version, [action["add"] for action in actions if "add" in action])
