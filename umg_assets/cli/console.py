@@ -76,7 +76,9 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], form: Format
         out.print(table(columns, ([row[name] for name in columns] for row in rows)))
     elif form is Format.CSV:
         guarded = _for_spreadsheets()
-        writer = csv.writer(sys.stdout, lineterminator="\n")
+        # exact texts are all quoted: csv would leave a lone carriage return without quotes
+        quoting = csv.QUOTE_MINIMAL if guarded else csv.QUOTE_NONNUMERIC
+        writer = csv.writer(sys.stdout, lineterminator="\n", quoting=quoting)
         writer.writerow(columns)
         for row in rows:
             values = (row.get(name, "") for name in columns)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from umg_assets.cli.console import out, tell
+from umg_assets.cli.console import out
 from umg_assets.settings.model import Settings, SettingsError, read_settings
 from umg_assets.settings.template import write_template
+from umg_assets.text import visible
 
 
 class NothingGuessedError(ValueError):
@@ -60,7 +61,7 @@ def initialise_from(home: Path, first_day: date | None, samples: Sequence[Path])
     if guesses.open:
         _say("\nNot guessed, or to be checked:")
         for line in guesses.open:
-            tell(f"- {line}")
+            _say(f"- {visible(line)}")
     _say("\nThen type: umg doctor, which tries every expression; and umg run")
 
 
