@@ -224,6 +224,7 @@ def dev(
     host: Annotated[
         str, typer.Option(help="Address to listen on; others than 127.0.0.1 need all options below.")
     ] = "127.0.0.1",
+    name: Annotated[list[str] | None, typer.Option(help="Host name that is answered to, too.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="TLS certificate (chain), PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="Who may enter: lines NAME:PASSWORD.")] = None,
@@ -234,7 +235,8 @@ def dev(
     from umg_assets.settings.model import read_settings
 
     read_settings(home_of())
-    raise typer.Exit(serve(home_of(), port, Access(host, tls_cert, tls_key, password_file), dashboard_port))
+    access = Access(host, tls_cert, tls_key, password_file, tuple(name or ()))
+    raise typer.Exit(serve(home_of(), port, access, dashboard_port))
 
 
 @app.command()
@@ -263,8 +265,8 @@ def dashboard(
     if snapshot:
         write(home_of(), snapshot)
         return
-    access = Access(host, tls_cert, tls_key, password_file)
-    raise typer.Exit(serve(home_of(), access, port, prefix.rstrip("/"), behind_proxy, name or ()))
+    access = Access(host, tls_cert, tls_key, password_file, tuple(name or ()))
+    raise typer.Exit(serve(home_of(), access, port, prefix.rstrip("/"), behind_proxy))
 
 
 def _print_error(text: str) -> None:
