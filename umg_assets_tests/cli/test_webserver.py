@@ -1,5 +1,6 @@
-"""What other sites can make a browser send to Dagster's webserver: nothing that changes anything. Over real HTTP, against
-the webserver that `umg dev` starts, without a password."""
+"""What other sites can make a browser send to Dagster's webserver: nothing that changes anything.
+
+Over real HTTP, against the webserver that `umg dev` starts, without a password."""
 
 import http.client
 import json
@@ -140,7 +141,7 @@ def test_what_a_browser_says_another_site_sends_is_refused(webserver: Webserver,
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:3000", "127.0.0.1.evil.example", "127.0.0.1@evil.example"]
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "127.0.0.1@evil.example"]
 )
 def test_another_hosts_name_is_not_served_although_it_leads_here(webserver: Webserver, host: str):
     body = json.dumps({"query": webserver.deletion})
