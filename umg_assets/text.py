@@ -3,6 +3,7 @@
 Titles, names of files and columns, records and the messages of exceptions come from files, whoever wrote these.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -23,13 +24,12 @@ _MARKS = re.compile(r"[\\`*_~\[\]|$]")
 _ENTITIES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 _SECRETS = (
     # PARAMETER=VALUE of an address: Spark Connect's, PostgreSQL's and their like
-    re.compile(
-        r"(?i)(?<=[;?&\s])((?:[\w-]*(?:token|password|passwd|secret|authorization|api-?key)[\w-]*)=)[^;&\s'\"]+"
-    ),
-    # sc://HOST:PORT/;NAME=VALUE: of its parameters only use_ssl, user_id and the like are no secrets
+    re.compile(r"(?i)(?<=[;?&\s])([\w-]*(?:token|password|passwd|secret|authorization|api[_-]?key)[\w-]*=)[^;&\s'\"]+"),
+    re.compile(r"(?i)(\bbearer )[^\s'\"]+"),
+    # a header among the parameters of sc://HOST:PORT/;NAME=VALUE
     re.compile(r"(?<=;)(x-[\w-]+=)[^;\s'\"]+"),
     # SCHEME://USER:PASSWORD@HOST
-    re.compile(r"(?<=://)([^\s/:@'\"]*:)[^\s/@'\"]+(?=@)"),
+    re.compile(r"(?<=://)([^\s/:@'\"]*:)[^\s/'\"]+(?=@)"),
 )
 HIDDEN = "***"
 """Stands for a secret."""
@@ -75,6 +75,11 @@ def spreadsheet(value: Any) -> Any:
         return value
     guarded = _FORMULA.match(value) and not _FIGURE.fullmatch(value)
     return f"'{visible(value)}" if guarded else visible(value)
+
+
+def told_id(value: str) -> str:
+    """What is told of an id that may have been made of a user's: the beginning of its SHA-256, by which it is found."""
+    return f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:16]}"
 
 
 def redacted(text: str) -> str:

@@ -23,6 +23,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_
 from umg_assets import tables
 from umg_assets.resources.constraints import constrained
 from umg_assets.resources.delta_log import newest_version
+from umg_assets.resources.engine_errors import without_values
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
 from umg_assets.resources.locks import no_writer, writing
 from umg_assets.resources.published import published_versions
@@ -172,7 +173,7 @@ class Lakehouse:
             )
 
         before = self.version(table)
-        with writing(self.path(table)):
+        with writing(self.path(table)), without_values():
             _retried(write)()
         written = self._commit_since(table, before, userMetadata=mark)
         partitions = {**dict.fromkeys(replaced.partitions, 0), **written.rows}
@@ -202,7 +203,7 @@ class Lakehouse:
 
         before = self.version(table)
         try:
-            with writing(self.path(table)):
+            with writing(self.path(table)), without_values():
                 _retried(write)()
         finally:
             self.spark.catalog.dropTempView(view)
@@ -261,11 +262,7 @@ class Lakehouse:
         kept = published_versions(self.home, table.name) if keep else []
         with no_writer(self.path(table)):
             return deltalake.DeltaTable(self.path(table)).vacuum(
-                retention_hours=hours,
-                dry_run=False,
-                enforce_retention_duration=hours >= 168,
-                full=True,
-                keep_versions=kept or None,
+                hours, dry_run=False, enforce_retention_duration=hours >= 168, full=True, keep_versions=kept or None
             )
 
     def staging(self) -> Path:
@@ -274,7 +271,8 @@ class Lakehouse:
 
     def once(self, rows: DataFrame, folder: Path) -> DataFrame:
         """The rows, computed once: written to `folder`, a new directory under staging(), and read from there."""
-        rows.write.parquet(str(folder))
+        with without_values():
+            rows.write.parquet(str(folder))
         return self.spark.read.schema(rows.schema).parquet(str(folder))
 
     def discard(self, folder: Path) -> None:

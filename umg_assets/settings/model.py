@@ -30,12 +30,16 @@ from umg_assets.settings.groups import Automation, Charts, Dashboard, Freshness,
 from umg_assets.settings.home import FILE_NAME, home_of
 from umg_assets.settings.sources import Sources
 from umg_assets.settings.syntax import explain_syntax
+from umg_assets.text import redacted
 
 __all__ = ["FILE_NAME", "Settings", "SettingsError", "built_in_sources", "home_of", "read_settings"]
 
 
 class SettingsError(ValueError):
     """Mistakes in umg.toml or the environment; the message says where each is and what to do, on a line of its own."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redacted(message))
 
     @property
     def lines(self) -> list[str]:
