@@ -68,6 +68,12 @@ def tell(text: str) -> None:
     out.print(visible(text), soft_wrap=True)
 
 
+def said_of(error: Exception) -> str:
+    """What an error says: a line, or, where it has `lines` of its own, these."""
+    lines = getattr(error, "lines", [str(error) or type(error).__name__])
+    return "\n".join(redacted(visible(line)) for line in lines)
+
+
 def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], form: Format, title: str = "") -> None:
     """Prints rows as a table with a title, as CSV with a header, or as a JSON array (dates as ISO text)."""
     if form is Format.TABLE:

@@ -13,7 +13,7 @@ import typer
 
 from umg_assets.calendar import parse_range
 from umg_assets.cli.chart import chart_app
-from umg_assets.cli.console import Format, err, show
+from umg_assets.cli.console import Format, err, said_of, show
 from umg_assets.cli.experiment import experiment_app
 from umg_assets.cli.keys import keys_app
 from umg_assets.cli.once import OnceGroup
@@ -275,12 +275,6 @@ def _print_error(text: str) -> None:
     err.print(Text.assemble(("umg:", "bold red"), f" {text}"), soft_wrap=True)
 
 
-def _message_of(error: Exception) -> str:
-    """What an error says: a line, or, where it has `lines` of its own, these."""
-    lines = getattr(error, "lines", [str(error) or type(error).__name__])
-    return "\n".join(redacted(visible(line)) for line in lines)
-
-
 def main() -> None:
     """The entry point of `umg`: an error prints one clear line, and a traceback only with --debug.
 
@@ -301,7 +295,7 @@ def main() -> None:
             sys.stderr.write(redacted(traceback.format_exc()))
             code = 1
         else:
-            _print_error(_message_of(error))
+            _print_error(said_of(error))
             code = 1
     sys.exit(code or 0)
 

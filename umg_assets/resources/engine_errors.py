@@ -4,9 +4,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
-
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 _PHRASE = re.compile(
     r"(Arithmetic overflow|(?:Arrow|Cast|Compute|Divide by zero|Execution|Invalid argument|Parser) error)\b"
@@ -44,7 +41,7 @@ def without_values() -> Iterator[None]:
     """
     try:
         yield
-    except (PySparkException, Py4JError) as error:
+    except Exception as error:
         text = str(error)
         if not (_ABOUT_VALUES.search(text) or _PHRASE.match(text)):
             raise

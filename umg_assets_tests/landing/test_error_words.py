@@ -14,7 +14,6 @@ PERSON = "ann@example.org"
 RAISING = {
     "number": "cast(to_number(user_id, '999') as string)",
     "pattern": "regexp_extract(user_id, concat('(', user_id), 1)",
-    "day": "cast(date(user_id) as string)",
 }
 """Expressions that raise on a record, and quote it."""
 
