@@ -139,9 +139,9 @@ def printed(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> dict[str, O
     for name, file in files.items():
         with file.open("w", newline="", encoding="utf-8") as opened:
             csv.writer(opened, lineterminator="\n").writerows(rows[name])
-    known = {"site": str(folder / "site")} | {name: str(path) for name, path in files.items()}
+    known = {"{site}": str(folder / "site")} | {f"{{{name}}}": str(path) for name, path in files.items()}
     return {
-        name: type_umg(folder, *(known.get(part[1:-1], part) for part in arguments), home=lake.home)
+        name: type_umg(folder, *(known.get(part) or part for part in arguments), home=lake.home)
         for name, arguments in COMMANDS.items()
     }
 
