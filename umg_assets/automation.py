@@ -36,6 +36,7 @@ from umg_assets.resources.status import FAILED_LANDINGS, FAILED_RUNS, note, note
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets.runner import CHECK, Runner, blocking_checks
 from umg_assets.settings.model import Settings
+from umg_assets.text import visible
 from umg_assets.weekly import build_weekly
 
 CLOSE_THE_DAY, CATCH_UP = "close_the_day", "catch_up"
@@ -58,7 +59,7 @@ def _close_the_day(
         runner = Runner(settings, catalogue, definitions, context.log.info, context.instance, "the daily schedule")
         report = runner.bring_up_to_date()
         for what, reason in (*report.scan.waiting.items(), *((file.path, held) for file, held in report.scan.held)):
-            context.log.warning(f"{what}: {reason}")
+            context.log.warning(visible(f"{what}: {reason}"))
         context.log.info(f"Up to date with landing/ after {report.runs} runs")
 
     @dg.job(name=CLOSE_THE_DAY, tags=tags)
@@ -145,7 +146,7 @@ def _sensors(
         except ForgettingError as error:
             return dg.SensorResult(skip_reason=str(error))
         except (LandingError, OSError) as error:
-            return dg.SensorResult(skip_reason=f"landing/ cannot be looked at: {error}")
+            return dg.SensorResult(skip_reason=visible(f"landing/ cannot be looked at: {error}"))
         under_way = bool(busy_assets(context.instance, catalogue.assets_of).intersection(raw))
         runs = [] if under_way else landing_runs(files.news, catalogue)
         failed = {} if under_way else {FAILED_LANDINGS: failed_over(context.instance, runs)}
@@ -204,7 +205,7 @@ def _landing_asked(
     ]
     return dg.SensorResult(
         run_requests=[_landing_request(context, run, quiet) for run in runs],
-        skip_reason=None if runs else "; ".join(reasons)[:_LONGEST] or "no file is new or changed",
+        skip_reason=None if runs else visible("; ".join(reasons)[:_LONGEST]) or "no file is new or changed",
         asset_events=[*(landing_events(files.changed) if runs else []), *news],
         cursor=held,
     )

@@ -564,6 +564,9 @@ OCCURRENCES: dict[Kind, Occurrence] = {
     "events": Occurrence("event_id", "occurred_at", "event_date"),
 }
 
+COMPOSED_IDS = ("play_id", "session_id", "event_id")
+"""Ids that an exporter may have made of a user's: no error and no check's result tells one."""
+
 SOURCE_COLUMNS: dict[Kind, dict[str, str]] = {
     "plays": {
         name: RAW_PLAYS.type_of(name)

@@ -50,6 +50,7 @@ ROOMS = (
     "tables",
     "calendar",
     "clock",
+    "text",
 )
 """The rooms from top to bottom: each may import only those listed after it."""
 

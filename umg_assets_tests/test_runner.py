@@ -132,9 +132,7 @@ def test_a_failed_run_names_the_job_the_partitions_and_the_cause_and_the_next_ru
     assert plays_by_day(lake, since=date(2026, 5, 1)) == {date(2026, 5, 2): 1, date(2026, 5, 3): 1}
 
 
-def test_what_does_not_follow_from_a_failed_run_is_built_all_the_same(
-    first: FirstRun, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_does_not_follow_from_a_failed_run_is_built_all_the_same(first: FirstRun, monkeypatch: pytest.MonkeyPatch):
     lake = first.lake
     lake.drop_plays("2026-06-04", [("p6", "u1", "s", "t1", "2026-06-02T10:00:00Z", 90_000, "AT")])
     write_slice = Lakehouse.write_slice

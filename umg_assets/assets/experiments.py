@@ -29,6 +29,7 @@ from umg_assets.resources.watermarks import data_version, watermark_of
 from umg_assets.settings.experiment import Experiment
 from umg_assets.settings.model import Settings
 from umg_assets.statistics.moments import Evidence
+from umg_assets.text import markdown, visible, visible_in
 
 if TYPE_CHECKING:
     from umg_assets.experiments.readouts import Taken
@@ -62,7 +63,7 @@ def _evidence_function(asset: Asset, name: str, experiment: Experiment) -> Asset
             tables.EXPERIMENT_DAYS, _rows(lakehouse.spark, name, experiment, evidence), Slice.days_of(name, days)
         )
         for of_day in evidence:
-            metadata = _of_day(experiment, of_day, snapshot.today)
+            metadata = visible_in(_of_day(experiment, of_day, snapshot.today))
             context.add_asset_metadata(metadata, asset.name, of_day.through.isoformat())
         watermark = watermark_of(context.instance, asset, keys, catalogue, snapshot)
         return dg.MaterializeResult(
@@ -99,7 +100,7 @@ def _readout_function(asset: Asset, name: str, experiment: Experiment) -> AssetF
 
 def _about(experiment: Experiment) -> str:
     days = f"{experiment.first_day} to {experiment.last_day}, settled on {experiment.settles_on(experiment.last_day)}"
-    return f"Hypothesis: {experiment.hypothesis}\n\nOwner: {experiment.owner}. Days: {days}."
+    return f"Hypothesis: {markdown(experiment.hypothesis)}\n\nOwner: {markdown(experiment.owner)}. Days: {days}."
 
 
 def _rows(spark: SparkSession, name: str, experiment: Experiment, evidence: Sequence[Evidence]) -> DataFrame:
@@ -139,7 +140,9 @@ def _of_readout(experiment: Experiment, taken: "Taken") -> dict[str, Any]:
 
     readout = taken.readout
     pictures = {
-        plot.title: f"![{plot.title}](data:image/svg+xml;base64,{b64encode(plot.svg.encode()).decode()})"
+        visible(
+            plot.title
+        ): f"![{markdown(plot.title)}](data:image/svg+xml;base64,{b64encode(plot.svg.encode()).decode()})"
         for plot in plots(experiment, readout).values()
     }
     shown = {**to_markdown(experiment, readout), **pictures}

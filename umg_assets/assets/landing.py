@@ -17,6 +17,7 @@ from umg_assets.landing.scan import LandingFile, Scan, scan
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings
 from umg_assets.tables import Kind
+from umg_assets.text import visible, visible_in
 
 SHRUNK = "no_file_has_shrunk"
 _SAMPLES = 20
@@ -51,7 +52,7 @@ def landing_events(changed: list[LandingFile]) -> list[dg.AssetMaterialization]:
             metadata={
                 "files": len(files),
                 "bytes": sum(file.absolute.stat().st_size for file in files if file.absolute.exists()),
-                "paths": ", ".join(file.path for file in files[:_SAMPLES]),
+                "paths": ", ".join(visible(file.path) for file in files[:_SAMPLES]),
             },
         )
         for (day, kind), files in sorted(days.items())
@@ -94,6 +95,10 @@ def _verdict(scanned: Scan, kind: Kind) -> dict[str, Any]:
     held = {file.path: why for file, why in scanned.held if file.kind == kind}
     return {
         "passed": not held,
-        "metadata": {"files_held": len(held), "expected": "0 files held", "first": dict(list(held.items())[:_SAMPLES])},
+        "metadata": {
+            "files_held": len(held),
+            "expected": "0 files held",
+            "first": visible_in(dict(list(held.items())[:_SAMPLES])),
+        },
         "description": f"{len(held)} files are held: look at them, then `umg accept PATH`" if held else None,
     }

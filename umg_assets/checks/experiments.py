@@ -7,6 +7,7 @@ import dagster as dg
 
 from umg_assets.catalogue import readout_asset
 from umg_assets.settings.model import Settings
+from umg_assets.text import visible
 
 HELD = "nothing_holds_it"
 
@@ -41,5 +42,5 @@ def _verdict(readout: Mapping[str, Any]) -> dg.AssetCheckResult:
             "found": {finding["check"]: finding["text"] for finding in holds},
             "likely_causes": [cause for finding in holds for cause in finding["causes"]],
         },
-        description=" ".join(finding["text"] for finding in holds) or None,
+        description=visible(" ".join(finding["text"] for finding in holds)) or None,
     )

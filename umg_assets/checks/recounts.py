@@ -92,7 +92,7 @@ def _recounted(comparison: "Comparison", kept_days: int) -> dg.AssetCheckResult:
         rows=comparison.rows,
         differing=comparison.differing,
         days_of_plays_taken_as_stored=kept_days,
-        first={difference.name: difference.description for difference in comparison.first},
+        first={difference.told_name: difference.description for difference in comparison.first},
     )
 
 

@@ -9,7 +9,8 @@ import dagster as dg
 from umg_assets.calendar import FIRST_KNOWN
 from umg_assets.resources.instance import RANGE
 from umg_assets.resources.reading import datafusion_literal
-from umg_assets.tables import Table
+from umg_assets.tables import COMPOSED_IDS, Table
+from umg_assets.text import told_id, visible, visible_in
 
 SAMPLES = 20
 _PARTITION = "dagster/partition"
@@ -28,23 +29,26 @@ def verdict(
 ) -> dg.AssetCheckResult:
     """A check's result: `expected`, `seen`, further figures, at most 20 sample rows, and what to do when it is red.
 
-    samples: rows that are wrong; none may hold a user_id. asset, check: needed if the function has several checks.
+    samples: rows that are wrong; none may hold a user_id, and tables.COMPOSED_IDS are shown as hashes. asset, check:
+    needed if the function has several checks.
     """
-    metadata = {"expected": expected, "seen": seen, **figures}
+    metadata = visible_in({"expected": expected, "seen": seen, **figures})
     if samples:
-        rows = [{name: _cell(value) for name, value in row.items()} for row in samples[:SAMPLES]]
+        rows = [{name: _cell(name, value) for name, value in visible_in(row).items()} for row in samples[:SAMPLES]]
         metadata["samples"] = dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
     return dg.AssetCheckResult(
         passed=passed,
         severity=severity,
         metadata=metadata,
-        description=seen if passed else f"{seen}: {todo}",
+        description=visible(seen if passed else f"{seen}: {todo}"),
         asset_key=asset,
         check_name=check,
     )
 
 
-def _cell(value: Any) -> str | int | float | bool:
+def _cell(name: str, value: Any) -> str | int | float | bool:
+    if name in COMPOSED_IDS and value is not None:
+        return told_id(value)
     return value if isinstance(value, str | int | float) else "" if value is None else str(value)
 
 

@@ -5,6 +5,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
 
 class AccessError(ValueError):
     """An option about access is wrong; the message says which, what was expected and what to do."""
@@ -15,18 +17,29 @@ class Access:
     """Where the webserver listens and whom it lets in.
 
     host: the address to listen on. certificate, key: PEM files of its TLS certificate (chain) and private key; None for
-    plain http. password_file: lines NAME:PASSWORD of those who may enter; None for everyone who reaches it.
+    plain http. password_file: lines NAME:PASSWORD of those who may enter; None for everyone who reaches it. names:
+    further host names by which people come.
     """
 
     host: str = "127.0.0.1"
     certificate: Path | None = None
     key: Path | None = None
     password_file: Path | None = None
+    names: tuple[str, ...] = ()
 
     @property
-    def is_guarded(self) -> bool:
-        """Whether anything but Dagster's own webserver is needed."""
-        return bool(self.certificate or self.password_file)
+    def shown_host(self) -> str:
+        """The host as it stands in an address."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    def hosts(self, is_proxied: bool = False) -> frozenset[str] | None:
+        """The names that a Host header may give; None for any, unless names are given: no other site has the password.
+
+        is_proxied: a reverse proxy in front checks them.
+        """
+        if (is_proxied or self.password_file) and not self.names:
+            return None
+        return frozenset((*LOOPBACK_NAMES, self.shown_host, *self.names))
 
     @property
     def scheme(self) -> str:
@@ -36,7 +49,8 @@ class Access:
     def options(self, host: str = "-h") -> list[str]:
         """The options of `python -m umg_assets.cli.webserver` for it. host: by which the server takes an address."""
         files = {"--tls-cert": self.certificate, "--tls-key": self.key, "--password-file": self.password_file}
-        return [host, self.host, *(text for name, file in files.items() if file for text in (name, str(file)))]
+        given = [(name, str(file)) for name, file in files.items() if file] + [("--name", name) for name in self.names]
+        return [host, self.host, *(text for pair in given for text in pair)]
 
     def check(self, is_proxied: bool = False) -> None:
         """Raises AccessError for half a certificate, files that do not fit, and an open door to the network.

@@ -20,6 +20,7 @@ from umg_assets.cli.options import (
     parsed,
 )
 from umg_assets.settings.home import home_of
+from umg_assets.text import visible
 
 _ALL = 1_000_000
 _GROWN = 20
@@ -39,7 +40,7 @@ class _ChartGroup(OnceGroup):
         except (NothingToShowError, TableMissingError) as error:
             missing, result = error, None
         for sign in signs_of(home_of()):
-            err.print(f"look: {sign}", soft_wrap=True)
+            err.print(visible(f"look: {sign}"), soft_wrap=True)
         if missing:
             raise missing
         return result

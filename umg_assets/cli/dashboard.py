@@ -1,7 +1,6 @@
 """`umg dashboard`: serves the pages, or writes them as files."""
 
 import re
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +8,6 @@ from umg_assets.cli.access import Access, read_passwords
 from umg_assets.cli.console import out
 from umg_assets.settings.model import read_settings
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -17,10 +15,10 @@ class OptionError(ValueError):
     """An option of the command is wrong; the message says what was expected."""
 
 
-def serve(home: Path, access: Access, port: int, prefix: str, behind_proxy: bool, names: Collection[str]) -> int:
+def serve(home: Path, access: Access, port: int, prefix: str, behind_proxy: bool) -> int:
     """Serves the dashboard until Ctrl-C. Returns the exit code.
 
-    names: further host names that are answered to. Raises AccessError when others than this machine could come in
+    Raises AccessError when others than this machine could come in
     unasked, PortError when something listens there already, and OptionError for a prefix that is no path or that begins
     as a page does.
     """
@@ -43,14 +41,11 @@ def serve(home: Path, access: Access, port: int, prefix: str, behind_proxy: bool
     place = listen(access.host, port)
     watch = Watch(settings, ROUTES, ServerLinks(prefix))
     watch.start()
-    host = f"[{access.host}]" if ":" in access.host else access.host
-    # no other site has the password
-    is_any = (behind_proxy or access.password_file) and not names
-    hosts = None if is_any else frozenset((*LOOPBACK_NAMES, host, *names))
-    application: ASGIApp = App(watch, settings.dashboard, hosts, importlib.metadata.version("umg-assets"), prefix)
+    hosts, version = access.hosts(behind_proxy), importlib.metadata.version("umg-assets")
+    application: ASGIApp = App(watch, settings.dashboard, hosts, version, prefix)
     if access.password_file:
         application = Guard(application, read_passwords(access.password_file))
-    out.print(f"Dashboard over {home}: {access.scheme}://{host}:{port}{prefix}/ (Ctrl-C ends it)")
+    out.print(f"Dashboard over {home}: {access.scheme}://{access.shown_host}:{port}{prefix}/ (Ctrl-C ends it)")
     config = uvicorn.Config(
         application,
         log_level="warning",

@@ -20,6 +20,7 @@ from umg_assets.cli.volume import is_encrypted
 from umg_assets.settings.differences import differences
 from umg_assets.settings.home import odd_characters
 from umg_assets.settings.model import Settings, SettingsError, read_settings
+from umg_assets.text import redacted, visible
 
 if TYPE_CHECKING:
     from umg_assets.landing.source_trial import Trial
@@ -54,7 +55,9 @@ def examine(home: Path) -> bool:
     with err.status("examining ..."):
         for finding in findings(home):
             mark, style = _MARKS[finding.state]
-            lines.add_row(Text(mark, style), Text(finding.subject, no_wrap=True), Text(finding.text))
+            lines.add_row(
+                Text(mark, style), Text(visible(finding.subject), no_wrap=True), Text(visible(redacted(finding.text)))
+            )
             states.add(finding.state)
     out.print(lines)
     if "bad" in states:
@@ -81,7 +84,7 @@ def findings(home: Path) -> Iterator[Finding]:
     try:
         settings = read_settings(home)
     except SettingsError as error:
-        for line in str(error).splitlines():
+        for line in error.lines:
             yield Finding("bad", "settings", line)
         yield from _spark(None)
         return

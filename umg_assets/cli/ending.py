@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from umg_assets.cli.console import out, say
+from umg_assets.cli.console import out, say, tell
 from umg_assets.landing.outcome import SourceOutcome
 from umg_assets.resources.status import AGE_CHECKS
 
@@ -34,7 +34,7 @@ def print_sources(sources: Sequence[SourceOutcome]) -> None:
     """Prints a line for each source: its files, its records, and the commonest reasons why some are in quarantine."""
     for source in sources:
         parts = [*_files(source), *_records(source)]
-        out.print(f"{source.label}: {'; '.join(parts)}", soft_wrap=True)
+        tell(f"{source.label}: {'; '.join(parts)}")
 
 
 def _files(source: SourceOutcome) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from umg_assets.cli.console import err, out
+from umg_assets.cli.console import err, out, tell
 from umg_assets.cli.person import read_ids
 from umg_assets.cli.run import lakehouse_of, runner_of
 from umg_assets.settings.model import Settings, read_settings
@@ -83,9 +83,9 @@ def prove(home: Path, file: Path) -> int:
     user_ids, settings = read_ids(file), read_settings(home)
     searched = search(people_of(home, user_ids), settings)
     for finding in searched.findings:
-        out.print(f"found: {finding.path} ({finding.how}), person {finding.person + 1}", soft_wrap=True)
+        tell(f"found: {finding.path} ({finding.how}), person {finding.person + 1}")
     for place in searched.unreadable:
-        out.print(f"unreadable: {place}", soft_wrap=True)
+        tell(f"unreadable: {place}")
     out.print(
         f"{people(len(user_ids))}: {searched.bytes:,} bytes in {searched.files:,} files searched, "
         f"{len(searched.findings)} places name them, {len(searched.unreadable)} files are unreadable.",

@@ -7,6 +7,15 @@ from pathlib import Path
 from umg_assets.cli.console import out
 from umg_assets.settings.model import Settings, SettingsError, read_settings
 from umg_assets.settings.template import write_template
+from umg_assets.text import visible
+
+
+class NothingGuessedError(ValueError):
+    """Of no sample a source could be guessed; the lines say why, sample by sample."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
 
 
 def initialise(home: Path, first_day: date | None) -> None:
@@ -20,7 +29,7 @@ def initialise_from(home: Path, first_day: date | None, samples: Sequence[Path])
     """As `initialise`, with the sources that the sample files look like; prints what could not be guessed.
 
     Where umg.toml is there already, it is left as it is, and the sources are printed. Raises ValueError if a sample is
-    no file, or if nothing can be guessed of any.
+    no file, NothingGuessedError if nothing can be guessed of any.
     """
     from umg_assets.landing.source_guess import guess_sources
 
@@ -28,7 +37,7 @@ def initialise_from(home: Path, first_day: date | None, samples: Sequence[Path])
         raise ValueError(f"expected files to read as samples, got {', '.join(strangers)}: name the files themselves")
     guesses = guess_sources(samples, home / "landing")
     if not guesses.text:
-        raise ValueError("no source could be guessed:\n" + "\n".join(guesses.open))
+        raise NothingGuessedError(["no source could be guessed:", *guesses.open])
     begins = first_day or (guesses.first_day.replace(day=1) if guesses.first_day else None)
     usual = Settings.model_fields["markets"].default
     markets = guesses.markets if set(guesses.markets) - {*usual} else []
@@ -39,7 +48,7 @@ def initialise_from(home: Path, first_day: date | None, samples: Sequence[Path])
         _say(f"{file} written, with the sources of {len(samples):,} sample{'s' if len(samples) > 1 else ''}.")
     else:
         _say(f"{file} is there already: left as it is. Sources to add to it:\n")
-        print(guesses.text)
+        out.print(guesses.text, soft_wrap=True)
         if first_day:
             _say(f"{_which_day_holds(home, first_day).removeprefix('; ')}")
         elif begins:
@@ -52,7 +61,7 @@ def initialise_from(home: Path, first_day: date | None, samples: Sequence[Path])
     if guesses.open:
         _say("\nNot guessed, or to be checked:")
         for line in guesses.open:
-            _say(f"- {line}")
+            _say(f"- {visible(line)}")
     _say("\nThen type: umg doctor, which tries every expression; and umg run")
 
 
@@ -63,7 +72,7 @@ def _which_day_holds(home: Path, asked: date | None) -> str:
     try:
         holds = read_settings(home).first_day
     except SettingsError as error:
-        return f"; its first_day cannot be read: {str(error).splitlines()[0]}"
+        return f"; its first_day cannot be read: {error.lines[0]}"
     if holds == asked:
         return f"; its first_day is {holds}, too"
     return f"; first_day = {holds} holds, not {asked}: to change it, edit first_day there, and type `umg run`"

@@ -5,6 +5,7 @@ Each command imports what it needs when it is called: commands that only read lo
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,13 @@ import typer
 from umg_assets.calendar import parse_range
 from umg_assets.cli.backup import backup, restore
 from umg_assets.cli.chart import chart_app
-from umg_assets.cli.console import Format, err, show
+from umg_assets.cli.console import Format, err, said_of, show
 from umg_assets.cli.experiment import experiment_app
 from umg_assets.cli.keys import keys_app
 from umg_assets.cli.once import OnceGroup
 from umg_assets.cli.options import FormatOption, RangeOption, day_of, parsed
 from umg_assets.settings.home import home_of, keep_private, refuse_half_restored
+from umg_assets.text import redacted, visible
 
 app = typer.Typer(
     cls=OnceGroup,
@@ -158,7 +160,7 @@ def export_user(
         rows = list(held_of(home_of(), user_id))
         show_lines({"user_id": user_id, **row} for row in rows)
         if not rows:
-            err.print(f"nothing is held of {user_id}", soft_wrap=True)
+            err.print(visible(f"nothing is held of {user_id}"), soft_wrap=True)
 
 
 @app.command()
@@ -228,6 +230,7 @@ def dev(
     host: Annotated[
         str, typer.Option(help="Address to listen on; others than 127.0.0.1 need all options below.")
     ] = "127.0.0.1",
+    name: Annotated[list[str] | None, typer.Option(help="Host name that is answered to, too.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="TLS certificate (chain), PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="Who may enter: lines NAME:PASSWORD.")] = None,
@@ -238,7 +241,8 @@ def dev(
     from umg_assets.settings.model import read_settings
 
     read_settings(home_of())
-    raise typer.Exit(serve(home_of(), port, Access(host, tls_cert, tls_key, password_file), dashboard_port))
+    access = Access(host, tls_cert, tls_key, password_file, tuple(name or ()))
+    raise typer.Exit(serve(home_of(), port, access, dashboard_port))
 
 
 @app.command()
@@ -267,8 +271,8 @@ def dashboard(
     if snapshot:
         write(home_of(), snapshot)
         return
-    access = Access(host, tls_cert, tls_key, password_file)
-    raise typer.Exit(serve(home_of(), access, port, prefix.rstrip("/"), behind_proxy, name or ()))
+    access = Access(host, tls_cert, tls_key, password_file, tuple(name or ()))
+    raise typer.Exit(serve(home_of(), access, port, prefix.rstrip("/"), behind_proxy))
 
 
 def _print_error(text: str) -> None:
@@ -294,11 +298,10 @@ def main() -> None:
             _print_error(f"{usage_message().replace(chr(10), ' ')} See: {_command_of(error)} --help")
             code = 2
         elif _state["debug"]:
-            raise
+            sys.stderr.write(redacted(traceback.format_exc()))
+            code = 1
         else:
-            from umg_assets.resources.faults import told
-
-            _print_error(told(error, home_of()))
+            _print_error(said_of(error))
             code = 1
     sys.exit(code or 0)
 

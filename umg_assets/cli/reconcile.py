@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from umg_assets import tables
-from umg_assets.cli.console import Format, out, show
+from umg_assets.cli.console import Format, out, show, tell
 from umg_assets.landing.scan import scan
 from umg_assets.planning.frozen import spans
 from umg_assets.planning.history import History
@@ -104,7 +104,7 @@ def _print_differences(comparison: Comparison) -> None:
     extent = f", the first {len(comparison.first)}" if comparison.differing > len(comparison.first) else ""
     out.print(f"{comparison.table.name}: {comparison.differing:,} rows differ{extent}:")
     for difference in comparison.first:
-        out.print(f"  {difference.name}: {difference.description}", soft_wrap=True)
+        tell(f"  {difference.name}: {difference.description}")
 
 
 def against_list(home: Path, file: Path, track: str, plays: str) -> bool:
@@ -120,7 +120,7 @@ def against_list(home: Path, file: Path, track: str, plays: str) -> bool:
     for title, names in ((f"only in {file.name}", count.only_published), ("only in plays", count.only_played)):
         if names:
             sample = ", ".join(repr(name) for name in names[:5]) + (" ..." if len(names) > 5 else "")
-            out.print(f"{len(names):,} tracks {title}: {sample}")
+            tell(f"{len(names):,} tracks {title}: {sample}")
     agreeing = count.tracks - len(count.differing)
     out.print(f"{count.tracks:,} tracks in both: {agreeing:,} agree, {len(count.differing):,} differ.")
     return not count.differing

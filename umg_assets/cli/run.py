@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from umg_assets.cli.console import err, out, say
+from umg_assets.cli.console import err, out, say, tell
 from umg_assets.cli.ending import Ending, ending_of, print_faults, print_sources
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
 from umg_assets.settings.model import Settings
@@ -153,7 +153,7 @@ def _print_runs(runs: "Iterable[Run]") -> None:
             else f" {run.bounds[0]}" + (f" to {run.bounds[1]}" if run.bounds[1] != run.bounds[0] else "")
         )
         out.print(f"  {run.job}: {', '.join(run.assets)}{span}", soft_wrap=True)
-        out.print(f"    {run.why}", soft_wrap=True)
+        tell(f"    {run.why}")
 
 
 def accept_file(settings: Settings, path: str) -> None:
@@ -168,4 +168,4 @@ def accept_file(settings: Settings, path: str) -> None:
         raise ValueError(f"{path} is not held, so there is nothing to accept; {named}")
     file, why = held[path]
     ledger.accept(file.entry)
-    out.print(f"{path}: {why.partition(': `umg')[0]}. Accepted: the next run lands it.", soft_wrap=True)
+    tell(f"{path}: {why.partition(': `umg')[0]}. Accepted: the next run lands it.")

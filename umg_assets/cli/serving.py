@@ -30,7 +30,7 @@ def processes(
     home: Path,
     port: int | None,
     module: str = MODULE,
-    access: Access | None = None,
+    access: Access = Access(),  # noqa: B008 - it is frozen
     dashboard_port: int | None = None,
     **options: Any,
 ) -> Iterator[list[subprocess.Popen]]:
@@ -52,12 +52,10 @@ def processes(
         server += ["--log-level", "warning"]
         others = [[*command(DAEMON_MODULE), "run", *location]]
         if port is not None:
-            access = access or Access()
-            server_module = "umg_assets.cli.webserver" if access.is_guarded else "dagster_webserver"
-            others.append([*command(server_module), *access.options(), "-p", str(port), *location])
+            others.append([*command("umg_assets.cli.webserver"), *access.options(), "-p", str(port), *location])
         started = [subprocess.Popen(server, **options)]
         if dashboard_port is not None:  # it needs no code server: its first page is there long before Dagster's
-            address = [*(access or Access()).options("--host"), "--port", str(dashboard_port)]
+            address = [*access.options("--host"), "--port", str(dashboard_port)]
             started.append(
                 subprocess.Popen([*command("umg_assets"), "--home", str(home), "dashboard", *address], **options)
             )
@@ -91,7 +89,7 @@ def serve(home: Path, port: int, access: Access, dashboard_port: int) -> int:
         logged(log) as printed,
         processes(home, port, access=access, dashboard_port=dashboard_port, stdout=printed, stderr=printed) as started,
     ):
-        out.print(f"Dagster over {home}: {access.scheme}://{access.host}:{port} (Ctrl-C ends it)")
+        out.print(f"Dagster over {home}: {access.scheme}://{access.shown_host}:{port} (Ctrl-C ends it)")
         return _wait_and_end_all(started)
 
 

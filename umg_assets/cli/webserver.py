@@ -1,4 +1,5 @@
-"""Dagster's webserver with TLS and passwords: `python -m umg_assets.cli.webserver`, as `umg dev` starts it."""
+"""Dagster's webserver behind its guards, with TLS and passwords: `python -m umg_assets.cli.webserver`, as `umg dev`
+starts it."""
 
 import argparse
 from pathlib import Path
@@ -8,8 +9,8 @@ import uvicorn
 from dagster_webserver.app import create_app_from_workspace_process_context
 from starlette.types import ASGIApp
 
-from umg_assets.cli.access import read_passwords
-from umg_assets.cli.guard import Guard
+from umg_assets.cli.access import Access, read_passwords
+from umg_assets.cli.guard import Guard, SameSite
 from umg_assets.resources.dagster_internals import workspace_context
 
 _STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_SECONDS, _MAX_OVERFLOW = 15_000, 3_600, 20
@@ -24,19 +25,21 @@ def main() -> None:
     parser.add_argument("-w", dest="workspace", required=True)
     for name in ("--tls-cert", "--tls-key", "--password-file"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--name", action="append", default=[])
     given = parser.parse_args()
+    access = Access(given.host, given.tls_cert, given.tls_key, given.password_file, tuple(given.name))
     with dg.DagsterInstance.get() as instance, workspace_context(instance, given.workspace) as context:
         instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_SECONDS, _MAX_OVERFLOW)
-        app: ASGIApp = create_app_from_workspace_process_context(context)
-        if given.password_file:
-            app = Guard(app, read_passwords(given.password_file))
+        app: ASGIApp = SameSite(create_app_from_workspace_process_context(context), access.hosts())
+        if access.password_file:
+            app = Guard(app, read_passwords(access.password_file))
         uvicorn.run(
             app,
-            host=given.host,
+            host=access.host,
             port=given.port,
             log_level="warning",
-            ssl_certfile=given.tls_cert,
-            ssl_keyfile=given.tls_key,
+            ssl_certfile=access.certificate,
+            ssl_keyfile=access.key,
         )
 
 

@@ -5,9 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from typing import Any
 
-_TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that turn the direction of the text after them."""
-
+from umg_assets.text import is_obeyed
 
 _STANDS_IN = {"title": "track_id", "artist_name": "artist_id"}
 
@@ -108,8 +106,7 @@ def seen_of(text: str) -> str:
 
 def _is_hidden(letter: str) -> bool:
     """Whether a letter is a control character, or a bidirectional control; joiners, which scripts need, are not."""
-    category = unicodedata.category(letter)
-    return (category in ("Cc", "Cs") and not letter.isspace()) or letter in _TURNING
+    return is_obeyed(letter) and not letter.isspace()
 
 
 def month_text(month: date) -> str:

@@ -4,7 +4,6 @@ import csv
 import functools
 import io
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,6 +13,7 @@ from typing import Any
 import duckdb
 
 from umg_assets.dashboard.figures import Few
+from umg_assets.text import spreadsheet
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
@@ -21,13 +21,6 @@ FORMATS = {
     "parquet": "application/vnd.apache.parquet",
 }
 """By form of a download, its media type."""
-_FORMULA = re.compile(
-    r"[\s\x00-\x1f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]"
-)
-"""What a spreadsheet would take for a formula: also in full width, and after what cannot be seen."""
-_FIGURE = re.compile(r"[+-][0-9][0-9.,]*( ?%)?")
-
-
 FEW = "few_listeners"
 """A column of a Parquet download: whether figures of the row are left out, because few listeners are behind them."""
 _TYPES = {
@@ -60,17 +53,18 @@ class Sheet:
         """The rows, cut to the columns, ready for JSON: dates as ISO text, few listeners as "< 5"."""
         return [{name: _plain(row.get(name)) for name in self.columns} for row in self.rows]
 
-    def to_bytes(self, form: str) -> bytes:
+    def to_bytes(self, form: str, for_spreadsheets: bool = True) -> bytes:
         """The sheet in one of FORMATS. Parquet keeps numbers as numbers: figures of few listeners are NULL there, and
-        a column few_listeners says so. In CSV a text that a spreadsheet would take for a formula begins with '."""
-        return {"csv": self._csv, "json": self._json, "parquet": self._parquet}[form]()
+        a column few_listeners says so. for_spreadsheets: in CSV texts are as `text.spreadsheet` gives them."""
+        return self._csv(for_spreadsheets) if form == "csv" else {"json": self._json, "parquet": self._parquet}[form]()
 
-    def _csv(self) -> bytes:
+    def _csv(self, for_spreadsheets: bool) -> bytes:
         target = io.StringIO()
         writer = csv.writer(target, lineterminator="\r\n")
         writer.writerow(self.columns)
         for row in self.rows:
-            writer.writerow([_cell(row.get(name)) for name in self.columns])
+            values = (_plain(row.get(name)) for name in self.columns)
+            writer.writerow([spreadsheet(value) if for_spreadsheets else value for value in values])
         return target.getvalue().encode()
 
     def _json(self) -> bytes:
@@ -127,10 +121,3 @@ def _plain(value: Any) -> Any:
 
 def _kept(value: Any) -> Any:
     return None if isinstance(value, Few) else value
-
-
-def _cell(value: Any) -> Any:
-    plain = _plain(value)
-    if isinstance(plain, str) and _FORMULA.match(plain) and not _FIGURE.fullmatch(plain):
-        return f"'{plain}"
-    return plain

@@ -66,7 +66,7 @@ def write_pages(site: Site, folder: Path, addresses: Iterable[str], missing: Col
             continue
         links = FileLinks(file_of(wanted), site.routes, missing)
         write_file(folder / file_of(wanted), site.html(page, wanted, links))
-        for name, content in _downloads(page, wanted):
+        for name, content in _downloads(page, wanted, site.served.csv_for_spreadsheets):
             write_file(folder / name, content)
         yield wanted, tuple(links.asked)
 
@@ -77,11 +77,11 @@ def write_file(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _downloads(page: Page, wanted: str) -> Iterator[tuple[str, bytes]]:
+def _downloads(page: Page, wanted: str, for_spreadsheets: bool) -> Iterator[tuple[str, bytes]]:
     more = "&" if "?" in wanted else "?"
     for sheet in page.sheets:
         for form in FORMATS:
-            yield file_of(f"{wanted}{more}format={form}&table={sheet.name}"), sheet.to_bytes(form)
+            yield file_of(f"{wanted}{more}format={form}&table={sheet.name}"), sheet.to_bytes(form, for_spreadsheets)
 
 
 _of_worker: dict[str, Any] = {}

@@ -14,7 +14,9 @@ from umg_assets.dashboard.figures import Few, Writer, month_text
 from umg_assets.dashboard.page import FORMATS, Page
 from umg_assets.dashboard.served import Served
 from umg_assets.dashboard.state import State
+from umg_assets.experiments.page import shown
 from umg_assets.settings.groups import Dashboard
+from umg_assets.text import visible
 
 USER_PLACE = b"<!--user-->"
 """Where a page says who is signed in: the server puts the name there as it answers."""
@@ -80,6 +82,7 @@ def _environment(numbers: str) -> Environment:
         loader=PackageLoader("umg_assets.dashboard"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -110,6 +113,6 @@ def _words(name: str) -> str:
 
 def _said(sentence: str) -> Markup:
     """A sentence of ours: what stands in backticks is typed, and dates and percentages stay on one line."""
-    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(sentence)))
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(visible(sentence))))
     marked = re.sub(r"\b\d{4}-\d{2}-\d{2}( \d{2}:\d{2} UTC)?|\d %", r'<span class="whole">\g<0></span>', marked)
     return Markup(marked)

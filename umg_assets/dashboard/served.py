@@ -80,6 +80,11 @@ class Served:
         """The settings behind the figures, as resources/exporting.py: definitions_of."""
         return self.manifest["definitions"]
 
+    @property
+    def csv_for_spreadsheets(self) -> bool:
+        """Whether CSV files of the set are guarded for spreadsheets: downloads are as the exports beside them."""
+        return self.manifest.get("csv_for_spreadsheets", True)
+
     @cached_property
     def months(self) -> dict[str, list[date]]:
         """By market that has a chart, in the order of umg.toml, its months in order."""

@@ -189,7 +189,8 @@ class Site:
             }
             return Rendered.of(_json(content), FORMATS[form], name=f"{_file_name(page.title)}.json")
         sheet = sheets[table or next(iter(sheets))]
-        return Rendered.of(sheet.to_bytes(form), FORMATS[form], name=f"{_file_name(page.title)}-{sheet.name}.{form}")
+        content = sheet.to_bytes(form, self.served.csv_for_spreadsheets)
+        return Rendered.of(content, FORMATS[form], name=f"{_file_name(page.title)}-{sheet.name}.{form}")
 
     def _keep(self, wanted: str, rendered: Rendered) -> None:
         with self._lock:

@@ -7,7 +7,6 @@ import csv
 import difflib
 import gzip
 import io
-import itertools
 import math
 import re
 import zlib
@@ -20,6 +19,9 @@ import duckdb
 from umg_assets.experiments.file_options import FileError
 
 _MOST = "1e90"  # sums of cubes must be finite
+_REASON = re.compile(
+    r"^(?:Expected Number of Columns: \d+ Found: \d+|Value with unterminated quote found)", re.MULTILINE
+)
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 
@@ -37,10 +39,7 @@ class FileTable:
         try:
             self._read()
         except duckdb.Error as error:
-            # of what DuckDB says, not the query in which it says it
-            lines = itertools.takewhile(lambda line: not line.startswith("LINE "), str(error).splitlines())
-            text = " ".join(line.strip() for line in itertools.islice(filter(str.strip, lines), 3))
-            raise FileError(f"{file}: cannot be read: {text}") from None
+            raise FileError(f"{file}: cannot be read: {_told(error)}") from None
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise FileError(f"{file}: expected a whole gzip file by its name, got other bytes ({error})") from None
         columns = self.rows("DESCRIBE file")
@@ -154,3 +153,10 @@ class FileTable:
         zipped = self.file.suffix.lower() == ".gz"
         opened = gzip.GzipFile(self.file) if zipped else io.FileIO(self.file)
         return io.TextIOWrapper(io.BufferedReader(opened), encoding="utf-8-sig", newline="")  # pyright: ignore[reportArgumentType]
+
+
+def _told(error: duckdb.Error) -> str:
+    """Of what DuckDB says, what kind of error it is and where: it also says the line, which may be a person's."""
+    text = str(error)
+    first = re.sub(r"""(["']).*\1""", "...", text.partition("\n")[0])
+    return ": ".join([first, *_REASON.findall(text)])

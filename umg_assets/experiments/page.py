@@ -11,6 +11,8 @@ from typing import Any, TypedDict
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from umg_assets.text import visible
+
 PAGE = "readout.html"
 """The name of a readout's page in its experiment's folder."""
 VIEW = "page.json"
@@ -136,15 +138,21 @@ def render_page(view: View | Mapping[str, Any]) -> str:
     return _PAGE.render(view=view, body=render_body(view), style=STYLE)
 
 
+def shown(value: Any) -> Any:
+    """What a template shows of a value: of a text, what a browser would obey is an escape. Markup stays as it is."""
+    return visible(value, keep="\n\t") if type(value) is str else value
+
+
 def _breakable(words: str) -> Markup:
     """Words that may go on in the next line after an underscore: a metric's name has no blank."""
-    return Markup("_<wbr>").join(words.split("_"))
+    return Markup("_<wbr>").join(visible(words).split("_"))
 
 
 _environment = Environment(
     loader=FileSystemLoader(_TEMPLATES),
     autoescape=True,
     undefined=StrictUndefined,
+    finalize=shown,
     trim_blocks=True,
     lstrip_blocks=True,
 )

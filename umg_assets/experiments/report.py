@@ -23,6 +23,7 @@ from umg_assets.statistics.power import Plan, Progress
 from umg_assets.statistics.readout import Readout
 from umg_assets.statistics.trust import Finding
 from umg_assets.statistics.verdict import Verdict
+from umg_assets.text import markdown
 
 BY_ASSIGNMENT = (
     "No exposure is logged in both variants: all active users are analysed as they were assigned. Users who never came "
@@ -162,7 +163,8 @@ def _decision(row: Mapping[str, Any]) -> DecisionView:
 def to_markdown(experiment: Experiment, readout: Readout) -> dict[str, str]:
     """Title = Markdown: verdict, trust and, unless it is on hold, effects. For Dagster's metadata."""
     verdicts = [
-        f"**{verdict.treatment}: {verdict.decision}**\n\n" + "\n".join(f"- {reason}" for reason in verdict.reasons)
+        f"**{markdown(f'{verdict.treatment}: {verdict.decision}')}**\n\n"
+        + "\n".join(f"- {markdown(reason)}" for reason in verdict.reasons)
         for verdict in readout.verdicts
     ]
     trust = [[finding.check, finding.level, finding.text] for finding in readout.findings]
@@ -173,11 +175,11 @@ def to_markdown(experiment: Experiment, readout: Readout) -> dict[str, str]:
         parts["numerators and denominators"] = _markdown(PARTS, part_cells(readout.rows))
     if readout.literal:
         parts["literal test, not for decisions"] = (
-            f"{_markdown(LITERAL, literal_cells(readout))}\n\n{readout.literal[0].reason}"
+            f"{_markdown(LITERAL, literal_cells(readout))}\n\n{markdown(readout.literal[0].reason)}"
         )
     return parts
 
 
 def _markdown(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *cells]
-    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(markdown, line)) + " |" for line in lines)

@@ -70,11 +70,19 @@ def escape(raw: bytes) -> str:
     return raw.replace(b"\\", b"\\\\").decode("utf-8", errors="backslashreplace")
 
 
+_BEGINS = " The file begins: "
+
+
 def refusal_text(sentence: str, head: bytes) -> str:
     """The sentence and the file's first bytes (control characters escaped too): at most 2,000 characters."""
     beginning = escape(head[:REFUSAL_CHARACTERS])
     beginning = re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\x{ord(match[0]):02x}", beginning)
-    return (f"{sentence} The file begins: {beginning}" if head else sentence)[:REFUSAL_CHARACTERS]
+    return (f"{sentence}{_BEGINS}{beginning}" if head else sentence)[:REFUSAL_CHARACTERS]
+
+
+def sentence_of(refusal: str) -> str:
+    """The sentence of a refusal's text, without the file's first bytes: these may name a person."""
+    return refusal.partition(_BEGINS)[0]
 
 
 def refuse_missing(missing: Sequence[str], names: Sequence[str], head: bytes) -> None:

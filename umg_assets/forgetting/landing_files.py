@@ -7,6 +7,7 @@ from pathlib import Path
 
 from umg_assets.files.erasing import CannotEraseError, erase_records
 from umg_assets.files.layout import Layout
+from umg_assets.files.rejects import sentence_of
 from umg_assets.forgetting.work import Rewritten, Work
 from umg_assets.landing.scan import content_hash_of
 from umg_assets.planning.history import Entry
@@ -85,7 +86,7 @@ class LandingFiles:
             if draft.exists():
                 self._replace(path, absolute, draft, Rewritten(path, read, content_hash_of(draft), erased))
         except CannotEraseError as error:
-            self._remove(path, absolute, claims, str(error).partition(" The file begins: ")[0])
+            self._remove(path, absolute, claims, sentence_of(str(error)))
         finally:
             draft.unlink(missing_ok=True)
 

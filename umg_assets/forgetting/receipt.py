@@ -6,6 +6,7 @@ from pathlib import Path
 
 from umg_assets.privacy.files import write_whole
 from umg_assets.resources.forgetting_lock import FOLDER
+from umg_assets.text import visible
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Receipt:
             *(f"found: {place}" for place in self.found),
             *(f"unreadable: {place}" for place in self.unreadable),
         ]
-        return "\n".join(lines)
+        return "\n".join(map(visible, lines))
 
     def write(self, home: Path) -> Path:
         """Writes it as JSON and as text under `home`/forgotten/receipts. Returns the text file's path."""

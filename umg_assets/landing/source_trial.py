@@ -3,7 +3,6 @@
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,8 +16,10 @@ from umg_assets import tables
 from umg_assets.files.layout import Layout
 from umg_assets.files.misfits import misfits
 from umg_assets.files.parse import RECORD, Parsed, parse_file
+from umg_assets.files.rejects import sentence_of
 from umg_assets.files.schema_types import types_of
 from umg_assets.landing.file_names import name_of
+from umg_assets.resources.engine_errors import first_line, kind_of, lacks_cast
 from umg_assets.settings.model import Settings
 from umg_assets.settings.portable import null_on_bad_cast
 from umg_assets.settings.sources import Source
@@ -84,7 +85,8 @@ def try_source(
             layout = source.layout(file.name)
             parsed = parse_file(file, layout, staged, RECORDS)
             if parsed.refused:
-                trial.refused[file.name] = f"{parsed.refused}: {parsed.rejects.column('text')[0].as_py()[:300]}"
+                why = sentence_of(parsed.rejects.column("text")[0].as_py())
+                trial.refused[file.name] = f"{parsed.refused}: {why[:300]}"
                 continue
             rows = spark.read.parquet(str(staged)).where(f"{RECORD} <= {RECORDS}")
             rows = with_file_path(rows, F.lit(name_of(settings.landing, file)))
@@ -132,20 +134,26 @@ def _summed(typed: DataFrame, source: Source) -> list[Row]:
 def _failing(rows: DataFrame, kind: Kind, source: Source) -> Iterator[str]:
     types = {f"columns.{name}": type_ for name, type_ in tables.SOURCE_COLUMNS[kind].items()} | {"where": "boolean"}
     for key, text in source.expressions.items():
-        with _caught(key, text) as troubles:
-            rows.select(F.count(F.expr(null_on_bad_cast(text, types[key])))).collect()
-        yield from troubles
+        if raised := _raised(rows, null_on_bad_cast(text, types[key])):
+            yield f"{key} = {text!r}: {raised}"
 
 
-@contextmanager
-def _caught(key: str, text: str) -> Iterator[list[str]]:
-    """A list that holds, after the block, a line with what the engine raised in it."""
-    troubles: list[str] = []
+def _raised(rows: DataFrame, expression: str) -> str | None:
+    """What the engine raises for an expression; None if nothing.
+
+    Its words are told only where it raises them on no records, too, or lacks a cast: else they may quote a record.
+    """
+    evaluated = F.count(F.expr(expression))
     try:
-        yield troubles
+        rows.select(evaluated).collect()
+        return None
     except Exception as error:
-        message = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        troubles.append(f"{key} = {text!r}: {message}")
+        kind, words = kind_of(error), first_line(error) if lacks_cast(error) else None
+    try:
+        rows.where("false").select(evaluated).collect()
+    except Exception as error:
+        words = words or first_line(error)
+    return words[:200] if words else f"{kind}, on a record of the file"
 
 
 def _no_records(source: Source) -> pa.Table:

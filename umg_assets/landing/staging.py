@@ -22,9 +22,11 @@ from umg_assets.files.rejects import refusal_text, rejects_table
 from umg_assets.landing.chunk import FILTERED, SUPPRESSED, Chunk, StagedFile, query
 from umg_assets.landing.scan import LandingFile
 from umg_assets.privacy.tombstones import FORGOTTEN_TEXT, Tombstones
+from umg_assets.resources.engine_errors import first_line, kind_of, lacks_cast
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.settings.model import Settings, SettingsError
 from umg_assets.tables import Kind
+from umg_assets.text import visible
 from umg_assets.transforms.records import type_records, with_file_path
 
 EXPRESSION_ERROR = "expression_error"
@@ -204,30 +206,32 @@ class _Typing:
             self._typed(self._rows(piece)).write.parquet(str(target), compression="snappy")
         except Exception as error:
             self._lakehouse.discard(target)
-            message = str(error).splitlines()[0]
-            # Sail notices only at run time that it lacks a cast
-            if not message.startswith("Unsupported TRY_CAST") and self._fits(piece):
+            fault = first_line(error) if lacks_cast(error) else self._fault(piece)
+            if fault is None:
                 return error
             path = self._staged[piece.numbers[0]].file.path
             if source.layout(path).typed_by_file:
-                raise _ColumnTypesError("An expression of the source does not fit the types of the columns") from error
+                raise _ColumnTypesError("An expression of the source does not fit the types of the columns") from None
             raise SettingsError(
                 f"sources.{self._kind} {source.name or source.files}: an expression does not fit the columns of "
-                f"{path}: {message}"
-            ) from error
+                f"{visible(path)}: {fault}"
+            ) from None
         return None
 
     def _typed(self, rows: DataFrame) -> DataFrame:
         source, settings = self._source, self._settings
         return type_records(rows, self._kind, source.columns, source.where, settings.time_zone, settings.first_day)
 
-    def _fits(self, piece: "_Piece") -> bool:
-        """Whether the expressions fit the columns: then they raise nothing on no records (Sail's errors look alike)."""
+    def _fault(self, piece: "_Piece") -> str | None:
+        """Why the expressions do not fit the columns: what they raise on no records (Sail's errors look alike).
+
+        None if they fit. What the engine says of no records quotes none.
+        """
         try:
             self._typed(self._rows(piece).where("_record < 0")).collect()
-        except AnalysisException:
-            return False
-        return True
+        except AnalysisException as error:
+            return first_line(error)
+        return None
 
     def _halves(self, piece: "_Piece") -> list["_Piece"]:
         """Two smaller pieces; none when only one record is left."""
@@ -241,12 +245,10 @@ class _Typing:
         return [_Piece(piece.numbers, (first, middle)), _Piece(piece.numbers, (middle + 1, last))]
 
     def _set_aside(self, piece: "_Piece", error: Exception) -> list[dict[str, object]]:
-        """The records of a piece as rejects. Raises the error when the engine fails without the expressions, too."""
+        """The records of a piece as rejects. Raises what the engine raises without the expressions, if it does."""
         unevaluated = self._folder.parent / f"unevaluated-{piece.name}"
         try:
             self._rows(piece).write.parquet(str(unevaluated))
-        except Exception:
-            raise error from None
         finally:
             self._lakehouse.discard(unevaluated)
         rejects: list[dict[str, object]] = []
@@ -254,8 +256,8 @@ class _Typing:
             staged = self._staged[number]
             first, last = piece.records or (1, staged.parsed.records)
             if texts := self._texts(number, range(first, last + 1)):
-                message = str(error).splitlines()[0][:200]
-                _log.warning("%s, records %d to %d: an expression raised: %s", staged.file.path, first, last, message)
+                path, kind = visible(staged.file.path), kind_of(error)
+                _log.warning("%s, records %d to %d: an expression raised: %s", path, first, last, kind)
             rejects += [{"file": number, "reason": EXPRESSION_ERROR, **row} for row in texts]
         return rejects
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from umg_assets import tables
 from umg_assets.files.layout import Layout
 from umg_assets.files.parse import parse_file
+from umg_assets.files.rejects import sentence_of
 from umg_assets.resources.reading import read_table
 
 
@@ -51,9 +52,8 @@ def _published(file: Path, track: str, plays: str) -> dict[str, int]:
         form = "tsv" if ".tsv" in file.name.lower() else "csv"
         parsed = parse_file(file, Layout(form, (track, plays)), staged)
         if parsed.refused:
-            raise ValueError(
-                f"{file}: {parsed.rejects.column('text')[0].as_py()} (--track and --plays name its columns)"
-            )
+            why = sentence_of(parsed.rejects.column("text")[0].as_py())
+            raise ValueError(f"{file}: {why} (--track and --plays name its columns)")
         rows = pq.read_table(staged).to_pylist()
     counts: dict[str, int] = {}
     for row in rows:

@@ -3,7 +3,7 @@
 import importlib.resources
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from umg_assets.resources.reading import TableMissingError
 from umg_assets.resources.staging import staging_folder
 from umg_assets.settings.model import Settings
 from umg_assets.tables import Table
+from umg_assets.text import told_id
 
 _MEMORY, _HASHES_AT_A_TIME = "1GB", 10_000_000
 
@@ -38,6 +39,12 @@ class Difference:
     def name(self) -> str:
         """The columns that identify the row, without the user's key: `month=2026-10-01 country=AT rank=1`."""
         return " ".join(f"{name}={value}" for name, value in self.row.items() if name != "user_key")
+
+    @property
+    def told_name(self) -> str:
+        """As name, with hashes of ids that may have been made of a user's."""
+        told = {name: told_id(str(value)) for name, value in self.row.items() if name in tables.COMPOSED_IDS}
+        return replace(self, row={**self.row, **told}).name
 
     @property
     def description(self) -> str:

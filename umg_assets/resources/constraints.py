@@ -3,7 +3,7 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from umg_assets.tables import DELETED, Table
+from umg_assets.tables import COMPOSED_IDS, DELETED, Table
 from umg_assets.transforms.grouped_windows import bucket_of_group
 
 _HASH = "_key_hash"
@@ -37,10 +37,16 @@ def constrained(table: Table, rows: DataFrame) -> DataFrame:
 
 
 def _refused(table: Table, name: str, reason: str) -> Column:
-    """A column that raises in the place of `name`, and names the row: by its key or its place, never by user_id."""
+    """A column that raises in the place of `name`, and names the row: by its key or its place, never by user_id.
+
+    Of an id that an exporter may have made of a user's, the error tells the beginning of its SHA-256.
+    """
     identifying = table.unique or [column for column in ("source_file", "record") if column in table.names]
-    values = (
-        F.concat(F.lit(f"{column}="), F.coalesce(F.col(column).cast("string"), F.lit("NULL"))) for column in identifying
-    )
+    values = (F.concat(F.lit(f"{column}="), F.coalesce(_told(column), F.lit("NULL"))) for column in identifying)
     message = F.concat(F.lit(f"{table.name}: {reason} ("), F.concat_ws(", ", *values), F.lit("); nothing was written"))
     return F.raise_error(message).cast(table.type_of(name))
+
+
+def _told(column: str) -> Column:
+    text = F.col(column).cast("string")
+    return F.concat(F.lit("sha256:"), F.substring(F.sha2(text, 256), 1, 16)) if column in COMPOSED_IDS else text

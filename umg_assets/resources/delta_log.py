@@ -78,7 +78,7 @@ def _commit_file(table: Path, version: int) -> Path:
 def _is_whole(first: Path) -> bool:
     """Whether a table's first commit is all there: it says what the table is."""
     try:
-        actions = [json.loads(line) for line in first.read_text().splitlines() if line]
+        actions = [json.loads(line) for line in first.read_bytes().splitlines() if line]
     except (FileNotFoundError, ValueError):
         return False
     return any("metaData" in action for action in actions)
@@ -112,6 +112,6 @@ def forget_versions(table: Path) -> list[str]:
 
 def _wrote_rows(log: Path, version: int) -> bool:
     file = _commit_file(log.parent, version)
-    lines = file.read_text().splitlines() if file.exists() else []
+    lines = file.read_bytes().splitlines() if file.exists() else []
     operations = (json.loads(line).get("commitInfo", {}).get("operation") for line in lines if line)
     return any(operation in ("WRITE", "MERGE") for operation in operations)

@@ -24,9 +24,11 @@ from delta import configure_spark_with_delta_pip
 from pydantic import Field
 from pyspark.sql import SparkSession
 
+from umg_assets.resources.engine_errors import first_line
 from umg_assets.resources.staging import staging_folder
 from umg_assets.settings.home import odd_characters
 from umg_assets.settings.model import Settings
+from umg_assets.text import redacted
 
 if TYPE_CHECKING:
     from umg_assets.resources.sail import Sail
@@ -55,6 +57,8 @@ class Engine(LazyPySparkResource):
     engine: sail or spark; master and remote: where Spark runs, local when both are None; home: UMG_HOME, in whose
     staging/ the engine's temporary files lie (None: where the system's lie). `spark_session` starts the engine once per
     process; it stops at exit. Raises EngineError when Java or the Delta jars are missing.
+
+    Dagster stores and shows these fields: `of` gives remote without its token, which stays in this process.
     """
 
     spark_config: dict[str, Any] = Field(default_factory=dict)
@@ -74,7 +78,7 @@ class Engine(LazyPySparkResource):
         return cls(
             engine=settings.engine,
             master=settings.spark_master,
-            remote=settings.spark_remote,
+            remote=settings.spark_remote and _shown(settings.spark_remote),
             home=str(settings.home),
         )
 
@@ -82,6 +86,17 @@ class Engine(LazyPySparkResource):
         if self._spark_session is None:
             home = Path(self.home) if self.home else None
             self._spark_session = session(self.engine, self.master, self.remote, home)
+
+
+_secret: dict[str, str] = {}
+"""By what is shown of an address, the address: with its token."""
+
+
+def _shown(remote: str) -> str:
+    """An address as it may be shown: without parameters, and without a password."""
+    shown = redacted(remote.partition(";")[0])
+    _secret[shown] = remote
+    return shown
 
 
 _sessions: dict[tuple[str, str | None, str | None], SparkSession] = {}
@@ -95,6 +110,7 @@ def session(
 
     The first call starts the engine, its temporary files in `home`/staging. Raises EngineError when it cannot start.
     """
+    remote = remote and _secret.get(remote, remote)
     where = (engine, master, remote) if engine == "spark" else (engine, None, None)
     if where not in _sessions:
         _sessions[where] = _start(*where, staging_folder(home) if home else None)
@@ -134,7 +150,11 @@ def _start_sail(temporary: Path | None) -> SparkSession:
 
 def _connect(remote: str) -> SparkSession:
     _reach(remote, "no Spark Connect server answers")
-    spark = SparkSession.builder.remote(remote).getOrCreate()
+    try:
+        spark = SparkSession.builder.remote(remote).getOrCreate()
+    except Exception as error:
+        said = redacted(first_line(error).replace(remote, _shown(remote)))
+        raise EngineError(f"Spark Connect at {_shown(remote)} cannot be used: {said}") from None
     atexit.register(spark.stop)
     return spark
 
@@ -179,13 +199,12 @@ def _start_spark(master: str | None, temporary: Path | None) -> SparkSession:
 
 def _reach(url: str, otherwise: str) -> None:
     """Raises EngineError at once when none of the URL's hosts listens; Spark itself would retry for minutes."""
-    hosts = [urlsplit(f"//{part}") for part in url.partition("://")[2].split("/")[0].split(",")]
+    hosts = [urlsplit(f"//{part}") for part in re.split("[/;]", url.partition("://")[2])[0].split(",")]
     for host in hosts:
         with suppress(OSError), socket.create_connection((host.hostname or "", host.port or _CONNECT_PORT), timeout=5):
             return
-    shown = url.partition(";")[0]  # a token may follow
     raise EngineError(
-        f"{otherwise} at {shown}: start it or correct the setting (umg.toml, UMG_SPARK_MASTER or _REMOTE)"
+        f"{otherwise} at {_shown(url)}: start it or correct the setting (umg.toml, UMG_SPARK_MASTER or _REMOTE)"
     )
 
 

@@ -26,6 +26,7 @@ from umg_assets.resources.delta_log import newest_version
 from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST, write_json
 from umg_assets.resources.reading import complete_through, day_shown, newest_day, partition_values, read_table
 from umg_assets.settings.model import Settings
+from umg_assets.text import spreadsheet
 
 OVERALL = "overall"
 """The country of a chart over all markets."""
@@ -56,7 +57,8 @@ def export_charts(settings: Settings, history: History) -> dict[str, str | int]:
     """Writes a new set of exports and switches to it in one step: a reader sees either the old set or the new one.
 
     exports/current then holds top_tracks_by_country and chart_movements of the last months, and top_artists_by_genre
-    of the last complete day, each as one CSV (minutes listened) and as Parquet partitioned by country;
+    of the last complete day, each as one CSV (minutes listened; csv_for_spreadsheets guards its texts) and as Parquet
+    partitioned by country;
     age_group_favourites of that day as JSON for the app; health.json, sums of the ledger (planning/health.py); and
     manifest.json: complete_through, months, rows by chart; when it was published, the versions of tables.PUBLISHED, and
     the definitions behind the figures with their hash. Returns complete_through, months and rows by chart.
@@ -90,7 +92,8 @@ def export_charts(settings: Settings, history: History) -> dict[str, str | int]:
     for name, (table, period, order) in rows.items():
         ends = [last_days[value] if period == "month" else value for value in table.column(period).to_pylist()]
         through = pa.array([complete_through(newest, end) for end in ends], pa.date32())
-        _write(table.append_column("complete_through", through), order, folder / name)
+        complete = table.append_column("complete_through", through)
+        _write(complete, order, folder / name, settings.csv_for_spreadsheets)
     favourites = read(tables.AGE_GROUP_FAVOURITES, ("chart_date", "=", shown))
     _write_favourites(settings, favourites, shown, complete_through(newest, shown), folder / "age_group_favourites")
     summary = {
@@ -104,6 +107,7 @@ def export_charts(settings: Settings, history: History) -> dict[str, str | int]:
         "newest_play": newest.isoformat(),
         "day_shown": shown.isoformat(),
         "published_at": clock.now().isoformat(timespec="seconds"),
+        "csv_for_spreadsheets": settings.csv_for_spreadsheets,
         "versions": {table.name: version for table, version in versions.items()},
         "definitions": definitions,
         "definitions_hash": hashlib.sha256(json.dumps(definitions, sort_keys=True).encode()).hexdigest()[:12],
@@ -127,13 +131,13 @@ def definitions_of(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _write(table: pa.Table, order: Sequence[str], target: Path) -> None:
+def _write(table: pa.Table, order: Sequence[str], target: Path, for_spreadsheets: bool) -> None:
     import pyarrow.dataset as pa_dataset  # brings pandas, which takes longer than all the rest of a command
 
     table = table.sort_by([(name, "ascending") for name in order])
     in_minutes = "listening_ms" in table.column_names
     people = table.drop_columns(["listening_ms"] if in_minutes else [])
-    pa_csv.write_csv(people, target.with_suffix(".csv"))
+    pa_csv.write_csv(_for_spreadsheets(people) if for_spreadsheets else people, target.with_suffix(".csv"))
     pa_dataset.write_dataset(
         table.drop_columns(["listening_minutes"] if in_minutes else []),
         target,
@@ -141,6 +145,15 @@ def _write(table: pa.Table, order: Sequence[str], target: Path) -> None:
         partitioning=pa_dataset.partitioning(pa.schema([("country", pa.string())]), flavor="hive"),
         existing_data_behavior="overwrite_or_ignore",
     )
+
+
+def _for_spreadsheets(table: pa.Table) -> pa.Table:
+    """The table with its texts as `text.spreadsheet` gives them."""
+    for at, column in enumerate(table.schema):
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            texts = pa.array([spreadsheet(text) for text in table.column(at).to_pylist()], column.type)
+            table = table.set_column(at, column, texts)
+    return table
 
 
 def _in_minutes(chart: pa.Table) -> pa.Table:

@@ -23,6 +23,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_
 from umg_assets import tables
 from umg_assets.resources.constraints import constrained
 from umg_assets.resources.delta_log import newest_version, open_table
+from umg_assets.resources.engine_errors import without_values
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
 from umg_assets.resources.locks import exclusive, no_writer, writing
 from umg_assets.resources.published import published_versions
@@ -172,7 +173,7 @@ class Lakehouse:
             )
 
         before = self.version(table)
-        with writing(self.path(table)):
+        with writing(self.path(table)), without_values():
             _retried(write)()
         written = self._commit_since(table, before, userMetadata=mark)
         partitions = {**dict.fromkeys(replaced.partitions, 0), **written.rows}
@@ -202,7 +203,7 @@ class Lakehouse:
 
         before = self.version(table)
         try:
-            with writing(self.path(table)):
+            with writing(self.path(table)), without_values():
                 _retried(write)()
         finally:
             self.spark.catalog.dropTempView(view)
@@ -225,7 +226,7 @@ class Lakehouse:
         log, before = self.path(table) / "_delta_log", version
         while (file := log / f"{version + 1:020d}.json").exists():
             version += 1
-            actions = [json.loads(line) for line in file.read_text().splitlines() if line]
+            actions = [json.loads(line) for line in file.read_bytes().splitlines() if line]
             info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
             if all(info.get(name) == value for name, value in marks.items()):
                 return _commit(table, version, [action["add"] for action in actions if "add" in action])
@@ -261,11 +262,7 @@ class Lakehouse:
         kept = published_versions(self.home, table.name) if keep else []
         with no_writer(self.path(table)):
             return open_table(self.path(table)).vacuum(
-                retention_hours=hours,
-                dry_run=False,
-                enforce_retention_duration=hours >= 168,
-                full=True,
-                keep_versions=kept or None,
+                hours, dry_run=False, enforce_retention_duration=hours >= 168, full=True, keep_versions=kept or None
             )
 
     def staging(self) -> Path:
@@ -274,7 +271,8 @@ class Lakehouse:
 
     def once(self, rows: DataFrame, folder: Path) -> DataFrame:
         """The rows, computed once: written to `folder`, a new directory under staging(), and read from there."""
-        rows.write.parquet(str(folder))
+        with without_values():
+            rows.write.parquet(str(folder))
         return self.spark.read.schema(rows.schema).parquet(str(folder))
 
     def discard(self, folder: Path) -> None:

@@ -11,6 +11,7 @@ from umg_assets.drawing.bars import day_bars, named_bars
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.reading import datafusion_literal, query
 from umg_assets.tables import Table
+from umg_assets.text import markdown
 
 TOP = 10
 DAYS = 60
@@ -73,7 +74,7 @@ def as_table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")
+    return f"{value:,}" if isinstance(value, int) else markdown(str(value))
 
 
 def as_bars(rows: Sequence[Mapping[str, Any]], label: Sequence[str], title: str) -> str:
@@ -90,7 +91,7 @@ def as_days(rows: Mapping[date, int], last: date, written: Sequence[date], name:
 
 
 def _embedded(title: str, svg: str) -> str:
-    return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+    return f"![{markdown(title)}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
 def preview(lakehouse: Lakehouse, table: Table, keys: list[str], plots: bool) -> dict[str, str]:

@@ -30,12 +30,21 @@ from umg_assets.settings.groups import Automation, Charts, Dashboard, Freshness,
 from umg_assets.settings.home import FILE_NAME, home_of
 from umg_assets.settings.sources import Sources
 from umg_assets.settings.syntax import explain_syntax
+from umg_assets.text import redacted
 
 __all__ = ["FILE_NAME", "Settings", "SettingsError", "built_in_sources", "home_of", "read_settings"]
 
 
 class SettingsError(ValueError):
-    """A mistake in umg.toml or the environment; the message says where it is and what to do."""
+    """Mistakes in umg.toml or the environment; the message says where each is and what to do, on a line of its own."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redacted(message))
+
+    @property
+    def lines(self) -> list[str]:
+        """The message's lines."""
+        return str(self).split("\n")
 
 
 def _check_zone(name: str) -> str:
@@ -98,6 +107,9 @@ class Settings(BaseSettings):
     )
     chunk_plays: PositiveInt = Field(default=3_000_000, description="plays written at a time: bounds the memory")
     plots: bool = Field(default=True, description="plots in the metadata of runs, beside the table of the preview")
+    csv_for_spreadsheets: bool = Field(
+        default=True, description="CSV: ' before texts that a spreadsheet takes for formulas; JSON, Parquet stay exact"
+    )
     charts: Charts = Charts()
     thresholds: Thresholds = Thresholds()
     automation: Automation = Automation()

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from umg_assets.settings.model import Settings
+from umg_assets.text import markdown
 
 _COUNTED = ("sources", "experiments", "published")
 _HIDDEN = "set (not shown: it can hold a token)"
@@ -40,4 +41,4 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = ", ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
-    return text.replace("|", "\\|")
+    return markdown(text)

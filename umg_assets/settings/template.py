@@ -22,6 +22,7 @@ first_day = {first_day}            # earlier plays are quarantined
 # Set plays_from_events = true to make plays of play_start and play_end events too; default: where no source has plays
 # engine = "sail"               # or "spark" (needs Java 17)
 # owners = ["team:analytics"]   # whom Dagster's UI names for every asset: team:NAME or an e-mail address
+# csv_for_spreadsheets = true   # in CSV an apostrophe before what a spreadsheet takes for a formula
 
 [charts]
 # top_tracks = 50

@@ -40,7 +40,8 @@ def test_dagsters_pages_and_websockets_and_the_dashboard_open_for_a_name_and_pas
         protocol = Subprotocol("graphql-ws")
         address = f"wss://localhost:{port}/graphql"
         try:
-            with connect(address, ssl=certificate.trusting, additional_headers=headers, subprotocols=[protocol]):
+            given = {**headers, "Origin": f"https://localhost:{port}"}
+            with connect(address, ssl=certificate.trusting, additional_headers=given, subprotocols=[protocol]):
                 return 101
         except InvalidStatus as refused:
             return refused.response.status_code
@@ -48,7 +49,7 @@ def test_dagsters_pages_and_websockets_and_the_dashboard_open_for_a_name_and_pas
     known = basic("ann", "secret")
     try:
         assert awaited(lambda: status("/server_info", known) == 200)
-        assert status("/graphql?query=%7Bversion%7D", known) == 200
+        assert status("/graphql?query=%7Bversion%7D", known) == 405
         assert [status(path, {}) for path in ("/", "/server_info", "/graphql?query=%7Bversion%7D")] == [401, 401, 401]
         assert (handshake(known), handshake({})) == (101, 403)
         assert [status("/healthz", headers, dashboard_port) for headers in (known, {})] == [200, 401]

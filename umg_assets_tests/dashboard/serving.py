@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from umg_assets.cli.dashboard import LOOPBACK_NAMES
+from umg_assets.cli.access import LOOPBACK_NAMES
 from umg_assets.dashboard.addresses import ServerLinks
 from umg_assets.dashboard.app import App
 from umg_assets.dashboard.pages.routes import ROUTES

@@ -11,9 +11,11 @@ from umg_assets.planning.history import Entry
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import DELETED, Table
+from umg_assets.text import told_id
 
 SUMS = tables.DAILY_TRACK_PLAYS
 MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
+P1 = told_id("p1")
 
 
 def write_days(lakehouse: Lakehouse, table: Table, *rows: dict) -> None:
@@ -41,7 +43,7 @@ def sums(**given: object) -> dict:
         pytest.param(
             tables.PLAYS,
             [play(), play(play_id="p2"), play()],
-            "plays: expected each key once, got it twice (play_date=2026-03-02, play_id=p1); nothing was written",
+            f"plays: expected each key once, got it twice (play_date=2026-03-02, play_id={P1}); nothing was written",
             id="a play twice",
         ),
         pytest.param(
@@ -60,7 +62,7 @@ def sums(**given: object) -> dict:
         pytest.param(
             tables.PLAYS,
             [play(user_key=None)],
-            "plays: expected a value in user_key, got NULL (play_date=2026-03-02, play_id=p1); nothing was written",
+            f"plays: expected a value in user_key, got NULL (play_date=2026-03-02, play_id={P1}); nothing was written",
             id="a play without its user",
         ),
         pytest.param(
