@@ -46,6 +46,13 @@ def read_watermarks(instance: dg.DagsterInstance, assets: Iterable[Asset]) -> di
     return watermarks
 
 
+def not_built(asset: Asset, keys: Iterable[str]) -> list[dg.AssetMaterialization]:
+    """What says of partitions that they have been emptied, and so count as NEVER built."""
+    tags = {DATA_VERSION_TAG: data_version(NEVER).value}
+    said = "Emptied: umg.toml leaves this partition out"
+    return [dg.AssetMaterialization(asset.name, description=said, partition=key, tags=tags) for key in keys]
+
+
 def watermark_of(
     instance: dg.DagsterInstance, asset: Asset, keys: Sequence[str], catalogue: Catalogue, snapshot: Snapshot
 ) -> Watermark:
