@@ -25,7 +25,8 @@ Keys = dict[str, list[str]]
 
 @dataclass
 class Report:
-    """What a `umg run` did: runs, partitions by asset; what waits; refused: assets that a blocking check refused.
+    """What a `umg run` did: runs, partitions by asset; what waits; refused: assets that a blocking check refused, and
+    blocked: those that are stale, and wait for them.
 
     history: the ledger after it; since: the ledger's sequence before it. failed_checks: the checks that failed
     when they were last executed. untouched_days: local days of which something came, and whose plays stay as they are,
@@ -40,6 +41,7 @@ class Report:
     partitions: Keys = field(default_factory=dict)
     waiting_days: list[date] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    blocked: list[str] = field(default_factory=list)
     untouched_days: list[date] = field(default_factory=list)
 
 

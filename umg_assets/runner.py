@@ -198,6 +198,7 @@ class Runner:
         refused = refused_assets(instance, blocking_checks(self._definitions.resolve_asset_graph()))
         runs = next_runs(wanted, history, watermarks, self._catalogue, busy, refused)
         report.refused = [] if runs else sorted(refused)
+        report.blocked = [name for name in wanted if not runs and self._catalogue.ancestors(name).intersection(refused)]
         return runs
 
     def _with_forced(self, stale: Plan, forced: Keys) -> Keys:
