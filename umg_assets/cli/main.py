@@ -216,6 +216,21 @@ def doctor() -> None:
 
 
 @app.command()
+def status(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For monitors; docs/operations.md says what the keys are.")
+    ] = False,
+) -> None:
+    """Show on one screen how the data is: newest, stale, running, held, red, refused, waiting. Changes nothing.
+
+    Exit codes: 0 all is well; 1 an error; 3 somebody needs to look.
+    """
+    from umg_assets.cli.status import show_status
+
+    raise typer.Exit(show_status(home_of(), as_json))
+
+
+@app.command()
 def dev(
     port: Annotated[int, typer.Option(help="Port of the webserver.")] = 3000,
     dashboard_port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 3001,
