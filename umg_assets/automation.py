@@ -34,7 +34,7 @@ from umg_assets.resources.instance import (
     tags_of,
 )
 from umg_assets.resources.ledger import Ledger
-from umg_assets.resources.status import FAILED_LANDINGS, FAILED_RUNS, note, note_sums
+from umg_assets.resources.status import FAILED_LANDINGS, FAILED_RUNS, STALE, note, note_sums
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets.runner import CHECK, Runner, blocking_checks
 from umg_assets.settings.model import Settings
@@ -181,6 +181,7 @@ def _sensors(
         # while a run tries again what has failed, the count stays: whether it helps is not known yet
         failed = {} if busy else {FAILED_RUNS: failed_over(context.instance, runs)}
         note_sums(settings.home, history)
+        failed[STALE] = sum(map(len, stale.partitions.values()))
         note(settings.home, failed_checks=[check.brief for check in failed_checks(context.instance)], **failed)
         return _runs_asked(context, stale, runs, busy, refused, world)
 

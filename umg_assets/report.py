@@ -26,7 +26,7 @@ Keys = dict[str, list[str]]
 @dataclass
 class Report:
     """What a `umg run` did: runs, partitions by asset; what waits; refused: assets that a blocking check refused, and
-    blocked: those that are stale, and wait for them.
+    blocked: those that are stale, and wait for them; stale: how many partitions were when it last looked.
 
     history: the ledger after it; since: the ledger's sequence before it. failed_checks: the checks that failed
     when they were last executed. untouched_days: local days of which something came, and whose plays stay as they are,
@@ -42,6 +42,7 @@ class Report:
     waiting_days: list[date] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
+    stale: int = 0
     untouched_days: list[date] = field(default_factory=list)
 
 

@@ -1,9 +1,9 @@
 """`umg status`: how a lakehouse is, on one screen, or as JSON for monitors. Starts no engine and changes nothing."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from umg_assets import clock
-from umg_assets.cli.console import out, say
+from umg_assets.cli.console import say
 from umg_assets.resources.findings import Finding, findings_of, worst_first
 from umg_assets.settings.model import read_settings
 
@@ -28,7 +28,7 @@ _DAEMON_SILENT = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Status:
-    """How a lakehouse is; `umg status --json` prints the fields by their names, docs/operations.md says what they are."""
+    """How a lakehouse is; `umg status --json` prints the fields by name, docs/operations.md says what they hold."""
 
     home: str
     as_of: str
@@ -128,12 +128,9 @@ def _sizes(tables: Path) -> dict[str, int]:
 
 
 def _bytes(folder: Path) -> Iterator[int]:
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                yield os.stat(os.path.join(path, name)).st_size
-            except FileNotFoundError:  # a run or a vacuum has removed it meanwhile
-                continue
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # a run or a vacuum has removed it meanwhile
+            yield path.stat().st_size if path.is_file() else 0
 
 
 def _lines(status: Status) -> Iterator[tuple[str, str, str]]:
@@ -154,8 +151,8 @@ def _lines(status: Status) -> Iterator[tuple[str, str, str]]:
         "landing/",
         "",
         (
-            f"{files['new']:,} to land, {held:,} held, {len(files['waiting']):,} waiting, {files['refused']:,} refused, "
-            f"{files['unclaimed']:,} of no source"
+            f"{files['new']:,} to land, {held:,} held, {len(files['waiting']):,} waiting, "
+            f"{files['refused']:,} refused, {files['unclaimed']:,} of no source"
         ),
     )
     for path, reason in list(files["waiting"].items())[:_NAMED]:

@@ -32,7 +32,7 @@ Watermarks = Mapping[str, Mapping[str, Watermark]]
 
 
 def written(watermark: Watermark, definition: str) -> str:
-    """A watermark as Dagster keeps it: as a data version, with the definition of the experiment that built it, if any."""
+    """A watermark as Dagster keeps it: a data version, with the definition of the experiment that built it, if any."""
     return f"{_PREFIX}{watermark.sequence}:{watermark.day.isoformat()}{definition and f':{definition}'}"
 
 

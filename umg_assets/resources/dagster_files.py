@@ -14,7 +14,7 @@ from typing import Any
 from umg_assets.graph import WHOLE, Asset
 from umg_assets.planning.watermark import Watermark, watermark_in
 
-NOT_FINISHED = ("QUEUED", "NOT_STARTED", "MANAGED", "STARTING", "STARTED", "CANCELING")
+NOT_FINISHED = ("QUEUED", "NOT_STARTED", "SUSPENDED", "STARTING", "STARTED", "CANCELING")
 _ACTIVE = ("REQUESTED", "CANCELING", "FAILING")
 
 
