@@ -20,6 +20,7 @@ from umg_assets.checks import checks_of_run, checks_of_tables
 from umg_assets.landing.scan import LandingError, Scan, scan
 from umg_assets.planning.required import Plan, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, scattered, try_of
+from umg_assets.resources.alerts import tell
 from umg_assets.resources.failed_work import WORK, failed_over, failures
 from umg_assets.resources.forgetting_lock import ForgettingError, refuse_while_forgetting
 from umg_assets.resources.instance import (
@@ -152,6 +153,7 @@ def _sensors(
         runs = [] if under_way else landing_runs(files.news, catalogue)
         failed = {} if under_way else {FAILED_LANDINGS: failed_over(context.instance, runs)}
         note(settings.home, held=len(files.held), stuck=len(files.stuck), **failed)
+        tell(settings)
         return _landing_asked(context, files, runs, under_way)
 
     @dg.sensor(jobs=[*after, catch_up], description="Runs what deliveries affect, by the ledger: that alone.", **common)
@@ -171,6 +173,7 @@ def _sensors(
         world = repr((ledger.version(), last_event(context.instance), today, hour, sorted(busy), definitions))
         if context.cursor == world:
             note(settings.home)
+            tell(settings)
             return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=world)
         if job := run_under_way(context.instance, (CLOSE_THE_DAY, CATCH_UP)):
             return dg.SensorResult(skip_reason=f"{job} is making what is stale", cursor=context.cursor)
@@ -183,6 +186,7 @@ def _sensors(
         note_sums(settings.home, history)
         failed[STALE] = sum(map(len, stale.partitions.values()))
         note(settings.home, failed_checks=[check.brief for check in failed_checks(context.instance)], **failed)
+        tell(settings)
         return _runs_asked(context, stale, runs, busy, refused, world)
 
     return [landing_sensor, ledger_sensor]

@@ -18,6 +18,7 @@ from umg_assets.planning.history import History
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.published import read_json, write_json
 from umg_assets.resources.status import FailedCheck, note
+from umg_assets.settings.groups import Alerts
 from umg_assets.settings.model import Settings
 
 Keys = dict[str, list[str]]
@@ -83,6 +84,10 @@ def nothing_new(settings: Settings) -> Report | None:
     if files.changed or files.withdrawn:
         return None
     note(settings.home, held=len(files.held), stuck=len(files.stuck))
+    if settings.alerts != Alerts():  # what sends them takes a while to import
+        from umg_assets.resources.alerts import tell
+
+        tell(settings)
     checks = [FailedCheck(**check) for check in left["failed_checks"]]
     waiting = [date.fromisoformat(day) for day in left["waiting_days"]]
     return Report(files, history, history.sequence, checks, waiting_days=waiting)

@@ -18,6 +18,7 @@ from umg_assets.planning.frozen import refuse_frozen, untouched_days
 from umg_assets.planning.required import Plan, keys_of_days, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, rounds
 from umg_assets.report import Events, Keys, Report, nothing_is_stale
+from umg_assets.resources.alerts import tell
 from umg_assets.resources.dagster_internals import BaseAssetGraph, named_runs
 from umg_assets.resources.event_log import RangeEventLog
 from umg_assets.resources.failed_work import WORK
@@ -164,6 +165,7 @@ class Runner:
             run_seconds=round(time.monotonic() - started),
             failed_checks=[check.brief for check in red],
         )
+        tell(self._settings)
 
     def _landing(self, files: Scan) -> list[Run]:
         return landing_runs(files.news, self._catalogue)

@@ -1,6 +1,5 @@
 """A setting is changed, and changed back: each time the tables and exports are those of a fresh build with it."""
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path

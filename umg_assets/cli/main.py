@@ -216,15 +216,8 @@ def doctor() -> None:
 
 
 @app.command()
-def status(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="For monitors; docs/operations.md says what the keys are.")
-    ] = False,
-) -> None:
-    """Show on one screen how the data is: newest, stale, running, held, red, refused, waiting. Changes nothing.
-
-    Exit codes: 0 all is well; 1 an error; 3 somebody needs to look.
-    """
+def status(as_json: Annotated[bool, typer.Option("--json", help="For monitors.")] = False) -> None:
+    """Show on one screen how the data is; change nothing. Exit code 3 where somebody needs to look."""
     from umg_assets.cli.status import show_status
 
     raise typer.Exit(show_status(home_of(), as_json))
@@ -290,7 +283,7 @@ def main() -> None:
     """The entry point of `umg`: an error prints one clear line, and a traceback only with --debug.
 
     Exit codes: 0 success; 1 an error, or a check that found a fault; 2 wrong usage; 3 more data was set aside than
-    umg.toml allows; 130 ended by Ctrl-C.
+    umg.toml allows, or the data needs a look; 130 ended by Ctrl-C.
     """
     try:
         code = app(prog_name="umg", standalone_mode=False)

@@ -65,6 +65,13 @@ first_day = {first_day}            # earlier plays are quarantined
 # Set user_header = "X-Forwarded-User" to show whom a proxy names, where its address is in proxies = ["127.0.0.1"];
 # and frame_ancestors = ["https://wiki.example.com"] to let that site show the dashboard in a frame
 
+[alerts]                        # of failed runs, red checks, old data, held files: once, and once when mended
+# command = ["/usr/local/bin/tell"]              # reads JSON from standard input
+# webhook = "https://chat.example.com/hooks/umg"  # JSON is posted to it; webhook_secret_from = "HOOK_SECRET" names the
+#                                                # environment variable that webhook_header = "Authorization" carries
+# smtp_host = "mail.example.com"                 # with mail_from and mail_to = ["data@example.com"]; smtp_user signs
+#                                                # in with the password in smtp_password_from = "SMTP_PASSWORD"
+
 # Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
 # strings). plays need play_id, user_id, track_id, started_at; session_id, played_ms, country, section are optional.

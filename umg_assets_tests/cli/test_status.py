@@ -106,7 +106,9 @@ def test_its_reading_of_dagsters_files_is_dagsters_own(lake: Lake):
         assert [name for name, _ in known.running] == ["build_days"]
         instance.delete_run(run.run_id)
         read = read_watermarks(instance, planned)
-    assert {name: keys for name, keys in known.watermarks.items() if keys} == {n: keys for n, keys in read.items() if keys}
+    assert {name: keys for name, keys in known.watermarks.items() if keys} == {
+        n: keys for n, keys in read.items() if keys
+    }
 
 
 def test_an_empty_home_and_a_broken_umg_toml_are_said_in_a_line(tmp_path: Path):
@@ -124,7 +126,8 @@ def test_an_empty_home_and_a_broken_umg_toml_are_said_in_a_line(tmp_path: Path):
 def test_it_loads_neither_dagster_nor_an_engine(lake: Lake):
     told = (
         "import sys; from pathlib import Path; from umg_assets.cli.status import show_status; "
-        "show_status(Path(sys.argv[1]), True); print({'dagster', 'pyspark', 'pysail'} & {*sys.modules}, file=sys.stderr)"
+        "show_status(Path(sys.argv[1]), True); "
+        "print({'dagster', 'pyspark', 'pysail'} & {*sys.modules}, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", told, lake.home], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "set()"
