@@ -85,7 +85,7 @@ def first(new_lake: NewLake) -> tuple[Lake, dict[str, Any]]:
     ]
     february = [
         play("p3", "u1", "t1", "02-05T10:00", section="age_picks"),
-        play("p8", "u1", "t2", "02-05T11:00", section="search"),
+        play("p8", "u1", "t2", "02-10T11:00", section="search"),
         play("p4", "u2", "t2", "02-06T22:50", 40_000, "home"),
         play("p5", "u1", "t1", "02-06T23:10", 29_000),
         play("twice", "u1", "t1", "02-10T10:00", 45_000),

@@ -3,7 +3,7 @@
 Counts, ages and names of sources, assets and checks: no file's name, nobody's id.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ class Gauge(NamedTuple):
 
     name: str
     says: str
-    samples: list[tuple[Mapping[str, str], int]]
+    samples: Sequence[tuple[Mapping[str, str], int]]
 
 
 def metrics(settings: Settings, version: str, now: datetime) -> str:

@@ -66,11 +66,9 @@ first_day = {first_day}            # earlier plays are quarantined
 # and frame_ancestors = ["https://wiki.example.com"] to let that site show the dashboard in a frame
 
 [alerts]                        # of failed runs, red checks, old data, held files: once, and once when mended
-# command = ["/usr/local/bin/tell"]              # reads JSON from standard input
-# webhook = "https://chat.example.com/hooks/umg"  # JSON is posted to it; webhook_secret_from = "HOOK_SECRET" names the
-#                                                # environment variable that webhook_header = "Authorization" carries
-# smtp_host = "mail.example.com"                 # with mail_from and mail_to = ["data@example.com"]; smtp_user signs
-#                                                # in with the password in smtp_password_from = "SMTP_PASSWORD"
+# Set command = ["/usr/local/bin/tell"], which reads JSON from standard input; webhook = "https://chat.example.com/umg",
+# to which it is posted; or smtp_host, mail_from and mail_to = ["data@example.com"]. docs/operations.md has the rest
+# timeout_seconds = 5           # a receiver that takes longer is tried again at the next turn
 
 # Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
