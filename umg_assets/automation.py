@@ -170,7 +170,8 @@ def _sensors(
         today, busy = local_today(settings.time_zone), busy_assets(context.instance, catalogue.assets_of)
         definitions = {asset.name: asset.definition_hash for asset in catalogue.planned if asset.experiment}
         hour = f"{clock.now():%Y-%m-%dT%H}"
-        world = repr((ledger.version(), last_event(context.instance), today, hour, sorted(busy), definitions))
+        named = (catalogue.first_day, catalogue.markets, definitions)
+        world = repr((ledger.version(), last_event(context.instance), today, hour, sorted(busy), named))
         if context.cursor == world:
             note(settings.home)
             tell(settings)
