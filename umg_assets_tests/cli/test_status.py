@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -12,6 +12,7 @@ import pytest
 from umg_assets import clock
 from umg_assets.catalogue import Catalogue
 from umg_assets.cli.status import Status, status_of
+from umg_assets.planning.watermark import Watermark
 from umg_assets.resources.dagster_files import NOT_FINISHED, known_to_dagster
 from umg_assets.resources.dagster_internals import NOT_FINISHED_STATUSES
 from umg_assets.resources.instance import open_instance, started
@@ -101,11 +102,14 @@ def test_its_reading_of_dagsters_files_is_dagsters_own(lake: Lake):
     with open_instance(lake.home) as instance:
         run = dg.DagsterRun(job_name="build_days", status=dg.DagsterRunStatus.STARTED)
         instance.add_run(run)
+        again = {"dagster/data_version": "ledger:0:2026-03-02"}
+        instance.report_runless_asset_event(dg.AssetMaterialization("plays", partition="2026-03-02", tags=again))
         known = known_to_dagster(lake.home, planned)
         assert known.running == tuple(started(instance))
         assert [name for name, _ in known.running] == ["build_days"]
         instance.delete_run(run.run_id)
         read = read_watermarks(instance, planned)
+    assert read["plays"]["2026-03-02"] == Watermark(0, date(2026, 3, 2)), "the newest materialization counts"
     assert {name: keys for name, keys in known.watermarks.items() if keys} == {
         n: keys for n, keys in read.items() if keys
     }
