@@ -4,10 +4,8 @@ landing_sensor lands what is new or changed; ledger_sensor runs what the ledger 
 daily schedule does both in one go, whatever the sensors missed.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -19,7 +17,7 @@ from umg_assets.catalogue import LAND_FILES, Catalogue
 from umg_assets.checks import checks_of_run, checks_of_tables
 from umg_assets.landing.scan import LandingError, Scan, scan
 from umg_assets.planning.required import Plan, plan
-from umg_assets.planning.runs import Run, landing_runs, next_runs, scattered, try_of
+from umg_assets.planning.runs import Run, landing_runs, next_runs, try_of, work_of
 from umg_assets.resources.alerts import tell
 from umg_assets.resources.failed_work import WORK, failed_over, failures
 from umg_assets.resources.forgetting_lock import ForgettingError, refuse_while_forgetting
@@ -42,7 +40,7 @@ from umg_assets.settings.model import Settings
 from umg_assets.weekly import build_weekly
 
 CLOSE_THE_DAY, CATCH_UP = "close_the_day", "catch_up"
-"""The jobs that start runs in their own process: the daily one, and that of many scattered ranges."""
+"""The jobs that start runs in their own process: the daily one, and that of ledger_sensor."""
 
 _OF_TABLES = (
     "Runs the checks that read whole tables: files and tables counted again by other code, published lists, ids that "
@@ -77,14 +75,14 @@ def _catch_up(
 ) -> dg.JobDefinition:
     @dg.op
     def build_what_is_stale(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
-        """Runs what is stale, range after range, in this run's process; each is a run of its own in the UI."""
+        """Runs what is stale, one run after the other, in this run's process; each is a run of its own in the UI."""
         runner = Runner(settings, catalogue, definitions, context.log.info, context.instance, context.job_name)
         context.log.info(f"Up to date with the ledger after {runner.catch_up().runs} runs")
 
     @dg.job(name=CATCH_UP, tags=tags)
     def catch_up() -> None:
-        """Builds what a delivery affects where that is many ranges: ledger_sensor asks for it instead of a run for
-        each."""
+        """Builds what deliveries affect, from plays to exports: ledger_sensor asks for it. A process for each of these
+        runs would take longer to start than what it computes."""
         build_what_is_stale()
 
     return catch_up
@@ -133,7 +131,7 @@ def _sensors(
         "minimum_interval_seconds": settings.automation.sensor_seconds,
         "default_status": dg.DefaultSensorStatus.RUNNING,
     }
-    landing, *after = of_assets
+    landing = of_assets[0]
     raw = catalogue.assets_of(LAND_FILES)
 
     @dg.sensor(job=landing, description="Lands days whose files are new or changed, as ranges.", **common)
@@ -156,7 +154,7 @@ def _sensors(
         tell(settings)
         return _landing_asked(context, files, runs, under_way)
 
-    @dg.sensor(jobs=[*after, catch_up], description="Runs what deliveries affect, by the ledger: that alone.", **common)
+    @dg.sensor(job=catch_up, description="Builds what deliveries affect, by the ledger: that alone.", **common)
     def ledger_sensor(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
     ) -> dg.SensorResult:
@@ -211,7 +209,7 @@ def _landing_asked(
         *(f"{path} waits: {why}" for path, why in files.waiting.items()),
     ]
     return dg.SensorResult(
-        run_requests=[_request(context, run, "landing_sensor", quiet) for run in runs],
+        run_requests=[_landing_request(context, run, quiet) for run in runs],
         skip_reason=None if runs else "; ".join(reasons)[:_LONGEST] or "no file is new or changed",
         asset_events=[*(landing_events(files.changed) if runs else []), *news],
         cursor=held,
@@ -221,13 +219,10 @@ def _landing_asked(
 def _runs_asked(
     context: dg.SensorEvaluationContext, stale: Plan, runs: list[Run], busy: set[str], refused: set[str], world: str
 ) -> dg.SensorResult:
-    """The runs that may start now, or one that builds them and what follows where they are many; why others wait."""
+    """A run that builds what may start now and what follows; why everything else waits."""
     waits = f"stale: {sorted(stale.partitions)}; under way: {sorted(busy)}; refused by a check: {sorted(refused)}"
-    requests = (
-        [_catching_up(context, runs)] if scattered(runs) else [_request(context, run, "ledger_sensor") for run in runs]
-    )
     return dg.SensorResult(
-        run_requests=requests,
+        run_requests=[_catching_up(context, runs)] if runs else [],
         skip_reason=None if runs else waits if stale else "every table is up to date with the ledger",
         cursor=None if runs else world,
     )
@@ -259,24 +254,27 @@ def _schedules(settings: Settings, close_the_day: Any, checks: Any, compact_tabl
     ]
 
 
-def _request(
-    context: dg.SensorEvaluationContext, run: Run, asked_by: str, tags: Mapping[str, str] = MappingProxyType({})
-) -> dg.RunRequest:
-    """The same work is asked for once an hour, once a day after it has failed TRIES times: good work leaves none."""
+def _landing_request(context: dg.SensorEvaluationContext, run: Run, tags: Mapping[str, str]) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=f"{run.fingerprint} {try_of(failures(context.instance, run.work), clock.now())}",
+        run_key=_run_key(context, run.fingerprint, run.work),
         job_name=run.job,
         asset_selection=[dg.AssetKey(asset) for asset in run.assets],
         asset_check_keys=checks_of_run(context.resources.settings, run.assets),
-        tags={**tags_of(run.bounds, asked_by, run.why), WORK: run.work, **tags},
+        tags={**tags_of(run.bounds, "landing_sensor", run.why), WORK: run.work, **tags},
     )
 
 
 def _catching_up(context: dg.SensorEvaluationContext, runs: list[Run]) -> dg.RunRequest:
     fingerprint = f"{CATCH_UP}:{[run.fingerprint for run in runs]}"
-    work = hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
+    work = work_of(fingerprint)
+    reasons = "; ".join(dict.fromkeys(run.why for run in runs))
     return dg.RunRequest(
-        run_key=f"{fingerprint} {try_of(failures(context.instance, work), clock.now())}",
+        run_key=_run_key(context, fingerprint, work),
         job_name=CATCH_UP,
-        tags={**tags_of(None, "ledger_sensor", f"{len(runs)} ranges; {runs[0].why}"), WORK: work},
+        tags={**tags_of(None, "ledger_sensor", reasons), WORK: work},
     )
+
+
+def _run_key(context: dg.SensorEvaluationContext, fingerprint: str, work: str) -> str:
+    """The same work is asked for once an hour, once a day after it has failed TRIES times: good work leaves none."""
+    return f"{fingerprint} {try_of(failures(context.instance, work), clock.now())}"

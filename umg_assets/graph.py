@@ -1,6 +1,6 @@
 """What a row of the catalogue says: an asset, its partitions, its inputs and how far back a partition of it looks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum, StrEnum
@@ -42,9 +42,10 @@ class Lookback(NamedTuple):
     before: int = 0
     after: int = 0
 
-    def read_for(self, days: Sequence[date]) -> list[date]:
-        """Every day of the input that the days are made of, in order: unbroken from the first to the last."""
-        return days_between(min(days) - timedelta(self.before), max(days) + timedelta(self.after))
+    def read_for(self, days: Iterable[date]) -> list[date]:
+        """Every day of the input that the days are made of, in order."""
+        around = (days_between(day - timedelta(self.before), day + timedelta(self.after)) for day in days)
+        return sorted(set().union(*around))
 
     def affected_by(self, day: date) -> list[date]:
         """The days that are made of the input's day."""
@@ -105,7 +106,6 @@ class Asset:
         return tuple(dict.fromkeys(source.asset for source in self.inputs))
 
     @property
-    def is_day_by_day(self) -> bool:
-        """Whether a day is made of the same day alone, so that scattered days need not be built in order."""
-        same_day = all(source.lookback == SAME_DAY and source.since is None for source in self.inputs)
-        return self.partitioning is Partitioning.DAY and same_day and not self.every_day
+    def is_partitioned(self) -> bool:
+        """Whether it has partitions."""
+        return self.partitioning is not Partitioning.NONE

@@ -11,8 +11,7 @@ import dagster as dg
 
 from umg_assets.assets.landing import landing_events
 from umg_assets.calendar import days_between, local_today
-from umg_assets.catalogue import Catalogue
-from umg_assets.graph import WHOLE
+from umg_assets.catalogue import LAND_FILES, Catalogue
 from umg_assets.landing.scan import Scan, scan
 from umg_assets.planning.frozen import refuse_frozen, untouched_days
 from umg_assets.planning.required import Plan, keys_of_days, plan
@@ -113,7 +112,7 @@ class Runner:
         with self._open() as instance:
             result = self._execute(instance, job, None, None, tags_of(None, self._asked_by, "whole tables"))
             if not result.success:
-                raise RunFailedError(_cause(CHECK, None, result))
+                raise RunFailedError(_cause(CHECK, {}, result))
             return list(result.get_asset_check_evaluations())
 
     def catch_up(self) -> Report:
@@ -177,23 +176,44 @@ class Runner:
         report: Report,
         busy: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """Builds what is stale or forced, and not busy, until nothing is."""
-        done: set[str] = set()
-        while runs := [run for run in self._next(instance, forced, report, busy()) if run.fingerprint not in done]:
+        """Builds what is stale or forced, and not busy, until nothing is.
+
+        What does not follow from a run that fails is built all the same; raises RunFailedError with every cause then.
+        """
+        done, failed, causes = set[str](), set[str](), list[str]()
+
+        def waiting() -> list[Run]:
+            runs = self._next(instance, forced, report, busy(), failed)
+            return [run for run in runs if run.fingerprint not in done]
+
+        while runs := waiting():
             for asset, keys in _keys_of(runs).items():
                 if asset not in report.partitions or forced.get(asset):
-                    self._say(f"{asset}: {_count(keys)}")
+                    self._say(f"{asset}: {_named(keys)}")
                 report.partitions[asset] = keys
                 forced.pop(asset, None)
             for run in runs:
                 done.add(run.fingerprint)
-                self._run(instance, run, report)
+                try:
+                    self._run(instance, run, report)
+                except RunFailedError as error:
+                    failed.update(run.assets)
+                    causes.append(str(error))
+        if causes:
+            raise RunFailedError("\n".join(causes))
 
     @cached_property
     def _definitions(self) -> dg.Definitions:
         return self._build()
 
-    def _next(self, instance: dg.DagsterInstance, forced: Keys, report: Report, busy: Collection[str]) -> list[Run]:
+    def _next(
+        self,
+        instance: dg.DagsterInstance,
+        forced: Keys,
+        report: Report,
+        busy: Collection[str],
+        failed: Collection[str],
+    ) -> list[Run]:
         history, watermarks = self._ledger.read(), read_watermarks(instance, self._catalogue.planned)
         stale = plan(history, watermarks, self._catalogue, local_today(self._settings.time_zone))
         report.waiting_days = stale.waiting
@@ -202,7 +222,8 @@ class Runner:
         if not wanted:
             return []
         refused = refused_assets(instance, blocking_checks(self._definitions.resolve_asset_graph()))
-        runs = next_runs(wanted, history, watermarks, self._catalogue, busy, refused)
+        waits_for = {*busy, *(asset for asset in failed if asset in wanted)}
+        runs = next_runs(wanted, history, watermarks, self._catalogue, waits_for, refused)
         report.refused = [] if runs else sorted(refused)
         report.blocked = [name for name in wanted if not runs and self._catalogue.ancestors(name).intersection(refused)]
         return runs
@@ -233,11 +254,12 @@ class Runner:
         chosen = self._definitions.resolve_job_def(run.job).get_subset(
             asset_selection=assets, asset_check_selection=checks
         )
-        tags = {**tags_of(run.bounds, self._asked_by, run.why), WORK: run.work}
+        keys = None if run.job == LAND_FILES else run.keys
+        tags = {**tags_of(run.bounds, self._asked_by, run.why, keys), WORK: run.work}
         result = self._execute(instance, chosen, assets, checks, tags)
         report.runs += 1
         if not result.success:
-            raise RunFailedError(_cause(run.job, run.bounds, result))
+            raise RunFailedError(_cause(run.job, run.keys, result))
 
     def _execute(
         self,
@@ -270,15 +292,21 @@ def blocking_checks(graph: BaseAssetGraph) -> list[dg.AssetCheckKey]:
     return [key for key in graph.asset_check_keys if graph.get(key).blocking]
 
 
-def _count(keys: list[str]) -> str:
-    return "" if keys == [WHOLE] else f"{len(keys)} partitions, {keys[0]} to {keys[-1]}"
-
-
-def _cause(job: str, bounds: tuple[str, str] | None, result: dg.ExecuteInProcessResult) -> str:
+def _cause(job: str, keys: Keys, result: dg.ExecuteInProcessResult) -> str:
+    """What failed where, and why. keys: by asset, the partitions that the run builds."""
     step = next((event for event in result.all_events if event.is_step_failure), None)
     error = step.step_failure_data.error if step else None
     while error is not None and error.cause is not None:
         error = error.cause
     said = error.message.strip() if error else "see the run in `umg dev`"
-    where = f" ({bounds[0]} to {bounds[1]})" if bounds else ""
-    return f"{job}{where} failed in {step.step_key if step else 'a step'}: {said}"
+    step_key = (step.step_key if step else None) or "a step"
+    built = keys.get(step_key) or next(iter(keys.values()), [])
+    which = f" ({_named(built)})" if any(built) else ""
+    return f"{job} failed in {step_key}{which}: {said}"
+
+
+def _named(keys: list[str]) -> str:
+    """Partition keys for people."""
+    if len(keys) == 1:
+        return keys[0]
+    return f"{len(keys)} partitions, {keys[0]} to {keys[-1]}" if keys else ""

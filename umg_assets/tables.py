@@ -531,6 +531,17 @@ PUBLISHED = (
     TRACKS,
 )
 """Tables that a published set names with their versions: all that the dashboard may read. None knows a user."""
+RECOUNTED = (
+    PLAYS,
+    SESSIONS,
+    DAILY_TRACK_PLAYS,
+    MONTHLY_TRACK_PLAYS,
+    TOP_TRACKS_BY_COUNTRY,
+    CHART_MOVEMENTS,
+    TOP_ARTISTS_BY_GENRE,
+    AGE_GROUP_FAVOURITES,
+)
+"""Tables whose rows are counted again from the raw tables."""
 OF_EXPERIMENTS = (VISITS, USER_DAYS, EXPOSURE_DAYS, EXPERIMENT_DAYS, READOUTS, DECISIONS)
 """Tables that stay empty in a lakehouse without experiments."""
 BY_NAME: dict[str, Table] = {table.name: table for table in ALL}

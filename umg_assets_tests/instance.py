@@ -13,11 +13,12 @@ from dagster._core.instance import InstanceType
 from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
 from dagster._core.run_coordinator import DefaultRunCoordinator
 from dagster._core.storage.event_log import InMemoryEventLogStorage
-from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.storage.root import TemporaryLocalArtifactStorage
 from dagster._core.storage.runs import InMemoryRunStorage
 from sqlalchemy.engine import Connection
+
+from umg_assets.resources.dagster_internals import AssetCheckExecutionsTable
 
 
 class _EventLog(InMemoryEventLogStorage):
@@ -37,7 +38,7 @@ class _EventLog(InMemoryEventLogStorage):
             yield self._held_conn
 
     def has_table(self, table_name: str) -> bool:
-        return table_name in SqlEventLogStorageMetadata.tables  # all of them are created
+        return table_name in AssetCheckExecutionsTable.metadata.tables  # all of them are created
 
     def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
         return True  # of this version's schema

@@ -23,6 +23,7 @@ PLAYS = [
     ("p2", "u1", "s", "t1", "2026-03-03T10:00:00Z", 90_000, "AT"),
     ("p3", "u1", "s", "t1", "2026-04-03T10:00:00Z", 90_000, "AT"),
 ]
+MONTHLY = "monthly_track_plays"
 LATER_PLAYS = [
     ("p4", "u1", "s", "t1", "2026-05-02T10:00:00Z", 90_000, "AT"),
     ("p5", "u1", "s", "t1", "2026-05-03T10:00:00Z", 90_000, "AT"),
@@ -31,12 +32,14 @@ LATER_PLAYS = [
 
 @dataclass(frozen=True)
 class FirstRun:
-    """A lake after its first `umg run` over PLAYS: the run's report, its messages, and the runs in the instance."""
+    """A lake after its first `umg run` over PLAYS: the run's report, its messages, the runs in the instance, and by
+    asset the partitions that it calls materialized."""
 
     lake: Lake
     report: Report
     messages: list[str]
     runs: Sequence[dg.DagsterRun]
+    materialized: dict[str, set[str]]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,10 @@ def first(new_lake: NewLake) -> FirstRun:
     messages: list[str] = []
     report = runner_of(lake.settings, messages.append).bring_up_to_date()
     with open_instance(lake.home) as instance:
-        return FirstRun(lake, report, messages, instance.get_runs())
+        materialized = {
+            name: instance.get_materialized_partitions(dg.AssetKey(name)) for name in ("plays", "sessions", MONTHLY)
+        }
+        return FirstRun(lake, report, messages, instance.get_runs(), materialized)
 
 
 def test_every_run_belongs_to_the_code_location_that_dagsters_ui_serves_and_names_what_it_builds(first: FirstRun):
@@ -65,8 +71,8 @@ def test_stages_are_announced_as_they_begin(first: FirstRun):
     assert [message.split(":")[0] for message in first.messages] == [
         "landing 1 files",
         "plays",
-        "daily_track_plays",
         "sessions",
+        "daily_track_plays",
         "top_artists_by_genre",
         "age_group_favourites",
         "monthly_track_plays",
@@ -79,6 +85,14 @@ def test_stages_are_announced_as_they_begin(first: FirstRun):
 def test_the_ui_finds_every_run_in_the_instance_under_umg_home(first: FirstRun):
     assert len(first.runs) == first.report.runs
     assert all(run.is_success for run in first.runs)
+
+
+def test_a_run_of_scattered_days_materializes_them_and_no_day_between(first: FirstRun):
+    [run] = [run for run in first.runs if run.job_name == "build_days"]
+    assert run.tags["dagster/asset_partition_range_start"] == "2026-03-02"
+    assert run.tags["umg/partitions"].startswith("plays: 2026-03-02 to 2026-03-03, 2026-04-03; sessions: ")
+    assert first.materialized["plays"] == first.materialized["sessions"] == {"2026-03-02", "2026-03-03", "2026-04-03"}
+    assert first.materialized[MONTHLY] == {"2026-03-01", "2026-04-01"}
 
 
 def test_a_range_is_rebuilt_in_one_run_a_table_and_ends_in_the_same_tables(first: FirstRun):
@@ -110,11 +124,34 @@ def test_a_failed_run_names_the_job_the_partitions_and_the_cause_and_the_next_ru
 
     with monkeypatch.context() as patched:
         patched.setattr(Lakehouse, "write_slice", disk_full)
-        with pytest.raises(RunFailedError, match=r"build_days \(2026-05-02 to 2026-05-03\).*No space left"):
+        failed = r"in daily_track_plays \(2 partitions, 2026-05-02 to 2026-05-03\).*No space left"
+        with pytest.raises(RunFailedError, match=failed):
             lake.run()
     assert plays_by_day(lake, since=date(2026, 5, 1)) == {}
     lake.run()
     assert plays_by_day(lake, since=date(2026, 5, 1)) == {date(2026, 5, 2): 1, date(2026, 5, 3): 1}
+
+
+def test_what_does_not_follow_from_a_failed_run_is_built_all_the_same(first: FirstRun, monkeypatch: pytest.MonkeyPatch):
+    lake = first.lake
+    lake.drop_plays("2026-06-04", [("p6", "u1", "s", "t1", "2026-06-02T10:00:00Z", 90_000, "AT")])
+    write_slice = Lakehouse.write_slice
+
+    def disk_full(self: Lakehouse, table, rows, replaced):
+        if table.name == "sessions":
+            raise OSError("No space left on device")
+        return write_slice(self, table, rows, replaced)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Lakehouse, "write_slice", disk_full)
+        with pytest.raises(RunFailedError, match=r"in sessions \(2026-06-02\).*No space left") as failure:
+            lake.run()
+    assert str(failure.value).count("No space left") == 1, "what has failed is not tried again"
+    june = date(2026, 6, 1)
+    assert june in {month for (month,) in lake.values(MONTHLY, "month")}
+    assert june not in {day.replace(day=1) for (day,) in lake.values("sessions", "session_date")}
+    lake.run()
+    assert june in {day.replace(day=1) for (day,) in lake.values("sessions", "session_date")}
 
 
 def plays_by_day(lake: Lake, since: date) -> dict[date, int]:

@@ -22,6 +22,7 @@ from umg_assets.experiments.evidence import EvidenceReader
 from umg_assets.experiments.evidence_text import to_text
 from umg_assets.graph import Asset
 from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.partition_keys import partition_keys
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.snapshots import Snapshots
 from umg_assets.resources.watermarks import data_version, watermark_of
@@ -53,7 +54,7 @@ def _evidence_function(asset: Asset, name: str, experiment: Experiment) -> Asset
     ) -> dg.MaterializeResult:
         from umg_assets.experiments.readouts import Readouts
 
-        snapshot, keys = snapshots.with_raw(context, asset.name), context.partition_keys
+        snapshot, keys = snapshots.with_raw(context, asset.name), partition_keys(context)
         days = sorted(parse_day(key) for key in keys)
         kept = Readouts(settings.home).frozen(name)
         evidence = EvidenceReader(settings, lakehouse, snapshot.history).read(name, experiment, days, kept)

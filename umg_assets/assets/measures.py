@@ -12,6 +12,7 @@ from umg_assets.graph import SESSION_LOOKBACK
 from umg_assets.resources.app_events import events_of
 from umg_assets.resources.io_manager import Chunks
 from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.partition_keys import partition_keys
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.snapshots import Snapshots
 from umg_assets.settings.model import Settings
@@ -37,7 +38,7 @@ def visits(
         rows = visits_of(plays.where(Slice.days("play_date", around).predicate), events, known)
         return rows.where(Slice.days("visit_date", days).predicate)
 
-    return Chunks.of_days(context.partition_keys, history, settings.chunk_plays, of_days)
+    return Chunks.of_days(partition_keys(context), history, settings.chunk_plays, of_days)
 
 
 def user_days(
@@ -51,7 +52,7 @@ def user_days(
     def of_days(days: list[date]) -> DataFrame:
         return sum_visits(visits.where(Slice.days("visit_date", days).predicate))
 
-    return Chunks.of_days(context.partition_keys, snapshots.of(context).history, settings.chunk_plays, of_days)
+    return Chunks.of_days(partition_keys(context), snapshots.of(context).history, settings.chunk_plays, of_days)
 
 
 def exposure_days(
@@ -67,4 +68,4 @@ def exposure_days(
         events = events_of(days, history, lakehouse, settings.correction_days)
         return first_events(events, settings.charts.favourites_section)
 
-    return Chunks.of_days(context.partition_keys, history, settings.chunk_plays, of_days)
+    return Chunks.of_days(partition_keys(context), history, settings.chunk_plays, of_days)

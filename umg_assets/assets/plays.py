@@ -13,6 +13,7 @@ from umg_assets.planning.history import History, chunks, delivery_days_of, with_
 from umg_assets.resources.app_events import events_of
 from umg_assets.resources.io_manager import Chunks
 from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.partition_keys import partition_keys
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.snapshots import Snapshots
 from umg_assets.settings.model import Settings
@@ -30,13 +31,13 @@ def plays(
 ) -> Chunks:
     """Reads the raw copies of a day's plays, wherever they were delivered, with the users and tracks of that day."""
     history = snapshots.with_raw(context, "plays").history
-    for day, metadata in _counted(context.partition_keys, history, settings, lakehouse):
+    for day, metadata in _counted(partition_keys(context), history, settings, lakehouse):
         context.add_asset_metadata(metadata, "plays", day.isoformat())
 
     def of_days(days: list[date]) -> DataFrame:
         return plays_of(days, history, users, tracks, settings, lakehouse)
 
-    return Chunks.of_days(context.partition_keys, history, settings.chunk_plays, of_days)
+    return Chunks.of_days(partition_keys(context), history, settings.chunk_plays, of_days)
 
 
 def daily_track_plays(
@@ -51,12 +52,12 @@ def daily_track_plays(
         of_day = plays.where(Slice.days("play_date", days).predicate)
         return sum_by_day(of_day, settings.charts.favourites_section)
 
-    return Chunks.of_days(context.partition_keys, snapshots.of(context).history, settings.chunk_plays, of_days)
+    return Chunks.of_days(partition_keys(context), snapshots.of(context).history, settings.chunk_plays, of_days)
 
 
 def monthly_track_plays(context: dg.AssetExecutionContext, plays: DataFrame) -> Chunks:
     """Reads the plays of the month, for its exact listeners; a month at a time."""
-    months = [parse_day(key) for key in context.partition_keys]
+    months = [parse_day(key) for key in partition_keys(context)]
     return Chunks(
         ([month], sum_by_month(plays.where(Slice.days("play_date", month_days([month])).predicate))) for month in months
     )

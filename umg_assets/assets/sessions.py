@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame
 
 from umg_assets.graph import SESSION_LOOKBACK
 from umg_assets.resources.io_manager import Chunks
+from umg_assets.resources.partition_keys import partition_keys
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.snapshots import Snapshots
 from umg_assets.settings.model import Settings
@@ -26,4 +27,4 @@ def sessions(
         rows = sessions_of(plays.where(Slice.days("play_date", around).predicate))
         return rows.where(Slice.days("session_date", days).predicate)
 
-    return Chunks.of_days(context.partition_keys, snapshots.of(context).history, settings.chunk_plays, of_days)
+    return Chunks.of_days(partition_keys(context), snapshots.of(context).history, settings.chunk_plays, of_days)

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame
 
 from umg_assets.graph import Lookback
 from umg_assets.resources.io_manager import Chunks
+from umg_assets.resources.partition_keys import partition_keys
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.snapshots import Snapshots
 from umg_assets.settings.model import Settings
@@ -31,7 +32,7 @@ def top_artists_by_genre(
         return top_artists(sums, tracks, settings.markets, min(days), max(days), length, size)
 
     plays = _PLAYS_A_SUM * settings.chunk_plays
-    return Chunks.of_days(context.partition_keys, snapshots.of(context).history, plays, of_days)
+    return Chunks.of_days(partition_keys(context), snapshots.of(context).history, plays, of_days, unbroken=True)
 
 
 def age_group_favourites(
@@ -49,7 +50,7 @@ def age_group_favourites(
         return favourites(sums, tracks, bool(settings.sources.tracks), min(days), max(days), length, size)
 
     plays = _PLAYS_A_SUM * settings.chunk_plays
-    return Chunks.of_days(context.partition_keys, snapshots.of(context).history, plays, of_days)
+    return Chunks.of_days(partition_keys(context), snapshots.of(context).history, plays, of_days, unbroken=True)
 
 
 def _of_windows(sums: DataFrame, days: list[date], length: int) -> DataFrame:

@@ -1,22 +1,27 @@
-"""Asset checks that recount files, tables and published lists by independent code; they read everything."""
+"""Asset checks that recount files, tables and published lists by independent code; they read everything.
+
+The second reader is imported where it counts: every process loads this module.
+"""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from umg_assets import tables
 from umg_assets.checks.verdicts import SAMPLES, verdict
-from umg_assets.recount.coverage import coverage
-from umg_assets.recount.published import compare_list
-from umg_assets.recount.records import count_files
-from umg_assets.recount.rows import RECOUNTED, Comparison, recount
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings
+
+if TYPE_CHECKING:
+    from umg_assets.recount.rows import Comparison
 
 
 @dg.asset_check(asset="deliveries", blocking=False)
 def counted_again(settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]) -> dg.AssetCheckResult:
     """The records of every file, counted by a second reader, and the rows of the raw tables agree with the ledger."""
+    from umg_assets.recount.records import count_files
+
     count = count_files(settings, ledger.read())
     first = {
         f"{miscount.path}: {miscount.what}": f"{miscount.counted}, ledger {miscount.ledger}"
@@ -44,7 +49,7 @@ def counted_again(settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam
             asset=table.name,
             description="Every row is what plain DuckDB SQL counts from the raw tables, as `umg reconcile` does.",
         )
-        for table in RECOUNTED
+        for table in tables.RECOUNTED
     ],
     can_subset=True,
 )
@@ -52,7 +57,10 @@ def rows_counted_again(
     context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
 ) -> Iterator[dg.AssetCheckResult]:
     """Every row of the tables agrees with a recount. A warning without a recount if a run has to come first."""
-    selected = [table for table in RECOUNTED if _counted_again(table) in context.selected_asset_check_keys]
+    from umg_assets.recount.coverage import coverage
+    from umg_assets.recount.rows import recount
+
+    selected = [table for table in tables.RECOUNTED if _counted_again(table) in context.selected_asset_check_keys]
     covered = coverage(settings, ledger.read())
     for table in selected if covered.behind else ():
         yield verdict(
@@ -72,7 +80,7 @@ def _counted_again(table: tables.Table) -> dg.AssetCheckKey:
     return dg.AssetCheckKey(dg.AssetKey(table.name), "counted_again")
 
 
-def _recounted(comparison: Comparison, kept_days: int) -> dg.AssetCheckResult:
+def _recounted(comparison: "Comparison", kept_days: int) -> dg.AssetCheckResult:
     return verdict(
         not comparison.differing,
         expected="every row is what is counted from the raw tables",
@@ -91,6 +99,8 @@ def _recounted(comparison: Comparison, kept_days: int) -> dg.AssetCheckResult:
 @dg.asset_check(asset="plays", blocking=False)
 def as_published(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     """Plays per track agree with the lists that umg.toml names under [[published]]."""
+    from umg_assets.recount.published import compare_list
+
     differing: dict[str, str] = {}
     for listed in settings.published:
         try:

@@ -17,7 +17,6 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pa_dataset
 
 from umg_assets.files.archives import members_of, refused_with_member, whole_file
 from umg_assets.files.avro import open_avro, stage_avro
@@ -205,6 +204,8 @@ def records_as_text(staged: Path, records: Sequence[int], path: str | None = Non
 
     path: the value of FILE_PATH where it is wanted and the record has none of its own.
     """
+    import pyarrow.dataset as pa_dataset  # brings pandas, which takes longer than all the rest of a command
+
     wanted = pa.array(sorted(set(records)), pa.int64())
     rows = pa_dataset.dataset(staged, format="parquet").to_table(filter=pc.field(RECORD).isin(wanted)).sort_by(RECORD)
     numbers = rows.column(RECORD).combine_chunks()

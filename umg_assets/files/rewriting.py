@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import openpyxl
 import pyarrow as pa
 import pyarrow.compute as _compute
 import pyarrow.orc as pa_orc
@@ -179,6 +178,8 @@ def rewrite_workbook(path: Path, draft: Path, wanted: Wanted, macros: bool) -> E
                 erased.removed.append(number)
             erased.records = number
         file.seek(0)
+        import openpyxl  # where it is needed: every process loads this module
+
         workbook = openpyxl.load_workbook(file, data_only=True, keep_vba=macros)
     for sheet in workbook.worksheets[1:]:
         texts = (text_of(cell) for cells in sheet.iter_rows() for cell in cells)

@@ -8,9 +8,7 @@ from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
 import numpy as np
-import openpyxl
 import pyarrow as pa
-from openpyxl.utils.exceptions import InvalidFileException
 
 from umg_assets.files.archives import open_bounded
 from umg_assets.files.parquet import columns_in
@@ -19,7 +17,7 @@ from umg_assets.files.staged import Staging
 
 _BATCH_ROWS = 10_000
 _WHOLE = 10**15
-_ERRORS = (zipfile.BadZipFile, InvalidFileException, ParseError, EOFError, LookupError, ValueError, TypeError, OSError)
+_ERRORS = (zipfile.BadZipFile, ParseError, EOFError, LookupError, ValueError, TypeError, OSError)
 
 
 def text_of(cell: Any) -> str | None:
@@ -46,6 +44,9 @@ def rows_of(file: BinaryIO) -> Iterator[list[str | None]]:
 
 def numbered_rows(file: BinaryIO) -> Iterator[tuple[int, list[str | None]]]:
     """As `rows_of`, each row with its number in the sheet, from 1."""
+    import openpyxl  # where it is needed: every process loads this module
+    from openpyxl.utils.exceptions import InvalidFileException
+
     with open_bounded(file, "an .xlsx workbook"):
         pass
     file.seek(0)
@@ -57,7 +58,7 @@ def numbered_rows(file: BinaryIO) -> Iterator[tuple[int, list[str | None]]]:
             row = [text_of(cell) for cell in cells]
             if any(value is not None for value in row):
                 yield number, row
-    except _ERRORS as error:
+    except (*_ERRORS, InvalidFileException) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         sentence = f"Expected a whole .xlsx workbook; it is corrupt or of another kind ({str(error)[:300]})."

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
@@ -225,14 +225,18 @@ def with_repeats(history: History, days: Iterable[date], kind: str = "plays") ->
     return sorted(linked)
 
 
-def chunks(history: History, days: Iterable[date], size: int) -> list[list[date]]:
-    """The days in order, in chunks of about `size` raw plays and events, so that memory does not follow the history."""
+def chunks(history: History, days: Iterable[date], size: int, unbroken: bool = False) -> list[list[date]]:
+    """The days in order, in chunks of about `size` raw plays and events, so that memory does not follow the history.
+
+    unbroken: a chunk holds no gap between its days.
+    """
     rows = history.rows_by_day("plays", "events")
     packed: list[list[date]] = []
     held = 0
     for day in sorted(set(days)):
         count = rows.get(day, 0)
-        if not packed or held + count > size:
+        gap = unbroken and packed and day - packed[-1][-1] > timedelta(days=1)
+        if not packed or gap or held + count > size:
             packed.append([])
             held = 0
         packed[-1].append(day)

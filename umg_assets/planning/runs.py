@@ -1,37 +1,37 @@
 """In which runs stale partitions are built, which may start now: `umg run`, sensors and schedule all ask here. Pure.
 
-A run is some assets of one job over one unbroken range of their partitions. An asset may run when nothing that it
-follows from is stale, running or refused by a check: so nobody reads half of a backfill, and exports come last.
+A run is some assets of one job, each with the partitions that it builds: those of a day and of late plays here and
+there are one run. An asset may run when nothing that it follows from is stale, running or refused by a check, unless
+the same run builds that first: so nobody reads half of a backfill, and exports come last.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from umg_assets.calendar import chart_key, parse_day, runs_of_days, runs_of_months, split_chart_keys
+from umg_assets.calendar import chart_key, parse_day, runs_of_days, split_chart_keys
 from umg_assets.catalogue import LAND_FILES, Catalogue
-from umg_assets.graph import WHOLE, Asset, Partitioning
+from umg_assets.graph import Asset, Partitioning
 from umg_assets.planning.history import Entry, History
 from umg_assets.planning.required import Plan
 from umg_assets.planning.watermark import NEVER, Watermark, Watermarks
 
 RANGES_APART = 3
-"""Over so many ranges of partitions a run of each, in a process of its own, takes longer than what it computes."""
+"""Over so many ranges of delivery days land in one run: one for each would take longer than what it does."""
 TRIES = 3
 """After so many failed runs of the same work it is asked for once a day, before that once an hour."""
 _NAMED = 3
 
 Bounds = tuple[str, str] | None
-"""The first and the last key of an unbroken range of partitions; None for an asset without partitions."""
+"""The first and the last partition key of a range that holds a run's partitions; None without partitions."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run to start: some assets of a job, over a range of partitions.
+    """A run to start: some assets of a job, over partitions that lie within a range.
 
-    keys: by asset, the stale partitions in the range. why: what asks for it, for people. fingerprint: the same for the
+    keys: by asset, the partitions to build. why: what asks for it, for people. fingerprint: the same for the
     same work, another once there is other work.
     """
 
@@ -44,8 +44,13 @@ class Run:
 
     @property
     def work(self) -> str:
-        """The fingerprint, short enough for a tag: 16 hexadecimal digits of its SHA-256."""
-        return hashlib.sha256(self.fingerprint.encode()).hexdigest()[:16]
+        """The fingerprint, short enough for a tag."""
+        return work_of(self.fingerprint)
+
+
+def work_of(fingerprint: str) -> str:
+    """A fingerprint short enough for a tag: 16 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
 
 
 def try_of(failures: int, now: datetime) -> str:
@@ -64,87 +69,67 @@ def next_runs(
     """The runs that may start now, in order; after them the next ones follow from a new plan.
 
     stale: partition keys by asset. busy: assets that a run or a backfill under way is building; refused: those of which
-    a blocking check failed. Assets of a job whose stale partitions are the same unbroken range go together, what they
-    are made of first.
+    a blocking check failed. A job is one run, in which what an asset is made of is built first.
     """
     runs: list[Run] = []
     for job, names in catalogue.jobs.items():
-        for group in _groups(names, stale, catalogue, busy, refused):
-            first = catalogue[group[0]]
-            why, since = _why(history, watermarks, {name: stale[name] for name in group})
-            for bounds, keys in ranges(first, stale[first.name]):
-                of_range = {name: keys if stale[name] == stale[first.name] else stale[name] for name in group}
-                fingerprint = f"{job}:{'+'.join(group)}:{bounds}:{since}"
-                runs.append(Run(job, tuple(group), bounds, of_range, why, fingerprint))
+        for keys in _by_run(_startable(names, stale, catalogue, busy, refused), catalogue):
+            why, since = _why(history, watermarks, keys)
+            bounds = _bounds(keys, catalogue)
+            runs.append(Run(job, tuple(keys), bounds, keys, why, f"{job}:{'+'.join(keys)}:{bounds}:{since}"))
     return runs
 
 
-def _groups(
+def _startable(
     names: Sequence[str],
     stale: Mapping[str, list[str]],
     catalogue: Catalogue,
     busy: Collection[str],
     refused: Collection[str],
-) -> list[list[str]]:
-    """The assets of a job that may run now, those that one run can build together."""
-    groups: list[list[str]] = []
+) -> dict[str, list[str]]:
+    """By asset of a job, in order, the partitions to build now."""
+    keys: dict[str, list[str]] = {}
     for name in names:
         ancestors = catalogue.ancestors(name)
-        if name not in stale or name in busy or ancestors.intersection(busy) or ancestors.intersection(refused):
-            continue
-        waits_for = ancestors.intersection(stale)
-        group = next(
-            (
-                group
-                for group in groups
-                if waits_for.issubset(group) and _fit_together(catalogue[group[0]], catalogue[name], stale)
-            ),
-            None,
-        )
-        if group:
-            group.append(name)
-        elif not waits_for:
-            groups.append([name])
-    return groups
+        free = name not in busy and not ancestors.intersection(busy) and not ancestors.intersection(refused)
+        if name in stale and free and ancestors.intersection(stale).issubset(keys):
+            keys[name] = stale[name]
+    return keys
 
 
-def _fit_together(first: Asset, asset: Asset, stale: Mapping[str, list[str]]) -> bool:
-    """Whether one run can build both: one and the same range, the same days where a day needs no other, or exports."""
-    same = stale[asset.name] == stale[first.name] or stale[asset.name] == [WHOLE]
-    return same and (asset.is_day_by_day or len(ranges(first, stale[first.name])) == 1)
+def _by_run(keys: dict[str, list[str]], catalogue: Catalogue) -> list[dict[str, list[str]]]:
+    """The partitions that a job builds now, by run: a run for all of them.
 
-
-def ranges(asset: Asset, keys: Sequence[str]) -> list[tuple[Bounds, list[str]]]:
-    """The partitions of an asset as unbroken ranges, each with those of the keys that lie in it."""
-    if not keys:
-        return []
-    match asset.partitioning:
-        case Partitioning.NONE:
-            return [(None, list(keys))]
-        case Partitioning.MARKET:
-            return [((min(keys), max(keys)), list(keys))]
-        case Partitioning.MONTH_AND_MARKET:
-            markets, months = split_chart_keys(keys)
+    Evidence of an experiment is built over unbroken days: where its days have gaps, it is a run for each range, and the
+    readout comes after all of them.
+    """
+    of_experiment = [name for name in keys if catalogue[name].partitioning is Partitioning.EXPERIMENT_DAY]
+    for name in of_experiment:
+        if len(ranges := runs_of_days(map(parse_day, keys[name]))) > 1:
             return [
-                (
-                    (chart_key(markets[0], first), chart_key(markets[-1], last)),
-                    [key for key in keys if first.isoformat() <= key.partition("|")[2] <= last.isoformat()],
-                )
-                for first, last in runs_of_months(months)
+                {name: [key for key in keys[name] if first.isoformat() <= key <= last.isoformat()]}
+                for first, last in ranges
             ]
-        case Partitioning.MONTH:
-            return list(_within(runs_of_months(map(parse_day, keys)), keys))
-    return list(_within(runs_of_days(map(parse_day, keys)), keys))
+    return [{name: _rectangle(catalogue[name], of_asset) for name, of_asset in keys.items()}] if keys else []
 
 
-def _within(bounds: Iterable[tuple[date, date]], keys: Sequence[str]) -> Iterator[tuple[Bounds, list[str]]]:
-    for first, last in ((first.isoformat(), last.isoformat()) for first, last in bounds):
-        yield (first, last), [key for key in keys if first <= key <= last]
+def _rectangle(asset: Asset, keys: list[str]) -> list[str]:
+    """The keys, or every pair of their markets and months: charts are written as months of markets."""
+    if asset.partitioning is not Partitioning.MONTH_AND_MARKET:
+        return keys
+    markets, months = split_chart_keys(keys)
+    return [chart_key(market, month) for market in markets for month in months]
 
 
-def scattered(runs: Iterable[Run]) -> bool:
-    """Whether a job among them has over RANGES_APART runs: late plays that lie here and there."""
-    return any(count > RANGES_APART for count in Counter(run.job for run in runs).values())
+def _bounds(keys: Mapping[str, list[str]], catalogue: Catalogue) -> Bounds:
+    """The range of a run: all of its assets with partitions are partitioned alike."""
+    partitioned = {key for name, of_asset in keys.items() if catalogue[name].is_partitioned for key in of_asset}
+    if not partitioned:
+        return None
+    if any(catalogue[name].partitioning is Partitioning.MONTH_AND_MARKET for name in keys):
+        markets, months = split_chart_keys(partitioned)
+        return chart_key(markets[0], months[0]), chart_key(markets[-1], months[-1])
+    return min(partitioned), max(partitioned)
 
 
 def landing_runs(changed: Iterable[tuple[date, str, str]], catalogue: Catalogue) -> list[Run]:

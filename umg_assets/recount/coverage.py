@@ -11,9 +11,8 @@ from umg_assets.calendar import local_today
 from umg_assets.catalogue import Catalogue
 from umg_assets.planning.frozen import kept_days
 from umg_assets.planning.history import History
-from umg_assets.recount.rows import RECOUNTED
 from umg_assets.settings.model import Settings
-from umg_assets.tables import Table
+from umg_assets.tables import RECOUNTED, Table
 
 _RECENT_COMMITS = 20
 

@@ -19,16 +19,6 @@ from umg_assets.resources.staging import staging_folder
 from umg_assets.settings.model import Settings
 from umg_assets.tables import Table
 
-RECOUNTED: tuple[Table, ...] = (
-    tables.PLAYS,
-    tables.SESSIONS,
-    tables.DAILY_TRACK_PLAYS,
-    tables.MONTHLY_TRACK_PLAYS,
-    tables.TOP_TRACKS_BY_COUNTRY,
-    tables.CHART_MOVEMENTS,
-    tables.TOP_ARTISTS_BY_GENRE,
-    tables.AGE_GROUP_FAVOURITES,
-)
 _MEMORY, _HASHES_AT_A_TIME = "1GB", 10_000_000
 
 
@@ -73,7 +63,7 @@ class Comparison:
 def recount(
     settings: Settings,
     through: date,
-    only: Collection[Table] = RECOUNTED,
+    only: Collection[Table] = tables.RECOUNTED,
     limit: int = 20,
     kept: Collection[date] = (),
 ) -> list[Comparison]:
@@ -95,7 +85,7 @@ def recount(
         _set_variables(con, settings, through)
         _keep_plays(con, kept)
         con.execute((importlib.resources.files("umg_assets.recount") / "rows.sql").read_text(encoding="utf-8"))
-        return [_compared(con, table, limit) for table in RECOUNTED if table in only]
+        return [_compared(con, table, limit) for table in tables.RECOUNTED if table in only]
 
 
 def _rows(path: Path, table: Table) -> pa_dataset.Dataset:

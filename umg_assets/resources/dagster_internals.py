@@ -4,14 +4,15 @@ Dagster may change these without notice. VERSION is the release that they were l
 it with the pinned and the installed one. What needs them, and what to look at on an upgrade:
 
 - `event_log.RangeEventLog` overrides private methods of SqliteEventLogStorage (`_connect`, `_initdb`, `_db_lock`,
-  `_initialized_dbs`, `_store_asset_event`, `_store_asset_event_tags`), and stores ASSET_EVENTS as Dagster does.
+  `_initialized_dbs`, `_store_asset_event`, `_store_asset_event_tags`), and stores ASSET_EVENTS and
+  ASSET_CHECK_EVENTS as Dagster does.
 - `launcher.WatchedRunLauncher` answers run monitoring with CheckRunHealthResult and WorkerStatus; GRPC_INFO_TAG tells
   on which machine a run was launched. It finds a run's process in the metadata of the run's engine events (`pid`), for
   which its tests need EngineEventData.
 - `instance` reports many materializations in one batch (DagsterEvent, DagsterEventBatchMetadata,
   StepMaterializationData, RUNLESS_JOB_NAME, RUNLESS_RUN_ID), and reads what is under way (NOT_FINISHED_STATUSES,
-  BulkActionsFilter, BulkActionStatus) and what a check said (AssetCheckExecutionRecordStatus): Dagster has no public
-  names for these.
+  BulkActionsFilter, BulkActionStatus) and what checks said (AssetCheckExecutionRecordStatus, AssetCheckExecutionsTable,
+  SqlEventLogStorage, deserialize_value): Dagster has no public names for these.
 - `watermarks` reads the data version of every partition in one query: by DATA_VERSION_TAG, out of the events' tags.
 - `runner` reads from a BaseAssetGraph which checks block. `execute_in_process` gives a run neither the code location
   that it belongs to nor its assets (Dagster issues 17707, 19458): `named_runs` wraps RunDomain.create_run to add both.
@@ -34,6 +35,7 @@ from dagster._core.definitions.partitions.subset import DefaultPartitionsSubset
 from dagster._core.definitions.repository_definition.valid_definitions import SINGLETON_REPOSITORY_NAME
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.events import (
+    ASSET_CHECK_EVENTS,
     ASSET_EVENTS,
     DagsterEvent,
     DagsterEventBatchMetadata,
@@ -47,18 +49,21 @@ from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, Wor
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._grpc.client import DagsterGrpcClient
-from dagster._serdes import ConfigurableClassData
+from dagster._serdes import ConfigurableClassData, deserialize_value
 
 if TYPE_CHECKING:
     from dagster._core.workspace.context import WorkspaceProcessContext
 
 __all__ = [
+    "ASSET_CHECK_EVENTS",
     "ASSET_EVENTS",
     "DAEMON_MODULE",
     "DATA_VERSION_TAG",
@@ -72,6 +77,7 @@ __all__ = [
     "SQLITE_BUSY_TIMEOUT_SECONDS",
     "VERSION",
     "AssetCheckExecutionRecordStatus",
+    "AssetCheckExecutionsTable",
     "BaseAssetGraph",
     "BulkActionStatus",
     "BulkActionsFilter",
@@ -84,11 +90,13 @@ __all__ = [
     "DagsterUserCodeUnreachableError",
     "DefaultRunLauncher",
     "EngineEventData",
+    "SqlEventLogStorage",
     "SqliteEventLogStorage",
     "StepMaterializationData",
     "UserConfigSchema",
     "WorkerStatus",
     "create_engine",
+    "deserialize_value",
     "named_runs",
     "report_in_order",
     "workspace_context",

@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool, QueuePool
 
 from umg_assets.resources.dagster_internals import (
+    ASSET_CHECK_EVENTS,
     ASSET_EVENTS,
     INDEX_SHARD_NAME,
     SQLITE_BUSY_TIMEOUT_SECONDS,
@@ -130,9 +131,9 @@ class RangeEventLog(SqliteEventLogStorage):
         copy.unlink()
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
-        """Stores events: asset events of one run in two transactions, one for the run's file and one for the index."""
+        """Stores events: those of assets and checks of one run in one transaction of its file and one of the index."""
         of_one_run = len({event.run_id for event in events}) == 1
-        if not of_one_run or not all(event.dagster_event_type in ASSET_EVENTS for event in events):
+        if not of_one_run or not all(event.dagster_event_type in ASSET_EVENTS | ASSET_CHECK_EVENTS for event in events):
             super().store_event_batch(events)
             return
         rows = [self.prepare_insert_event(event) for event in events]
@@ -140,15 +141,19 @@ class RangeEventLog(SqliteEventLogStorage):
             for row in rows:
                 connection.execute(row)
         with self.index_transaction() as connection:
-            ids = [self._insert(connection, row) for row in rows]
-            self._store_asset_event_tags(connection, events, ids)
+            stored = [(event, self._insert(connection, row)) for event, row in zip(events, rows, strict=True)]
+            of_assets = [(event, id_) for event, id_ in stored if event.dagster_event_type in ASSET_EVENTS]
+            self._store_asset_event_tags(connection, *map(list, zip(*of_assets, strict=True)))
             # the index keeps only an asset's last event of each kind
             latest = {
                 (event.get_dagster_event().asset_key, event.dagster_event_type): (event, id_)
-                for event, id_ in zip(events, ids, strict=True)
+                for event, id_ in of_assets
             }
             for event, id_ in latest.values():
                 self._store_asset_event(connection, event, id_)
+        for event, id_ in stored:
+            if event.dagster_event_type in ASSET_CHECK_EVENTS:
+                self.store_asset_check_event(event, id_)
 
     def wipe(self) -> None:
         """Removes every event."""

@@ -16,7 +16,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
-import pyarrow.dataset as pa_dataset
 from pydantic import BaseModel, Field
 
 from umg_assets import clock, tables
@@ -129,6 +128,8 @@ def definitions_of(settings: Settings) -> dict[str, Any]:
 
 
 def _write(table: pa.Table, order: Sequence[str], target: Path) -> None:
+    import pyarrow.dataset as pa_dataset  # brings pandas, which takes longer than all the rest of a command
+
     table = table.sort_by([(name, "ascending") for name in order])
     in_minutes = "listening_ms" in table.column_names
     people = table.drop_columns(["listening_ms"] if in_minutes else [])

@@ -3,27 +3,33 @@
 import importlib.resources
 import os
 import socket
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+from sqlalchemy import func, select
 
+from umg_assets.planning.partition_spans import to_text
 from umg_assets.resources.dagster_internals import (
     NOT_FINISHED_STATUSES,
     RUNLESS_JOB_NAME,
     RUNLESS_RUN_ID,
     AssetCheckExecutionRecordStatus,
+    AssetCheckExecutionsTable,
     BulkActionsFilter,
     BulkActionStatus,
     DagsterEvent,
     DagsterEventBatchMetadata,
     DagsterEventType,
+    SqlEventLogStorage,
     StepMaterializationData,
+    deserialize_value,
 )
 from umg_assets.resources.event_log import BATCH_SIZE, BATCH_SIZE_VARIABLE
 from umg_assets.resources.launcher import HOST_TAG, process_is_gone
+from umg_assets.resources.partition_keys import PARTITIONS
 from umg_assets.resources.status import FailedCheck
 
 ASKED_BY, WHY = "umg/asked_by", "umg/why"
@@ -36,7 +42,7 @@ RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_en
 """Tags of a run: its first and its last partition."""
 _FOLDER = "dagster"
 _MAX_RETRIES = "dagster/max_retries"
-_CHECK_RESULTS = 2_000
+_ENDED_CHECKS = (AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED)
 _ACTIVE_BACKFILLS = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
 
 
@@ -69,9 +75,15 @@ def not_of(home: Path, instance: dg.DagsterInstance) -> str | None:
     )
 
 
-def tags_of(bounds: tuple[str, str] | None, asked_by: str, why: str) -> dict[str, str]:
-    """The tags of a run over a range of partitions (first key, last key), and of who requested it and why."""
-    return {**(dict(zip(RANGE, bounds, strict=True)) if bounds else {}), ASKED_BY: asked_by, WHY: why}
+def tags_of(
+    bounds: tuple[str, str] | None, asked_by: str, why: str, keys: Mapping[str, list[str]] | None = None
+) -> dict[str, str]:
+    """The tags of a run over a range of partitions (first key, last key), and of who requested it and why.
+
+    keys: by asset, the partitions of the range to build; None: all of them.
+    """
+    tags = {**(dict(zip(RANGE, bounds, strict=True)) if bounds else {}), ASKED_BY: asked_by, WHY: why}
+    return {**tags, PARTITIONS: to_text(keys)} if bounds and keys else tags
 
 
 def here() -> dict[str, str]:
@@ -126,18 +138,31 @@ def refused_assets(instance: dg.DagsterInstance, blocking: Iterable[dg.AssetChec
 
 
 def failed_checks(instance: dg.DagsterInstance) -> list[FailedCheck]:
-    """The checks that failed when they were last executed, by asset and name, of the latest 2,000 results."""
-    wanted = dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    latest: dict[tuple[str, str], FailedCheck | None] = {}
-    for record in instance.get_event_records(wanted, limit=_CHECK_RESULTS):
-        event = record.event_log_entry.dagster_event
-        assert event is not None
-        result = event.asset_check_evaluation_data
-        key = (result.asset_key.path[-1], result.check_name)
-        is_error = result.severity is dg.AssetCheckSeverity.ERROR
-        failed = None if result.passed else FailedCheck(*key, is_error, result.description or "")
-        latest.setdefault(key, failed)
-    return sorted((check for check in latest.values() if check), key=lambda check: (check.asset, check.name))
+    """The checks that failed when they were last executed, by asset and name.
+
+    One query: Dagster's own reads the results run by run, from the file of every run there ever was.
+    """
+    storage = instance.event_log_storage
+    assert isinstance(storage, SqlEventLogStorage), f"expected an event log in SQL, this one is a {type(storage)}"
+    checks, ended = AssetCheckExecutionsTable.c, [status.value for status in _ENDED_CHECKS]
+    latest = select(func.max(checks.id)).where(checks.execution_status.in_(ended))
+    failed = select(checks.evaluation_event).where(
+        checks.id.in_(latest.group_by(checks.asset_key, checks.check_name)),
+        checks.execution_status == AssetCheckExecutionRecordStatus.FAILED.value,
+    )
+    with storage.index_connection() as connection:
+        events = [deserialize_value(row[0], dg.EventLogEntry).get_dagster_event() for row in connection.execute(failed)]
+    results = [event.asset_check_evaluation_data for event in events]
+    found = [
+        FailedCheck(
+            result.asset_key.path[-1],
+            result.check_name,
+            result.severity is dg.AssetCheckSeverity.ERROR,
+            result.description or "",
+        )
+        for result in results
+    ]
+    return sorted(found, key=lambda check: (check.asset, check.name))
 
 
 def report_materializations(instance: dg.DagsterInstance, materializations: Sequence[dg.AssetMaterialization]) -> None:

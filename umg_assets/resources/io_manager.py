@@ -13,9 +13,11 @@ from umg_assets.graph import Asset, Partitioning
 from umg_assets.planning.frozen import refuse_to_lose
 from umg_assets.planning.history import History, chunks
 from umg_assets.planning.left_out import left_out
+from umg_assets.planning.required import keys_read, required_watermarks
 from umg_assets.resources.dagster_internals import report_in_order
 from umg_assets.resources.instance import report_materializations
 from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.partition_keys import named_keys
 from umg_assets.resources.previews import preview
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.snapshots import Snapshots
@@ -31,11 +33,19 @@ class Chunks:
 
     @classmethod
     def of_days(
-        cls, keys: Iterable[str], history: History, plays: int, rows: Callable[[list[date]], DataFrame]
+        cls,
+        keys: Iterable[str],
+        history: History,
+        plays: int,
+        rows: Callable[[list[date]], DataFrame],
+        unbroken: bool = False,
     ) -> "Chunks":
-        """The rows of so many of the days (partition keys) at a time as about `plays` raw plays make."""
+        """The rows of so many of the days (partition keys) at a time as about `plays` raw plays make.
+
+        unbroken: of days without a gap at a time.
+        """
         days = [parse_day(key) for key in keys]
-        return cls((chunk, rows(chunk)) for chunk in chunks(history, days, plays))
+        return cls((chunk, rows(chunk)) for chunk in chunks(history, days, plays, unbroken))
 
 
 class NoTableError(LookupError):
@@ -64,7 +74,7 @@ class LakehouseIOManager(dg.IOManager):
                 f"{self._lakehouse.path(table)}: expected a table, found none: `umg run` makes it (UMG_HOME is "
                 f"{self._lakehouse.home})"
             )
-        keys = list(context.asset_partition_keys) if context.has_asset_partitions else []
+        keys = self._keys_to_read(context) if context.has_asset_partitions else []
         return self._lakehouse.read(table, slice_of(asset, keys) if keys and table.partitioned_by else None)
 
     def handle_output(self, context: dg.OutputContext, obj: DataFrame | Chunks) -> None:
@@ -75,7 +85,7 @@ class LakehouseIOManager(dg.IOManager):
         asset, step = self._catalogue_row(context.asset_key), context.step_context
         table = _table_of(asset)
         self._lakehouse.create_tables()
-        keys = self._in_order(asset, context.asset_partition_keys)
+        keys = self._in_order(asset, named_keys(step.run_tags, asset.name) or context.asset_partition_keys)
         report_in_order(context, keys)
         self._empty_left_out(context, asset)
         commit = None
@@ -112,6 +122,15 @@ class LakehouseIOManager(dg.IOManager):
         for emptied in _slices_of(asset, keys):
             self._lakehouse.write_slice(table, self._lakehouse.read(table, emptied).limit(0), emptied)
         report_materializations(instance, not_built(asset, keys))
+
+    def _keys_to_read(self, context: dg.InputContext) -> list[str]:
+        """The partitions of an input that those which a run builds are made of."""
+        if _is_of_a_run(context) and context.step_context.op_def.name in self._catalogue:
+            reader, (history, today) = self._catalogue[context.step_context.op_def.name], self._snapshots.of(context)
+            if named := named_keys(context.step_context.run_tags, reader.name):
+                required = required_watermarks(history, self._catalogue, today)
+                return keys_read(reader, named, self._catalogue, required)[context.asset_key.path[-1]]
+        return list(context.asset_partition_keys)
 
     def _catalogue_row(self, key: dg.AssetKey) -> Asset:
         if (name := key.path[-1]) not in self._catalogue:

@@ -15,6 +15,7 @@ from umg_assets.planning.frozen import refuse_frozen
 from umg_assets.planning.history import History
 from umg_assets.planning.watermark import Watermark
 from umg_assets.resources.ledger import Ledger
+from umg_assets.resources.partition_keys import partition_keys
 
 
 class Snapshot(NamedTuple):
@@ -51,5 +52,5 @@ class Snapshots:
         Raises FrozenDaysError, before anything is written, when some that its partitions were built from have gone.
         """
         snapshot = self.of(context)
-        refuse_frozen({name: context.partition_keys}, snapshot.history, self._catalogue, snapshot.today)
+        refuse_frozen({name: partition_keys(context)}, snapshot.history, self._catalogue, snapshot.today)
         return snapshot

@@ -7,15 +7,17 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from dagster import AssetKey, DagsterRunStatus
+from dagster import AssetKey, DagsterRun, DagsterRunStatus
 
 from umg_assets.calendar import utc_today
+from umg_assets.planning.partition_spans import from_text
 from umg_assets.resources.instance import open_instance
+from umg_assets.resources.partition_keys import PARTITIONS
 from umg_assets_tests.daemon import Daemon, assert_same_as_fresh, awaited, environment, free_port
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.processes import PATIENCE, run_python
@@ -72,6 +74,12 @@ def test_sensors_request_nothing_when_nothing_has_changed(watched: tuple[Lake, D
     assert daemon.skips("landing_sensor")[0] == "no file is new or changed"
 
 
+def built_by(runs: Sequence[DagsterRun]) -> dict[str, list[str]]:
+    """By asset, the partitions that runs name."""
+    named = (from_text(run.tags.get(PARTITIONS, "")) for run in runs)
+    return {asset: keys for of_run in named for asset, keys in of_run.items()}
+
+
 @pytest.mark.exhaustive
 def test_a_file_delivered_again_under_its_name_lands_again(watched: tuple[Lake, Daemon]):
     lake, daemon = watched
@@ -87,22 +95,11 @@ def test_a_late_file_for_a_closed_month_rebuilds_what_it_affects_and_nothing_els
     before = len(daemon.runs())
     lake.drop_plays("2026-03-03", [play("late", "02-20", track="t2", hour=14)])
     daemon.settle()
-    requested = {
-        (
-            asset.path[-1],
-            run.tags.get("dagster/asset_partition_range_start"),
-            run.tags.get("dagster/asset_partition_range_end"),
-        )
-        for run in daemon.runs()[before:]
-        for asset in run.asset_selection or ()
-    }
-    checked_assets = ("plays", "monthly_track_plays", "top_artists_by_genre", "sessions")
-    assert {(asset, *bounds) for asset, *bounds in requested if asset in checked_assets} == {
-        ("plays", "2026-02-20", "2026-02-20"),
-        ("sessions", "2026-02-20", "2026-02-21"),
-        ("monthly_track_plays", "2026-02-01", "2026-02-01"),
-        ("top_artists_by_genre", "2026-02-20", "2026-02-23"),
-    }
+    built = built_by(daemon.runs()[before:])
+    assert built["plays"] == ["2026-02-20"]
+    assert built["sessions"] == ["2026-02-20", "2026-02-21"]
+    assert built["monthly_track_plays"] == ["2026-02-01"]
+    assert built["top_artists_by_genre"] == ["2026-02-20", "2026-02-21", "2026-02-22", "2026-02-23"]
     assert_same_as_fresh(lake)
 
 
@@ -118,13 +115,9 @@ def test_late_plays_of_many_scattered_days_are_built_in_one_process(watched: tup
     assert asked_by.pop("land_files") == "landing_sensor"
     assert asked_by.pop("catch_up") == "ledger_sensor"
     assert asked_by.pop("build_days") == asked_by.pop("sum_months") == asked_by.pop("publish") == "catch_up"
-    ranges = [
-        (run.tags["dagster/asset_partition_range_start"], run.tags["dagster/asset_partition_range_end"])
-        for run in runs
-        if run.job_name == "build_days"
-    ]
-    assert ranges[:4] == [(f"2026-{day}", f"2026-{day}") for day in late]
-    assert next(run.tags["umg/why"] for run in runs if run.job_name == "catch_up").startswith("4 ranges; landing")
+    assert built_by(runs)["plays"] == [f"2026-{day}" for day in late]
+    assert sum(run.job_name == "build_days" for run in runs) == 1
+    assert next(run.tags["umg/why"] for run in runs if run.job_name == "catch_up").startswith("landing 2026-03-08")
     assert_same_as_fresh(lake)
 
 

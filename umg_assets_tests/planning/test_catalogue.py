@@ -14,6 +14,7 @@ from umg_assets.catalogue import LAND_FILES, Catalogue
 from umg_assets.graph import Asset, Input, Partitioning
 from umg_assets.planning.history import Entry, History
 from umg_assets.planning.required import keys_read, required_watermarks
+from umg_assets.resources.partition_keys import partition_keys
 from umg_assets.resources.slices import Slice
 from umg_assets.runner import Runner
 from umg_assets.settings.model import Settings
@@ -152,7 +153,7 @@ ROW = Asset("daily_skips", DAILY_SKIPS, Partitioning.DAY, (Input("plays"),), "bu
 
 def daily_skips(context: dg.AssetExecutionContext, plays: DataFrame) -> DataFrame:
     """Reads the plays of the day."""
-    days = [date.fromisoformat(key) for key in context.partition_keys]
+    days = [date.fromisoformat(key) for key in partition_keys(context)]
     of_days = plays.where(Slice.days("play_date", days).predicate)
     return of_days.groupBy("play_date").agg(F.count_if("is_skip").alias("skips"))
 

@@ -3,9 +3,11 @@
 from datetime import UTC, date, datetime, timedelta
 
 from umg_assets.catalogue import LAND_FILES
+from umg_assets.graph import WHOLE
 from umg_assets.planning.history import Entry, History
+from umg_assets.planning.partition_spans import from_text, to_text
 from umg_assets.planning.required import Plan, plan
-from umg_assets.planning.runs import Run, landing_runs, next_runs, rounds, scattered, try_of
+from umg_assets.planning.runs import Run, landing_runs, next_runs, rounds, try_of
 from umg_assets.planning.watermark import Watermark, Watermarks
 from umg_assets_tests.planning.test_required import CATALOGUE, TODAY, day, plays
 
@@ -63,13 +65,13 @@ def test_an_asset_refused_by_its_own_check_may_be_made_again():
     ]
 
 
-def test_assets_go_together_only_over_the_same_unbroken_days():
-    history = History((plays(1, day(2), day(9)),))
-    runs = asked(history)
-    assert [(run.assets, run.bounds) for run in runs] == [
-        (("plays", "daily_track_plays"), ("2026-03-02", "2026-03-02")),
-        (("plays", "daily_track_plays"), ("2026-03-09", "2026-03-09")),
-    ], "sessions and windows reach beyond these days, so they come after all of them"
+def test_late_plays_here_and_there_are_one_run_in_which_each_asset_has_its_own_days():
+    [run] = asked(History((plays(1, day(2), day(9)),)))
+    assert (run.job, run.bounds) == ("build_days", ("2026-03-02", "2026-04-07"))
+    assert run.assets == ("plays", "sessions", "daily_track_plays", "top_artists_by_genre", "age_group_favourites")
+    assert run.keys["plays"] == run.keys["daily_track_plays"] == ["2026-03-02", "2026-03-09"]
+    assert run.keys["sessions"] == ["2026-03-02", "2026-03-09"]
+    assert run.keys["age_group_favourites"] == [day(number).isoformat() for number in range(2, 23)]
 
 
 def test_the_same_work_has_the_same_fingerprint_and_other_work_another():
@@ -119,26 +121,25 @@ def test_an_accepted_shrink_is_no_delivery():
     assert "a.csv" not in {path for _, path in history.latest()}
 
 
-def test_runs_are_scattered_where_one_job_has_over_three_of_them():
-    apart = [TODAY - timedelta(days=2 * back) for back in range(4)]
-    stale = {"plays": [day.isoformat() for day in sorted(apart)]}
-    assert scattered(asked(NEW_DAY, Plan(stale)))
-    assert not scattered(asked(NEW_DAY, Plan({"plays": stale["plays"][1:], "users": [""], "tracks": [""]})))
+def test_charts_are_built_as_whole_months_of_markets():
+    stale = {"top_tracks_by_country": ["AT|2026-01-01", "DE|2026-03-01"]}
+    [run] = next_runs(stale, NEW_DAY, {}, CATALOGUE)
+    assert run.bounds == ("AT|2026-01-01", "DE|2026-03-01")
+    assert run.keys["top_tracks_by_country"] == ["AT|2026-01-01", "AT|2026-03-01", "DE|2026-01-01", "DE|2026-03-01"]
 
 
-def test_a_run_holds_the_keys_of_its_own_range_and_no_others():
-    stale = {name: ["2026-03-02", "2026-03-03", "2026-03-09"] for name in ("plays", "daily_track_plays")}
-    runs = next_runs(stale, NEW_DAY, {}, CATALOGUE)
-    assert [(run.bounds, run.keys["plays"], run.keys["daily_track_plays"]) for run in runs] == [
-        (("2026-03-02", "2026-03-03"), ["2026-03-02", "2026-03-03"], ["2026-03-02", "2026-03-03"]),
-        (("2026-03-09", "2026-03-09"), ["2026-03-09"], ["2026-03-09"]),
-    ]
-    charts = {"top_tracks_by_country": ["AT|2026-01-01", "AT|2026-03-01", "DE|2026-01-01", "DE|2026-03-01"]}
-    runs = next_runs(charts, NEW_DAY, {}, CATALOGUE)
-    assert [(run.bounds, run.keys["top_tracks_by_country"]) for run in runs] == [
-        (("AT|2026-01-01", "DE|2026-01-01"), ["AT|2026-01-01", "DE|2026-01-01"]),
-        (("AT|2026-03-01", "DE|2026-03-01"), ["AT|2026-03-01", "DE|2026-03-01"]),
-    ]
+def test_the_partitions_of_a_run_are_written_as_spans_and_read_back():
+    keys = {
+        "plays": ["2026-03-02", "2026-03-09", "2026-03-10", "2026-03-11"],
+        "monthly_track_plays": ["2026-01-01", "2026-02-01"],
+        "top_tracks_by_country": ["AT|2026-01-01", "DE|2026-01-01"],
+        "chart_movements": ["AT", "DE"],
+        "exports": [WHOLE],
+    }
+    text = to_text(keys)
+    assert text.startswith("plays: 2026-03-02, 2026-03-09 to 2026-03-11; monthly_track_plays: 2026-01-01, 2026-02-01;")
+    assert from_text(text) == {name: of_asset for name, of_asset in keys.items() if name != "exports"}
+    assert from_text("") == {}
 
 
 def test_a_plan_is_explained_as_the_rounds_of_runs_that_it_comes_to():

@@ -11,7 +11,7 @@ import pytest
 
 from umg_assets import tables
 from umg_assets.calendar import local_today
-from umg_assets.recount.rows import RECOUNTED, Comparison, recount
+from umg_assets.recount.rows import Comparison, recount
 from umg_assets_tests.lake import SHORT_WINDOWS, SOURCES, Lake
 from umg_assets_tests.processes import printed_by
 from umg_assets_tests.recount.changing import CHANGES, add_a_row, change_a_row, change_a_row_a_column, delete_a_row
@@ -58,7 +58,7 @@ def some_plays(seed: int, count: int, first: datetime, days: int) -> list[tuple]
 def test_nothing_differs_in_a_generated_world_with_all_its_faults(generated_lake: Lake):
     comparisons = compared(generated_lake)
     assert {name: (comparison.rows, comparison.differing) for name, comparison in comparisons.items()} == {
-        table.name: (len(generated_lake.rows(table.name)), 0) for table in RECOUNTED
+        table.name: (len(generated_lake.rows(table.name)), 0) for table in tables.RECOUNTED
     }
     assert all(comparison.rows for comparison in comparisons.values())
 
@@ -146,13 +146,13 @@ def test_a_play_that_is_corrected_to_tomorrow_waits_and_nothing_differs(correcte
 
 
 def test_every_recounted_table_is_changed_by_a_test():
-    assert set(CHANGES) == {table.name for table in RECOUNTED}
+    assert set(CHANGES) == {table.name for table in tables.RECOUNTED}
 
 
 def test_a_change_in_any_column_of_any_table_is_named(generated_lake: Lake, tmp_path: Path):
     """One row per column of each table is changed."""
     lake = generated_lake.copied(tmp_path / "copy")
-    changed = {table.name: change_a_row_a_column(lake, table) for table in RECOUNTED}
+    changed = {table.name: change_a_row_a_column(lake, table) for table in tables.RECOUNTED}
     comparisons = compared(lake)
     for table, expected in changed.items():
         assert comparisons[table].differing == len(expected)
