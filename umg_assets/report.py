@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -45,6 +46,12 @@ class Report:
     blocked: list[str] = field(default_factory=list)
     stale: int = 0
     untouched_days: list[date] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> int:
+        """How long it has taken so far."""
+        return round(time.monotonic() - self.began)
 
 
 class Events:

@@ -1,6 +1,5 @@
 """Builds what is stale, run after run, in this process: what `umg run`, the daily schedule and catch_up do."""
 
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,7 +83,7 @@ class Runner:
         Raises RunFailedError when a run fails, LandingError when landing/ is not there, FrozenDaysError when raw rows
         of days to rebuild have gone by age.
         """
-        started, history = time.monotonic(), self._ledger.read()
+        history = self._ledger.read()
         report = Report(scan(self._settings, history), since=history.sequence)
         forced = self._forced(rebuild) if rebuild else {}
         with self._open() as instance:
@@ -96,10 +95,10 @@ class Runner:
                 self._land(instance, report)
                 self._make(instance, forced, report)
             except RunFailedError:
-                self._note(failed_checks(instance), report, started, failed_runs=1)
+                self._note(failed_checks(instance), report, failed_runs=1)
                 raise
             report.history, report.failed_checks = self._ledger.read(), failed_checks(instance)
-            self._note(report.failed_checks, report, started, failed_runs=0)
+            self._note(report.failed_checks, report, failed_runs=0)
             today = local_today(self._settings.time_zone)
             report.untouched_days = untouched_days(report.history, report.since, self._catalogue, today)
             if events and not report.runs and not report.refused and events.are_newest():
@@ -152,7 +151,7 @@ class Runner:
         for run in self._landing(report.scan):
             self._run(instance, run, report)
 
-    def _note(self, red: list[FailedCheck], report: Report, started: float, failed_runs: int) -> None:
+    def _note(self, red: list[FailedCheck], report: Report, failed_runs: int) -> None:
         note_sums(self._settings.home, self._ledger.read())
         note(
             self._settings.home,
@@ -161,7 +160,7 @@ class Runner:
             failed_landings=0,
             failed_runs=failed_runs,
             stale=report.stale,
-            run_seconds=round(time.monotonic() - started),
+            run_seconds=report.seconds,
             failed_checks=[check.brief for check in red],
         )
         tell(self._settings)
@@ -216,9 +215,8 @@ class Runner:
     ) -> list[Run]:
         history, watermarks = self._ledger.read(), read_watermarks(instance, self._catalogue.planned)
         stale = plan(history, watermarks, self._catalogue, local_today(self._settings.time_zone))
-        report.waiting_days = stale.waiting
         wanted = self._with_forced(stale, forced)
-        report.stale = sum(map(len, wanted.values()))
+        report.waiting_days, report.stale = stale.waiting, sum(map(len, wanted.values()))
         if not wanted:
             return []
         refused = refused_assets(instance, blocking_checks(self._definitions.resolve_asset_graph()))

@@ -52,6 +52,12 @@ class _Post(BaseHTTPRequestHandler):
         self.send_header("Location", "/elsewhere")
         self.end_headers()
 
+    def do_GET(self) -> None:
+        """A redirect was followed: what carries the secret is taken."""
+        self.server.taken.append((dict(self.headers), {}))
+        self.send_response(200)
+        self.end_headers()
+
     def log_message(self, *_: Any) -> None:
         """Nothing is printed."""
 
