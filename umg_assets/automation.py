@@ -18,6 +18,7 @@ from umg_assets.checks import checks_of_run, checks_of_tables
 from umg_assets.landing.scan import LandingError, Scan, scan
 from umg_assets.planning.required import Plan, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, try_of, work_of
+from umg_assets.resources.alerts import tell
 from umg_assets.resources.failed_work import WORK, failed_over, failures
 from umg_assets.resources.forgetting_lock import ForgettingError, refuse_while_forgetting
 from umg_assets.resources.instance import (
@@ -32,7 +33,7 @@ from umg_assets.resources.instance import (
     tags_of,
 )
 from umg_assets.resources.ledger import Ledger
-from umg_assets.resources.status import FAILED_LANDINGS, FAILED_RUNS, note, note_sums
+from umg_assets.resources.status import FAILED_LANDINGS, FAILED_RUNS, STALE, note, note_sums
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets.runner import CHECK, Runner, blocking_checks
 from umg_assets.settings.model import Settings
@@ -151,6 +152,7 @@ def _sensors(
         runs = [] if under_way else landing_runs(files.news, catalogue)
         failed = {} if under_way else {FAILED_LANDINGS: failed_over(context.instance, runs)}
         note(settings.home, held=len(files.held), stuck=len(files.stuck), **failed)
+        tell(settings)
         return _landing_asked(context, files, runs, under_way)
 
     @dg.sensor(job=catch_up, description="Builds what deliveries affect, by the ledger: that alone.", **common)
@@ -167,9 +169,11 @@ def _sensors(
         today, busy = local_today(settings.time_zone), busy_assets(context.instance, catalogue.assets_of)
         definitions = {asset.name: asset.definition_hash for asset in catalogue.planned if asset.experiment}
         hour = f"{clock.now():%Y-%m-%dT%H}"
-        world = repr((ledger.version(), last_event(context.instance), today, hour, sorted(busy), definitions))
+        named = (catalogue.first_day, catalogue.markets, definitions)
+        world = repr((ledger.version(), last_event(context.instance), today, hour, sorted(busy), named))
         if context.cursor == world:
             note(settings.home)
+            tell(settings)
             return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=world)
         if job := run_under_way(context.instance, (CLOSE_THE_DAY, CATCH_UP)):
             return dg.SensorResult(skip_reason=f"{job} is making what is stale", cursor=context.cursor)
@@ -180,7 +184,9 @@ def _sensors(
         # while a run tries again what has failed, the count stays: whether it helps is not known yet
         failed = {} if busy else {FAILED_RUNS: failed_over(context.instance, runs)}
         note_sums(settings.home, history)
+        failed[STALE] = sum(map(len, stale.partitions.values()))
         note(settings.home, failed_checks=[check.brief for check in failed_checks(context.instance)], **failed)
+        tell(settings)
         return _runs_asked(context, stale, runs, busy, refused, world)
 
     return [landing_sensor, ledger_sensor]

@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -18,6 +19,7 @@ from umg_assets.planning.history import History
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.published import read_json, write_json
 from umg_assets.resources.status import FailedCheck, note
+from umg_assets.settings.groups import Alerts
 from umg_assets.settings.model import Settings
 
 Keys = dict[str, list[str]]
@@ -25,7 +27,8 @@ Keys = dict[str, list[str]]
 
 @dataclass
 class Report:
-    """What a `umg run` did: runs, partitions by asset; what waits; refused: assets that a blocking check refused.
+    """What a `umg run` did: runs, partitions by asset; what waits; refused: assets that a blocking check refused, and
+    blocked: those that are stale, and wait for them; stale: how many partitions were when it last looked.
 
     history: the ledger after it; since: the ledger's sequence before it. failed_checks: the checks that failed
     when they were last executed. untouched_days: local days of which something came, and whose plays stay as they are,
@@ -40,7 +43,15 @@ class Report:
     partitions: Keys = field(default_factory=dict)
     waiting_days: list[date] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    blocked: list[str] = field(default_factory=list)
+    stale: int = 0
     untouched_days: list[date] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> int:
+        """How long it has taken so far."""
+        return round(time.monotonic() - self.began)
 
 
 class Events:
@@ -80,6 +91,10 @@ def nothing_new(settings: Settings) -> Report | None:
     if files.changed or files.withdrawn:
         return None
     note(settings.home, held=len(files.held), stuck=len(files.stuck))
+    if settings.alerts != Alerts():  # what sends them takes a while to import
+        from umg_assets.resources.alerts import tell
+
+        tell(settings)
     checks = [FailedCheck(**check) for check in left["failed_checks"]]
     waiting = [date.fromisoformat(day) for day in left["waiting_days"]]
     return Report(files, history, history.sequence, checks, waiting_days=waiting)

@@ -17,6 +17,7 @@ from umg_assets.planning.frozen import refuse_frozen, untouched_days
 from umg_assets.planning.required import Plan, keys_of_days, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, rounds
 from umg_assets.report import Events, Keys, Report, nothing_is_stale
+from umg_assets.resources.alerts import tell
 from umg_assets.resources.dagster_internals import BaseAssetGraph, named_runs
 from umg_assets.resources.event_log import RangeEventLog
 from umg_assets.resources.failed_work import WORK
@@ -96,10 +97,10 @@ class Runner:
                 self._land(instance, report)
                 self._make(instance, forced, report)
             except RunFailedError:
-                self._note(failed_checks(instance), report.scan, failed_runs=1)
+                self._note(failed_checks(instance), report, failed_runs=1)
                 raise
             report.history, report.failed_checks = self._ledger.read(), failed_checks(instance)
-            self._note(report.failed_checks, report.scan, failed_runs=0)
+            self._note(report.failed_checks, report, failed_runs=0)
             today = local_today(self._settings.time_zone)
             report.untouched_days = untouched_days(report.history, report.since, self._catalogue, today)
             if events and not report.runs and not report.refused and events.are_newest():
@@ -152,16 +153,19 @@ class Runner:
         for run in self._landing(report.scan):
             self._run(instance, run, report)
 
-    def _note(self, red: list[FailedCheck], files: Scan, failed_runs: int) -> None:
+    def _note(self, red: list[FailedCheck], report: Report, failed_runs: int) -> None:
         note_sums(self._settings.home, self._ledger.read())
         note(
             self._settings.home,
-            held=len(files.held),
-            stuck=len(files.stuck),
+            held=len(report.scan.held),
+            stuck=len(report.scan.stuck),
             failed_landings=0,
             failed_runs=failed_runs,
+            stale=report.stale,
+            run_seconds=report.seconds,
             failed_checks=[check.brief for check in red],
         )
+        tell(self._settings)
 
     def _landing(self, files: Scan) -> list[Run]:
         return landing_runs(files.news, self._catalogue)
@@ -213,14 +217,15 @@ class Runner:
     ) -> list[Run]:
         history, watermarks = self._ledger.read(), read_watermarks(instance, self._catalogue.planned)
         stale = plan(history, watermarks, self._catalogue, local_today(self._settings.time_zone))
-        report.waiting_days = stale.waiting
         wanted = self._with_forced(stale, forced)
+        report.waiting_days, report.stale = stale.waiting, sum(map(len, wanted.values()))
         if not wanted:
             return []
         refused = refused_assets(instance, blocking_checks(self._definitions.resolve_asset_graph()))
         waits_for = {*busy, *(asset for asset in failed if asset in wanted)}
         runs = next_runs(wanted, history, watermarks, self._catalogue, waits_for, refused)
         report.refused = [] if runs else sorted(refused)
+        report.blocked = [name for name in wanted if not runs and self._catalogue.ancestors(name).intersection(refused)]
         return runs
 
     def _with_forced(self, stale: Plan, forced: Keys) -> Keys:

@@ -221,6 +221,7 @@ def test_a_red_blocking_check_ends_the_run_and_nothing_downstream_is_built_until
     for _ in range(2):
         report = lake.run()
         assert (report.runs, report.refused) == (0, ["top_tracks_by_country"])
+        assert report.blocked == ["chart_movements", "exports"]
     requested = look_at_ledger(lake)
     assert requested.run_requests == []
     assert "refused by a check: ['top_tracks_by_country']" in str(requested.skip_reason)

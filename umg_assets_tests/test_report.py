@@ -1,7 +1,10 @@
 """That `umg run` would find nothing is told without Dagster, and only while it is so."""
 
+import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -11,6 +14,7 @@ from umg_assets.build import build_definitions
 from umg_assets.cli.run import runner_of
 from umg_assets.report import nothing_new
 from umg_assets.resources.instance import open_instance
+from umg_assets.resources.status import note
 from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.lake import Lake
 
@@ -89,6 +93,18 @@ def report_a_materialization(lake: Lake) -> None:
 def test_whatever_may_make_something_stale_makes_a_run_look(lake: Lake, change: Callable[[Lake], None]):
     change(lake)
     assert nothing_new(lake.settings) is None
+    settle(lake)
+
+
+def test_a_run_that_would_find_nothing_tells_what_is_wrong(lake: Lake, tmp_path: Path):
+    taken = tmp_path / "taken"
+    program = [sys.executable, "-c", f"import sys; open({str(taken)!r}, 'a').write(sys.stdin.read())"]
+    lake.configure(f"[alerts]\ncommand = {json.dumps(program)}\n")
+    settle(lake)
+    note(lake.home, failed_landings=1)
+    assert nothing_new(lake.settings)
+    assert '"failed_landings"' in taken.read_text()
+    lake.configure()
     settle(lake)
 
 

@@ -93,6 +93,6 @@ def check_prefix(prefix: str) -> None:
     from umg_assets.dashboard.pages.routes import ROUTES
 
     first = prefix.split("/")[1] if prefix.startswith("/") else ""
-    pages = {route.pattern.split("/")[1] for route in ROUTES} | {"static", "healthz", "version"}
+    pages = {route.pattern.split("/")[1] for route in ROUTES} | {"static", "healthz", "metrics", "version"}
     if not _PREFIX.fullmatch(prefix) or (first and first in pages):
         raise OptionError(f"--prefix {prefix}: expected a path such as /umg that no page of the dashboard begins with")

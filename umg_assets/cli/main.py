@@ -224,6 +224,14 @@ def doctor() -> None:
 
 
 @app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="For monitors.")] = False) -> None:
+    """Show on one screen how the data is; change nothing. Exit code 3 where somebody needs to look."""
+    from umg_assets.cli.status import show_status
+
+    raise typer.Exit(show_status(home_of(), as_json))
+
+
+@app.command()
 def dev(
     port: Annotated[int, typer.Option(help="Port of the webserver.")] = 3000,
     dashboard_port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 3001,
@@ -285,7 +293,7 @@ def main() -> None:
     """The entry point of `umg`: an error prints one clear line, and a traceback only with --debug.
 
     Exit codes: 0 success; 1 an error, or a check that found a fault; 2 wrong usage; 3 more data was set aside than
-    umg.toml allows; 130 ended by Ctrl-C.
+    umg.toml allows, or the data needs a look; 130 ended by Ctrl-C.
     """
     try:
         code = app(prog_name="umg", standalone_mode=False)

@@ -97,8 +97,9 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
         say("waits", "yellow", f": {path}: {reason.removeprefix(f'{path}: ')}")
     for file, reason in report.scan.held:
         say("held", "yellow", f": {file.path}: {reason}")
-    if report.refused:
-        say("refused", "red", f": a blocking check failed on {', '.join(report.refused)}: nothing after it runs")
+    if report.blocked:
+        stay, on = ", ".join(report.blocked), ", ".join(report.refused)
+        say("blocked", "red", f": {stay} cannot be brought up to date: a blocking check failed on {on}")
     if report.waiting_days:
         days = ", ".join(day.isoformat() for day in report.waiting_days)
         say("waits", "yellow", f": plays of {days}: that local day has not begun")
@@ -117,9 +118,11 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
     print_faults(report, sources)
     landed = any(source.landed for source in sources)
     state = "every table is up to date with landing/" if ending is Ending.GOOD else "see what is red above"
-    if not landed:
+    if not landed and not report.blocked:
         state = "no record has landed"
-    if not report.runs:
+    if report.blocked:
+        out.print(f"Blocked after {report.runs} runs: {len(report.blocked)} tables stay as they were; {state}.")
+    elif not report.runs:
         out.print(f"Nothing is new: {state}.")
     elif ending is Ending.GOOD and landed:
         out.print(f"Up to date with landing/ after {report.runs} runs, {time.monotonic() - started:.0f} s.")

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from umg_assets.dashboard.callers import Hosts, user_of
+from umg_assets.dashboard.metrics import MEDIA_TYPE
 from umg_assets.dashboard.rendering import USER_PLACE
 from umg_assets.dashboard.site import Rendered
 from umg_assets.dashboard.static_files import TYPES, static_files
@@ -72,6 +73,9 @@ class App:
             return self._words("ok")
         if path == "/version":
             return JSONResponse({"version": self._version, "set": self._watch.set_id}, headers=self._headers)
+        if path == "/metrics":
+            text = await run_in_threadpool(self._watch.metrics, self._version)
+            return Response(text, headers=self._headers, media_type=MEDIA_TYPE)
         if path.startswith("/static/"):
             found = self._static.get(path.removeprefix("/static/"))
             return self._response(request, found) if found else self._words("Not there", 404)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from umg_assets import clock
 from umg_assets.dashboard.addresses import Links, address, chart_address
+from umg_assets.dashboard.metrics import metrics
 from umg_assets.dashboard.rendering import Renderer
 from umg_assets.dashboard.served import NothingPublishedError, Served, SetBrokenError, published_now, set_id
 from umg_assets.dashboard.site import HTML, Rendered, Route, Site
@@ -44,6 +45,10 @@ class Watch:
     def set_id(self) -> str | None:
         """The id of the set that is shown."""
         return self.site.served.id if self.site else None
+
+    def metrics(self, version: str) -> str:
+        """The state of the data for Prometheus, also before the first set. version: the release of umg."""
+        return metrics(self._settings, version, clock.now())
 
     def kept(self, wanted: str) -> Answer | None:
         """The answer to an address, if it has been rendered."""

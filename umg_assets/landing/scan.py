@@ -251,9 +251,13 @@ def _shrunk(file: LandingFile, before: Entry | None, percent: int) -> str | None
 
 
 def definition_hash_of(settings: Settings, source: Source, kind: Kind) -> str:
-    """A hash of what decides a file's rows: the source; also time zone and first day, or for users the age groups."""
+    """A hash of what decides a file's rows and the days that it affects: the source; also time zone, first day and
+    correction days, or for users the age groups."""
     if kind in tables.OCCURRENCES:
-        return f"{source.definition_hash}-{settings.time_zone}-{settings.first_day}"
+        # ledgers hold hashes from before correction_days was in them: only another one than the default is named
+        apart = settings.correction_days
+        apart = f"-{apart}" if apart != type(settings).model_fields["correction_days"].default else ""
+        return f"{source.definition_hash}-{settings.time_zone}-{settings.first_day}{apart}"
     return f"{source.definition_hash}-{settings.age_groups}" if kind == "users" else source.definition_hash
 
 

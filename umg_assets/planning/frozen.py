@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from umg_assets import tables
 from umg_assets.calendar import days_between, parse_day, runs_of_days
 from umg_assets.catalogue import Catalogue
+from umg_assets.graph import Asset
 from umg_assets.planning.history import History
 from umg_assets.planning.required import frozen_keys, keys_of_days
 
@@ -34,6 +35,18 @@ def refuse_frozen(keys: Mapping[str, Iterable[str]], history: History, catalogue
         f"(keep_raw_days) and would be lost. Nothing was written. Choose days from {free} on; "
         "or set keep_raw_days higher, put the files of these deliveries back into landing/, and type `umg run`"
     )
+
+
+def refuse_to_lose(asset: Asset, keys: Iterable[str], history: History, catalogue: Catalogue) -> None:
+    """Raises FrozenDaysError if partitions left out were made of raw rows that have gone by age."""
+    lost = {day for kind in tables.OCCURRENCES for day in history.gone_rows(kind)}
+    raw = {tables.RAW[kind].name for kind in tables.OCCURRENCES}
+    if days := sorted(lost.intersection(map(parse_day, keys)) if raw.intersection(asset.upstream) else ()):
+        raise FrozenDaysError(
+            f"first_day = {catalogue.first_day} in umg.toml leaves out {asset.name} of {spans(days)}, which cannot be "
+            "built again: raw rows they were built from have gone by age (keep_raw_days). Nothing was written. Set "
+            f"first_day to {days[0]} or earlier"
+        )
 
 
 def untouched_days(history: History, since: int, catalogue: Catalogue, today: date) -> list[date]:

@@ -16,6 +16,7 @@ from umg_assets.calendar import chart_key, days_between, month_days, month_of, p
 from umg_assets.catalogue import Catalogue
 from umg_assets.graph import WHOLE, Asset, Input, Lookback, Noted, Partitioning
 from umg_assets.planning.history import DIMENSION_CHANGE, History
+from umg_assets.planning.left_out import is_named, runs_to_empty
 from umg_assets.planning.watermark import NEVER, Watermark, Watermarks
 
 Required = dict[str, dict[str, Watermark]]
@@ -35,13 +36,16 @@ class Plan:
 
 
 def plan(history: History, watermarks: Watermarks, catalogue: Catalogue, today: date) -> Plan:
-    """The stale partitions of every planned asset, in order of their keys."""
+    """The stale partitions of every planned asset, in order of their keys; with those that umg.toml has left out, one
+    that empties them."""
     stale = {
         asset: sorted(key for key, need in keys.items() if not watermarks.get(asset, {}).get(key, NEVER).covers(need))
         for asset, keys in required_watermarks(history, catalogue, today).items()
     }
+    emptying = runs_to_empty(watermarks, catalogue, today)
     waiting = {day for entry in history.entries for day in entry.play_dates if day > today}
-    return Plan({asset: keys for asset, keys in stale.items() if keys}, sorted(waiting))
+    partitions = {asset: keys or emptying.get(asset, []) for asset, keys in stale.items()}
+    return Plan({asset: keys for asset, keys in partitions.items() if keys}, sorted(waiting))
 
 
 @functools.lru_cache(maxsize=2)
@@ -73,6 +77,7 @@ def frozen_keys(history: History, catalogue: Catalogue, today: date) -> dict[str
             for source in asset.inputs
             for day in gone.get(source.asset, ())
             for key in _keys_affected(asset, source, Partitioning.DAY, day.isoformat(), catalogue, today)
+            if is_named(asset, key, catalogue, today)
         }
         if asset.partitioning is Partitioning.EXPERIMENT_DAY and asset.experiment:
             experiment = asset.experiment[1]
@@ -160,7 +165,8 @@ def _carried_on(
                     keys[affected] = watermark.and_also(keys.get(affected, NEVER))
         existing = keys if whole_days else _existing(asset, keys, days_with_rows, today)
         kept = {key: on for key, on in frozen.get(asset.name, {}).items() if key in existing}
-        required[asset.name] = {**existing, **dict.fromkeys(kept, NEVER)}
+        needed = {**existing, **dict.fromkeys(kept, NEVER)}
+        required[asset.name] = {key: on for key, on in needed.items() if is_named(asset, key, catalogue, today)}
         passed_on[asset.name] = {**existing, **kept}
     return required
 
@@ -179,13 +185,13 @@ def _unit(noted: Noted) -> Partitioning:
 def _keys_affected(
     asset: Asset, source: Input, unit: Partitioning, key: str, catalogue: Catalogue, today: date
 ) -> list[str]:
-    """The partitions of an asset, up to today, that are made of one partition of an input."""
+    """The partitions of an asset, up to today, that are made of one partition of an input; left out ones among them."""
     match unit, asset.partitioning:
         case _, Partitioning.NONE:
             return [WHOLE]
         case Partitioning.DAY, Partitioning.DAY:
             days = source.lookback.affected_by(parse_day(key))
-            return [day.isoformat() for day in days if catalogue.first_day <= day <= today]
+            return [day.isoformat() for day in days if day <= today]
         case Partitioning.DAY, Partitioning.MONTH:
             return [month_of(parse_day(key)).isoformat()]
         case Partitioning.DAY, Partitioning.EXPERIMENT_DAY if asset.experiment and source.since:

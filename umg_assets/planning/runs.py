@@ -177,7 +177,7 @@ def _why(history: History, watermarks: Watermarks, keys: Mapping[str, list[str]]
     }
     since = Watermark(history.sequence, max((watermark.day for watermark in built), default=date.min))
     if not unseen:
-        return "a new day has begun, or the partitions were asked for", since
+        return "a new day has begun, umg.toml leaves partitions out, or they were asked for", since
     days = sorted({entry.delivery_date for entry in unseen.values()})
     span = f"{days[0]}{f' to {days[-1]}' if len(days) > 1 else ''}"
     return f"landing {span} touched them: {_names([path for _, path in unseen])}", since

@@ -25,9 +25,23 @@ class Watermark(NamedTuple):
 
 
 NEVER = Watermark(-1)
+_PREFIX = "ledger:"
 
 Watermarks = Mapping[str, Mapping[str, Watermark]]
 """By asset and partition key, the watermark of its latest materialization; or the one that it needs."""
+
+
+def written(watermark: Watermark, definition: str) -> str:
+    """A watermark as Dagster keeps it: a data version, with the definition of the experiment that built it, if any."""
+    return f"{_PREFIX}{watermark.sequence}:{watermark.day.isoformat()}{definition and f':{definition}'}"
+
+
+def watermark_in(version: str, definition: str) -> Watermark:
+    """The watermark in a data version; NEVER for a version that is none, or of another definition."""
+    if not version.startswith(_PREFIX):
+        return NEVER
+    sequence, day, built_by = [*version.removeprefix(_PREFIX).split(":"), "", ""][:3]
+    return Watermark(int(sequence), date.fromisoformat(day)) if day and built_by == definition else NEVER
 
 
 def built_from(

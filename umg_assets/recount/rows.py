@@ -116,6 +116,7 @@ def _set_variables(con: duckdb.DuckDBPyConnection, settings: Settings, through: 
         "create temp table age_groups as select unnest($1) as lower_bound, unnest($2) as name", [list(bounds), names]
     )
     for name, value in {
+        "first_day": settings.first_day,
         "through": through,
         "correction_days": settings.correction_days,
         "stream_ms": limits.stream_seconds * 1000,

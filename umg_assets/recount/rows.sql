@@ -100,9 +100,10 @@ select track_id, unnest(last(
 create table counted.plays as
 with kept as (
     select * from delivered anti join beaten using (delivery_date, source_file, record)
-    where play_date <= getvariable('through')
+    where play_date between getvariable('first_day') and getvariable('through')
     union all by name
-    from event_plays anti join delivered using (play_id, play_date) where play_date <= getvariable('through')
+    from event_plays anti join delivered using (play_id, play_date)
+    where play_date between getvariable('first_day') and getvariable('through')
 ), counted_days as (
     from kept anti join kept_days using (play_date)
 ), aged as (

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -127,6 +128,17 @@ def under_way(instance: dg.DagsterInstance, but: str = "") -> list[str]:
     runs = [f"a run of {run.job_name}" for run in _unfinished_runs(instance) if run.run_id != but]
     backfills = instance.get_backfills(filters=BulkActionsFilter(statuses=_ACTIVE_BACKFILLS))
     return [*runs, *(f"backfill {backfill.backfill_id}" for backfill in backfills)]
+
+
+def started(instance: dg.DagsterInstance) -> list[tuple[str, datetime]]:
+    """The queued and running runs (by job) and backfills (by id), with when they were asked for (UTC)."""
+    records = instance.get_run_records(filters=dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
+    runs = [(record.dagster_run.job_name, record.create_timestamp) for record in reversed(records)]
+    backfills = instance.get_backfills(filters=BulkActionsFilter(statuses=_ACTIVE_BACKFILLS))
+    return [
+        *runs,
+        *((f"backfill {of.backfill_id}", datetime.fromtimestamp(of.backfill_timestamp, UTC)) for of in backfills),
+    ]
 
 
 def refused_assets(instance: dg.DagsterInstance, blocking: Iterable[dg.AssetCheckKey]) -> set[str]:

@@ -10,16 +10,19 @@ from pyspark.sql import DataFrame
 from umg_assets.calendar import chart_key, parse_day, split_chart_keys
 from umg_assets.catalogue import Catalogue
 from umg_assets.graph import Asset, Partitioning
+from umg_assets.planning.frozen import refuse_to_lose
 from umg_assets.planning.history import History, chunks
+from umg_assets.planning.left_out import left_out
 from umg_assets.planning.required import keys_read, required_watermarks
 from umg_assets.resources.dagster_internals import report_in_order
 from umg_assets.resources.delta_log import is_table
+from umg_assets.resources.instance import report_materializations
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.partition_keys import named_keys
 from umg_assets.resources.previews import preview
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.snapshots import Snapshots
-from umg_assets.resources.watermarks import data_version, watermark_of
+from umg_assets.resources.watermarks import data_version, not_built, read_watermarks, watermark_of
 from umg_assets.tables import Table
 
 
@@ -85,6 +88,7 @@ class LakehouseIOManager(dg.IOManager):
         self._lakehouse.create_tables()
         keys = self._in_order(asset, named_keys(step.run_tags, asset.name) or context.asset_partition_keys)
         report_in_order(context, keys)
+        self._empty_left_out(context, asset)
         commit = None
         for replaced, rows in _slices(asset, keys, obj):
             written = self._lakehouse.write_slice(table, rows, replaced)
@@ -104,6 +108,21 @@ class LakehouseIOManager(dg.IOManager):
             )
         watermark = watermark_of(step.instance, asset, keys, self._catalogue, self._snapshots.of(context))
         step.set_data_version(context.asset_key, data_version(watermark))
+
+    def _empty_left_out(self, context: dg.OutputContext, asset: Asset) -> None:
+        """Empties the partitions that umg.toml has left out, and notes that they are not built.
+
+        Raises FrozenDaysError when some could not be built again.
+        """
+        instance, (history, today) = context.step_context.instance, self._snapshots.of(context)
+        keys = left_out(asset, read_watermarks(instance, [asset])[asset.name], self._catalogue, today)
+        if not keys:
+            return
+        refuse_to_lose(asset, keys, history, self._catalogue)
+        table = _table_of(asset)
+        for emptied in _slices_of(asset, keys):
+            self._lakehouse.write_slice(table, self._lakehouse.read(table, emptied).limit(0), emptied)
+        report_materializations(instance, not_built(asset, keys))
 
     def _keys_to_read(self, context: dg.InputContext) -> list[str]:
         """The partitions of an input that those which a run builds are made of."""
@@ -169,6 +188,15 @@ def slice_of(asset: Asset, keys: Iterable[str]) -> Slice:
         case Partitioning.EXPERIMENT_DAY if asset.experiment:
             return Slice.days_of(asset.experiment[0], map(parse_day, keys))
     raise ValueError(f"{asset.name}: partition keys of a {asset.partitioning.value} name no slice of its table")
+
+
+def _slices_of(asset: Asset, keys: Iterable[str]) -> Iterator[Slice]:
+    """Slices of these partitions and of no others: of months and markets, a slice a market."""
+    by_market: dict[str, list[str]] = {}
+    for key in keys:
+        by_market.setdefault(key.rpartition("|")[0], []).append(key)
+    for of_market in by_market.values():
+        yield slice_of(asset, of_market)
 
 
 def _slices(asset: Asset, keys: list[str], rows: DataFrame | Chunks) -> Iterator[tuple[Slice, DataFrame]]:

@@ -21,15 +21,18 @@ STATUS = "status.json"
 _LOCK = ".status.lock"
 AGE_CHECKS = ("newest_delivery", "newest_play")
 """Checks of how old the data is: red on any old export, which is no fault of the run. They are shown, and no more."""
-HELD, STUCK, FAILED_LANDINGS, FAILED_RUNS, FAILED_CHECKS = (
+HELD, STUCK, FAILED_LANDINGS, FAILED_RUNS, FAILED_CHECKS, STALE, RUN_SECONDS = (
     "held",
     "stuck",
     "failed_landings",
     "failed_runs",
     "failed_checks",
+    "stale",
+    "run_seconds",
 )
 """The facts: files and folders held since they shrank; files that no time helps; runs that failed over files that
-still have to land, and over tables that are still stale; checks that failed when they were last executed."""
+still have to land, and over tables that are still stale; checks that failed when they were last executed; partitions
+that still have to be built; seconds that the last `umg run` or daily run took."""
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,15 @@
 """Watermarks of what has been built: kept by Dagster as the data version of each partition's latest materialization."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date
 
 import dagster as dg
 
 from umg_assets.catalogue import Catalogue
 from umg_assets.graph import WHOLE, Asset
 from umg_assets.planning.required import keys_read, required_watermarks
-from umg_assets.planning.watermark import NEVER, Watermark, built_from
+from umg_assets.planning.watermark import NEVER, Watermark, built_from, watermark_in, written
 from umg_assets.resources.dagster_internals import DATA_VERSION_TAG
 from umg_assets.resources.snapshots import Snapshot
-
-_PREFIX = "ledger:"
 
 
 def data_version(watermark: Watermark, definition: str = "") -> dg.DataVersion:
@@ -20,7 +17,7 @@ def data_version(watermark: Watermark, definition: str = "") -> dg.DataVersion:
 
     definition: the hash of the experiment's definition that it was built by; "" for all other assets.
     """
-    return dg.DataVersion(f"{_PREFIX}{watermark.sequence}:{watermark.day.isoformat()}{definition and f':{definition}'}")
+    return dg.DataVersion(written(watermark, definition))
 
 
 def read_watermarks(instance: dg.DagsterInstance, assets: Iterable[Asset]) -> dict[str, dict[str, Watermark]]:
@@ -35,15 +32,22 @@ def read_watermarks(instance: dg.DagsterInstance, assets: Iterable[Asset]) -> di
             key, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
         )
         watermarks[asset.name] = {
-            partition: _watermark(tags[DATA_VERSION_TAG], asset.definition_hash)
+            partition: watermark_in(tags[DATA_VERSION_TAG], asset.definition_hash)
             for partition, tags in by_partition.items()
         }
         if not by_partition:
             event = instance.get_latest_materialization_event(key)
             tags = (event.asset_materialization.tags or {}) if event and event.asset_materialization else {}
             if event:
-                watermarks[asset.name] = {WHOLE: _watermark(tags.get(DATA_VERSION_TAG, ""), asset.definition_hash)}
+                watermarks[asset.name] = {WHOLE: watermark_in(tags.get(DATA_VERSION_TAG, ""), asset.definition_hash)}
     return watermarks
+
+
+def not_built(asset: Asset, keys: Iterable[str]) -> list[dg.AssetMaterialization]:
+    """What says of partitions that they have been emptied, and so count as NEVER built."""
+    tags = {DATA_VERSION_TAG: data_version(NEVER).value}
+    said = "Emptied: umg.toml leaves this partition out"
+    return [dg.AssetMaterialization(asset.name, description=said, partition=key, tags=tags) for key in keys]
 
 
 def watermark_of(
@@ -54,10 +58,3 @@ def watermark_of(
     read = keys_read(asset, list(keys) or [WHOLE], catalogue, required)
     watermarks = read_watermarks(instance, [catalogue[name] for name in read])
     return built_from(read, required, watermarks, snapshot.watermark)
-
-
-def _watermark(version: str, definition: str) -> Watermark:
-    if not version.startswith(_PREFIX):
-        return NEVER
-    sequence, day, built_by = [*version.removeprefix(_PREFIX).split(":"), "", ""][:3]
-    return Watermark(int(sequence), date.fromisoformat(day)) if day and built_by == definition else NEVER

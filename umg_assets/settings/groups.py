@@ -4,9 +4,29 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyAddress,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 Percent = Annotated[int, Field(ge=1, le=100)]
+Address = Annotated[str, Field(pattern=r"^[^@\s<>,]+@[^@\s<>,]+$")]
+
+
+def _check_variable(name: str) -> str:
+    if name.startswith("UMG_") or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError(f"expected the name of an environment variable (UMG_... are settings), got {name!r}")
+    return name
+
+
+Variable = Annotated[str, AfterValidator(_check_variable)]
 
 
 class _Section(BaseModel):
@@ -107,6 +127,47 @@ class Dashboard(_Section):
             if not re.fullmatch(r"https?://[A-Za-z0-9.*:-]+", origin):
                 raise ValueError(f"expected origins such as 'https://wiki.example.com', got {origin!r}")
         return origins
+
+
+class Alerts(_Section):
+    """Who is told of failed runs, red checks, old data and held files: once, and once when it is mended."""
+
+    command: tuple[str, ...] = Field(
+        default=(), description="program and its arguments, started without a shell; reads JSON from standard input"
+    )
+    webhook: str | None = Field(
+        default=None, pattern=r"^https?://\S+$", repr=False, description="address to which JSON is posted"
+    )
+    webhook_header: str = Field(
+        default="Authorization", pattern=r"^[A-Za-z0-9-]+$", description="header that carries the webhook's secret"
+    )
+    webhook_secret_from: Variable | None = Field(
+        default=None, description="environment variable that holds the header's value"
+    )
+    smtp_host: str | None = Field(default=None, description="server that sends e-mail")
+    smtp_port: Annotated[int, Field(ge=1, le=65535)] = Field(default=587, description="its port")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="tls: from the first byte; none: in clear, without a password"
+    )
+    smtp_user: str | None = Field(default=None, description="who signs in there; default: nobody does")
+    smtp_password_from: Variable | None = Field(
+        default=None, description="environment variable that holds the password"
+    )
+    mail_from: Address | None = Field(default=None, description="sender of the e-mail")
+    mail_to: tuple[Address, ...] = Field(default=(), description="its recipients")
+    timeout_seconds: Annotated[float, Field(gt=0, le=30)] = Field(
+        default=5, description="a receiver that takes longer is tried again at the next turn"
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Alerts":
+        if self.smtp_host and not (self.mail_from and self.mail_to):
+            raise ValueError("smtp_host: expected mail_from and mail_to beside it")
+        if self.smtp_user and not self.smtp_password_from:
+            raise ValueError("smtp_user: expected smtp_password_from, the environment variable with the password")
+        if self.smtp_user and self.smtp_security == "none":
+            raise ValueError("smtp_security: expected 'starttls' or 'tls' where smtp_user signs in, got 'none'")
+        return self
 
 
 class PublishedList(_Section):

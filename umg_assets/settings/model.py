@@ -26,7 +26,16 @@ from umg_assets.calendar import countries, is_country
 from umg_assets.settings.day import Day
 from umg_assets.settings.errors import explain_all, explain_variable, unknown_variables
 from umg_assets.settings.experiment import Experiment, check_experiments
-from umg_assets.settings.groups import Automation, Charts, Dashboard, Freshness, Privacy, PublishedList, Thresholds
+from umg_assets.settings.groups import (
+    Alerts,
+    Automation,
+    Charts,
+    Dashboard,
+    Freshness,
+    Privacy,
+    PublishedList,
+    Thresholds,
+)
 from umg_assets.settings.home import FILE_NAME, home_of
 from umg_assets.settings.sources import Sources
 from umg_assets.settings.syntax import explain_syntax
@@ -116,6 +125,7 @@ class Settings(BaseSettings):
     freshness: Freshness = Freshness()
     privacy: Privacy = Privacy()
     dashboard: Dashboard = Dashboard()
+    alerts: Alerts = Alerts()
     owners: tuple[Owner, ...] = Field(
         default=("team:analytics",),
         description="whom Dagster's UI names for every asset: team:NAME or an e-mail address",

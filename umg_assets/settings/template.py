@@ -66,6 +66,11 @@ first_day = {first_day}            # earlier plays are quarantined
 # Set user_header = "X-Forwarded-User" to show whom a proxy names, where its address is in proxies = ["127.0.0.1"];
 # and frame_ancestors = ["https://wiki.example.com"] to let that site show the dashboard in a frame
 
+[alerts]                        # of failed runs, red checks, old data, held files: once, and once when mended
+# Set command = ["/usr/local/bin/tell"], which reads JSON from standard input; webhook = "https://chat.example.com/umg",
+# to which it is posted; or smtp_host, mail_from and mail_to = ["data@example.com"]. docs/operations.md has the rest
+# timeout_seconds = 5           # a receiver that takes longer is tried again at the next turn
+
 # Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
 # strings). plays need play_id, user_id, track_id, started_at; session_id, played_ms, country, section are optional.

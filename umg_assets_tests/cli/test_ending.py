@@ -7,8 +7,10 @@ import pytest
 from umg_assets.checks import NEWEST
 from umg_assets.cli.doctor import findings
 from umg_assets.cli.ending import AGE_CHECKS
+from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets_tests.cli.conftest import type_umg
 from umg_assets_tests.lake import Lake
+from umg_assets_tests.test_checks_of_runs import keeping
 
 pytestmark = pytest.mark.sail_enough
 SOURCE = """
@@ -141,3 +143,19 @@ def test_the_doctor_tries_files_from_first_to_last_and_names_empty_columns_and_u
 
 def test_the_checks_that_do_not_count_for_the_exit_code_are_those_of_how_old_the_data_is():
     assert {key.name for check in NEWEST for key in check.check_keys} == set(AGE_CHECKS)
+
+
+def test_a_run_that_a_check_blocks_says_what_stays_as_it_was_and_why_and_ends_with_1(tmp_path: Path):
+    lake = Lake(tmp_path / "home", on_disk=True)
+    lake.configure(sources=SOURCE)
+    lake.drop("plays/2026-03-02.csv", records(1, 8, "2026-03-02 10:15:00", country="AT"))
+    with pytest.MonkeyPatch.context() as changes:
+        changes.setattr(Lakehouse, "write_slice", keeping("daily_track_plays"))  # so its sums do not hold the plays
+        assert umg(lake.home, "run")[0] == 1
+    for _ in range(2):
+        code, text = umg(lake.home, "run")
+        assert code == 1
+        assert "blocked: top_artists_by_genre, age_group_favourites, exports cannot be brought up to date" in text
+        assert "a blocking check failed on daily_track_plays" in text
+        assert "check failed: daily_track_plays, sums_hold_every_play: 0 plays summed up" in text
+        assert "Nothing is new" not in text

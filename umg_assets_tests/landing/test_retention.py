@@ -18,6 +18,7 @@ from umg_assets.planning.frozen import FrozenDaysError
 from umg_assets.recount.coverage import coverage
 from umg_assets.recount.rows import recount
 from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.runner import RunFailedError
 from umg_assets.settings.model import SettingsError
 from umg_assets_tests.jobs import run_job
 from umg_assets_tests.lake import SOURCES, Lake
@@ -274,6 +275,14 @@ def test_frozen_days_are_refused_by_a_range_and_by_a_materialization_before_anyt
     run_job(kept, "sum_months", "2026-03-01")
     assert charts(kept) == before
     assert reconcile(kept.settings)
+
+
+def test_a_first_day_that_would_empty_frozen_days_is_refused_and_their_plays_stay(kept: Lake):
+    before = kept.rows("plays")
+    kept.configure(keeping(landing=10, raw=10), first_day="2026-03-04")
+    with pytest.raises(RunFailedError, match=r"leaves out plays of 2026-03-01 to 2026-03-03, .*2026-03-01 or earlier"):
+        kept.run()
+    assert kept.rows("plays") == before
 
 
 def test_what_comes_late_for_a_frozen_day_is_in_raw_and_changes_no_table_and_the_run_says_so(kept: Lake):

@@ -190,3 +190,32 @@ def test_raw_rows_count_what_stands_and_not_what_was_replaced_or_refused():
         )
     )
     assert history.rows_by_day("plays") == {day(3): 1}
+
+
+def test_days_before_a_later_first_day_ask_for_one_run_of_what_has_them_and_for_the_exports():
+    history = History((plays(1, day(2), day(20)),))
+    later = Catalogue.build(day(10), MARKETS, artist_days=30, favourite_days=14)
+    built = all_at(Watermark(1, TODAY), history)
+    todo = plan(history, built, later, TODAY).partitions
+    assert todo["plays"] == [TODAY.isoformat()], "its run empties the days before, whatever it is over"
+    assert todo["exports"] == [WHOLE]
+    assert "monthly_track_plays" not in todo, "March is a month as before"
+    emptied = {**built, "plays": {**built["plays"], "2026-03-02": NEVER}}
+    assert "plays" not in plan(history, emptied, later, TODAY).partitions
+    assert plan(history, emptied, CATALOGUE, TODAY).partitions["plays"] == ["2026-03-02"], "and named again it is stale"
+
+
+def test_what_is_made_of_days_that_files_read_again_no_longer_bring_is_stale_with_them():
+    history = History((plays(1, day(2), day(20)), plays(2, day(20), play_dates=[day(2), day(20)])))
+    later = Catalogue.build(day(10), MARKETS, artist_days=30, favourite_days=14)
+    required = required_watermarks(history, later, TODAY)
+    assert required["plays"] == {"2026-03-20": Watermark(2, day(20))}
+    assert required["age_group_favourites"]["2026-03-12"] == Watermark(2, day(2)), "its window reaches back to the 2nd"
+    assert "2026-03-09" not in required["age_group_favourites"]
+
+
+def test_a_market_taken_off_asks_for_one_run_of_the_charts_that_have_it():
+    history = History((plays(1, day(2)),))
+    built = all_at(Watermark(1, TODAY), history)
+    todo = plan(history, built, Catalogue.build(FIRST_DAY, ("AT",)), TODAY).partitions
+    assert todo == {"top_tracks_by_country": ["AT|2026-04-01"], "chart_movements": ["AT"], "exports": [WHOLE]}
