@@ -171,11 +171,7 @@ class Runner:
         return landing_runs(files.news, self._catalogue)
 
     def _make(
-        self,
-        instance: dg.DagsterInstance,
-        forced: Keys,
-        report: Report,
-        busy: Callable[[], Collection[str]] = tuple,
+        self, instance: dg.DagsterInstance, forced: Keys, report: Report, busy: Callable[[], Collection[str]] = tuple
     ) -> None:
         """Builds what is stale or forced, and not busy, until nothing is.
 
@@ -208,12 +204,7 @@ class Runner:
         return self._build()
 
     def _next(
-        self,
-        instance: dg.DagsterInstance,
-        forced: Keys,
-        report: Report,
-        busy: Collection[str],
-        failed: Collection[str],
+        self, instance: dg.DagsterInstance, forced: Keys, report: Report, busy: Collection[str], failed: Collection[str]
     ) -> list[Run]:
         history, watermarks = self._ledger.read(), read_watermarks(instance, self._catalogue.planned)
         stale = plan(history, watermarks, self._catalogue, local_today(self._settings.time_zone))

@@ -5,7 +5,6 @@ Each command imports what it needs when it is called: commands that only read lo
 
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +13,14 @@ import typer
 from umg_assets.calendar import parse_range
 from umg_assets.cli.backup import backup, restore
 from umg_assets.cli.chart import chart_app
-from umg_assets.cli.console import Format, err, said_of, show
+from umg_assets.cli.console import Format, err, show
+from umg_assets.cli.exit_code import exit_code
 from umg_assets.cli.experiment import experiment_app
 from umg_assets.cli.keys import keys_app
 from umg_assets.cli.once import OnceGroup
 from umg_assets.cli.options import FormatOption, RangeOption, day_of, parsed
 from umg_assets.settings.home import home_of, keep_private, refuse_half_restored
-from umg_assets.text import redacted, visible
+from umg_assets.text import visible
 
 app = typer.Typer(
     cls=OnceGroup,
@@ -283,37 +283,6 @@ def dashboard(
     raise typer.Exit(serve(home_of(), access, port, prefix.rstrip("/"), behind_proxy))
 
 
-def _print_error(text: str) -> None:
-    from rich.text import Text
-
-    err.print(Text.assemble(("umg:", "bold red"), f" {text}"), soft_wrap=True)
-
-
 def main() -> None:
-    """The entry point of `umg`: an error prints one clear line, and a traceback only with --debug.
-
-    Exit codes: 0 success; 1 an error, or a check that found a fault; 2 wrong usage; 3 more data was set aside than
-    umg.toml allows, or the data needs a look; 130 ended by Ctrl-C.
-    """
-    try:
-        code = app(prog_name="umg", standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        _print_error("ended by Ctrl-C: what was written is whole; `umg run` goes on from there")
-        code = 130
-    except Exception as error:
-        usage_message = getattr(error, "format_message", None)
-        if usage_message:
-            _print_error(f"{usage_message().replace(chr(10), ' ')} See: {_command_of(error)} --help")
-            code = 2
-        elif _state["debug"]:
-            sys.stderr.write(redacted(traceback.format_exc()))
-            code = 1
-        else:
-            _print_error(said_of(error))
-            code = 1
-    sys.exit(code or 0)
-
-
-def _command_of(error: Exception) -> str:
-    context = getattr(error, "ctx", None)
-    return context.command_path if context else "umg"
+    """The entry point of `umg`."""
+    sys.exit(exit_code(app, debug=lambda: _state["debug"]))
