@@ -104,7 +104,8 @@ DELIVERIES = Table(
         "path | string | path of the file; relative to landing/ for files in it; of expired: empty for all of the day",
         "signature | string | size, times and inode of the file; a file is read only when it changes",
         "content_hash | string | SHA-256 of the file's bytes",
-        "definition_hash | string | SHA-256 of the source's definition in umg.toml",
+        "definition_hash | string | SHA-256 of the source's definition in umg.toml; after an internal error, ~ and the "
+        "version that failed",
         "delivery_date | date | UTC day of the delivery",
         "records | bigint | records read",
         "landed | bigint | records that became rows of a raw table",

@@ -203,6 +203,7 @@ def _sources(settings: Settings) -> Iterator[Finding]:
             trial = try_source(spark, settings, kind, source, tried)
             yield from _of_source(label, source, files, trial, settings.thresholds.quarantine_percent)
             yield from _signs_of(label, kind, source, trial, settings)
+    yield from _failed(settings)
     for published in settings.published:
         if not (settings.home / published.file).is_file():
             yield Finding("note", "published", f"{published.file}: no such file; expected where umg.toml names it")
@@ -210,6 +211,16 @@ def _sources(settings: Settings) -> Iterator[Finding]:
         yield Finding("note", "landing/", sign)
     for sign in of_markets(settings):
         yield Finding("warning", "markets", sign)
+
+
+def _failed(settings: Settings) -> Iterator[Finding]:
+    """The files that an internal error has refused."""
+    from umg_assets.resources.ledger import Ledger
+
+    for entry in Ledger(settings.home).read().delivered():
+        if entry.tried_by:
+            text = f"{entry.path}: refused by an internal error (`umg quarantine --reason internal_error` says which)"
+            yield Finding("warning", "landing/", f"{text}: report it; `umg accept {entry.path}` has it read again")
 
 
 def _dated(settings: Settings, source: "Source", files: list[Path]) -> tuple[dict[Path, date], list[str]]:

@@ -160,11 +160,19 @@ def _print_runs(runs: "Iterable[Run]") -> None:
 
 
 def accept_file(settings: Settings, path: str) -> None:
-    """`umg accept`: notes that this content of a file or folder may land. ValueError when it is not held."""
+    """`umg accept`: notes that a content of a file or folder may land, or is to be read again after an internal error.
+
+    ValueError when it is neither held nor refused by an internal error.
+    """
     from umg_assets.landing.scan import scan
     from umg_assets.resources.ledger import Ledger
 
     ledger = Ledger(settings.home)
+    for entry in ledger.read().latest().values():
+        if entry.path == path and entry.tried_by:
+            ledger.accept(entry)
+            out.print(f"{path}: an internal error refused it. The next run reads it again.", soft_wrap=True)
+            return
     held = {file.path: (file, why) for file, why in scan(settings, ledger.read()).held}
     if path not in held:
         named = f"held are: {', '.join(sorted(held))}" if held else "no file is held"

@@ -14,9 +14,11 @@ import pyarrow as pa
 import pyarrow.json as pa_json
 
 from umg_assets.files.blocks import is_utf8
+from umg_assets.files.json_scanner import is_deep, may_be_deep
 from umg_assets.files.rejects import (
     BROKEN_JSON,
     NOT_THE_FORMAT,
+    TOO_DEEP,
     TOO_LARGE,
     RefusedError,
     foreign_content,
@@ -44,8 +46,6 @@ _PATTERNS = {
     "boolean": b"(?:null|true|false)",
 }
 _PLAIN_TYPES = (pa.string(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float64(), pa.bool_())
-# a shorter line cannot be nested deeply enough to exhaust Python's stack later
-_DEEP_CHARACTERS = 500
 
 
 def _no_constant(name: str) -> Any:
@@ -58,16 +58,18 @@ _decode: Callable[[str], tuple[Any, int]] = json.JSONDecoder(
 
 
 def _object_of(line: bytes) -> dict[str, Any] | None:
-    """The JSON object on a line, with numbers as JsonNumber and the last of repeated keys; None if it is no object."""
+    """The JSON object on a line, with numbers as JsonNumber and the last of repeated keys; None if it is no object.
+
+    The line must not be nested too deeply.
+    """
     text = line.decode().strip(" \t")
     try:
         value, end = _decode(text)
         if end != len(text) or type(value) is not dict:
             return None
-        if len(text) > _DEEP_CHARACTERS or _SURROGATE.search(text):
-            # half a surrogate pair is no text, and deeply nested values cannot be written as text again
-            json_text(value).encode()
-    except (ValueError, RecursionError):
+        if _SURROGATE.search(text):
+            json_text(value).encode()  # half a surrogate pair is no text
+    except ValueError:
         return None
     return value
 
@@ -89,7 +91,7 @@ def _refuse_other_formats(block: bytes) -> None:
 
 def is_object(line: bytes) -> bool:
     try:
-        return _object_of(line) is not None
+        return not is_deep(line.strip(BLANK_BYTES)) and _object_of(line) is not None
     except UnicodeDecodeError:
         return False
 
@@ -141,6 +143,8 @@ def _read_plain(block: bytes, columns: Sequence[str], types: Sequence[Typed] | N
     framed = block.startswith(b"{") and block.endswith((b"}\n", b"}")) and block.count(b"}\n{") == lines - 1
     if not framed or not columns or b"\r" in block or any(pattern.search(block) for pattern in _NOT_PLAIN):
         return None
+    if may_be_deep(block) and any(map(may_be_deep, block.split(b"\n"))):
+        return None
     return _read_lines(block, lines, block.split(b"\n", 1)[0], columns, types)
 
 
@@ -175,7 +179,7 @@ def _shape_of(lines: Sequence[bytes]) -> tuple[bytes, re.Pattern[bytes]] | None:
     A plain value is null or, as in the sample, a string without escapes, a whole number or a boolean. None if none of
     the first lines is an object of plain values without repeated keys.
     """
-    plain = [match for line in lines[:_SHAPED_LINES] if (match := _PLAIN_LINE.fullmatch(line))]
+    plain = [match for line in lines[:_SHAPED_LINES] if not is_deep(line) and (match := _PLAIN_LINE.fullmatch(line))]
     if not plain:
         return None
     sample = min((match[0] for match in plain), key=lambda line: line.count(b"null"))
@@ -205,7 +209,7 @@ def _typed_row(record: dict[str, Any], columns: Sequence[str], types: Sequence[T
         for column, typed in zip(columns, types, strict=True):
             value = record.get(column)
             row.append(None if value is None else typed.convert(value))
-    except (ValueError, ArithmeticError, RecursionError):
+    except (ValueError, ArithmeticError):
         return None
     return row
 
@@ -281,6 +285,9 @@ def objects_one_by_one(
     rows: list[Any] = []
     numbers: list[int] = []
     for record, line in lines:
+        if is_deep(line.strip(BLANK_BYTES)):
+            staging.reject_bytes(record, TOO_DEEP, line)
+            continue
         try:
             row: Any = _object_of(line)
         except UnicodeDecodeError:

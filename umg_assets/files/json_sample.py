@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from umg_assets.files.json_scanner import DEPTH, Scanner
+
 RECORD_SEPARATOR = "\x1e"
 """Stands before each record of a JSON text sequence (RFC 7464)."""
 
@@ -27,19 +29,22 @@ def json_records(text: str, most: int) -> tuple[list[dict[str, Any]], str]:
 
 
 def _objects(text: str, most: int) -> list[dict[str, Any]]:
-    decoder = json.JSONDecoder(parse_int=str, parse_float=str)
-    between = f"{BLANK},[{RECORD_SEPARATOR}"
+    data, between = text.encode(errors="surrogatepass"), f"{BLANK},[{RECORD_SEPARATOR}".encode()
     at, objects = 0, []
     while len(objects) < most:
-        while at < len(text) and text[at] in between:
+        while at < len(data) and data[at] in between:
             at += 1
+        scanner = Scanner()
+        end = scanner.end(data, at) if data.startswith(b"{", at) else None
+        if end is None:
+            break
+        raw, at = data[at:end], end
+        if scanner.deepest > DEPTH:  # no source reads it
+            continue
         try:
-            value, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
+            objects.append(json.loads(raw, parse_int=str, parse_float=str))
+        except ValueError:
             break
-        if not isinstance(value, dict):
-            break
-        objects.append(value)
     return objects
 
 

@@ -4,52 +4,15 @@ import re
 from collections.abc import Iterator
 
 from umg_assets.files.json_lines import BLANK_BYTES, RECORD_BYTES
+from umg_assets.files.json_scanner import DEPTH, Scanner
 from umg_assets.files.rejects import BROKEN_JSON, REFUSAL_CHARACTERS, TOO_DEEP, TOO_LARGE, UNREADABLE_REST
 
-DEPTH = 200
 BEHIND = 256  # bytes kept before the position, to see how far its line is indented
 SCALAR = re.compile(rb'[^\s,\[\]{}"\x1e]++|[\]}]')
 _BETWEEN = re.compile(rb"[\s,:\x1e]*+")
-_TO_BRACKET = re.compile(rb'[^"{}\[\]]*+(?:"(?:[^"\\]++|\\.)*+"[^"{}\[\]]*+)*+', re.DOTALL)
-_IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
-_CLOSING = {ord("{"): ord("}"), ord("["): ord("]")}
 
 Value = tuple[bytes, str | None]
 """The bytes of a record, or the first of them, and the reason why it is a reject; None: it is still to be decoded."""
-
-
-class _Scanner:
-    """Finds the end of an object, an array or a string that may lie in several pieces of text."""
-
-    def __init__(self) -> None:
-        self.open = bytearray()
-        self.in_string = self.escaped = self.broken = False
-        self.deepest = 0
-
-    def end(self, text: bytes, at: int) -> int | None:
-        """The position after the value's end, or of a bracket that does not fit (`broken`); None: it goes on."""
-        if self.escaped and at < len(text):
-            at, self.escaped = at + 1, False
-        while at < len(text):
-            at = (_IN_STRING if self.in_string else _TO_BRACKET).match(text, at).end()  # type: ignore[union-attr]
-            if at == len(text):
-                break
-            mark, at = text[at], at + 1
-            if mark == ord("\\"):
-                self.escaped = True
-            elif mark == ord('"'):
-                self.in_string = not self.in_string
-            elif mark in _CLOSING:
-                self.open.append(_CLOSING[mark])
-                self.deepest = max(self.deepest, len(self.open))
-            elif self.open and mark == self.open[-1]:
-                self.open.pop()
-            else:
-                self.broken = True
-                return at - 1
-            if not self.open and not self.in_string and not self.escaped:
-                return at
-        return None
 
 
 class JsonStream:
@@ -107,7 +70,7 @@ class JsonStream:
         """The value at the position. next_record: where reading may go on if the value's end cannot be seen."""
         if self.data[self.at] not in b'{["':
             return self.take(SCALAR), BROKEN_JSON
-        scanner, at, beginning = _Scanner(), self.at, None
+        scanner, at, beginning = Scanner(), self.at, None
         if self.data[at] == ord('"'):
             scanner.in_string, at = True, at + 1
         while (end := scanner.end(self.data, at)) is None:

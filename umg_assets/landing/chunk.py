@@ -19,12 +19,16 @@ FILTERED, SUPPRESSED = "filtered", "suppressed"
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A file of a chunk: its number in it, what parsing gave, and the Parquet file of its rows."""
+    """A file of a chunk: its number in it, what parsing gave, and the Parquet file of its rows.
+
+    tried_by: of a file that an internal error refused, what faults.tried_by says; else empty.
+    """
 
     number: int
     file: LandingFile
     parsed: Parsed
     rows: Path
+    tried_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from umg_assets import tables
 from umg_assets.landing.affected_dates import with_affected_dates
+from umg_assets.landing.attempts import ALONE, REFUSED, Attempts
 from umg_assets.landing.chunk import FILTERED, SUPPRESSED, Chunk, StagedFile, parts
 from umg_assets.landing.scan import LandingFile
 from umg_assets.landing.staging import stage
@@ -31,12 +32,9 @@ from umg_assets.tables import Kind, Table
 _UNCOMPRESSED = {".gz": 6, ".zst": 6, ".bz2": 8, ".parquet": 4}
 """By suffix, about how many times larger a file's records are as text."""
 _BYTES_PER_PLAY = 120
+DIED = "the process or its engine died each time that it read this file, as when memory runs out"
 # a slice names its files, and Sail's time to replace it grows with the square of their number: 6 s for 1,000
 _FILES = 200
-
-
-class RecordsLostError(RuntimeError):
-    """Some records of a file neither landed nor were filtered or quarantined; the message has the file and counts."""
 
 
 class Ingest:
@@ -45,6 +43,7 @@ class Ingest:
     def __init__(self, settings: Settings, lakehouse: Lakehouse, ledger: Ledger) -> None:
         self._settings, self._lakehouse, self._ledger = settings, lakehouse, ledger
         self._keys, self._seals = UserKeys(settings.home), Seals(settings.home)
+        self._attempts = Attempts(settings.home)
 
     def land(
         self,
@@ -57,8 +56,8 @@ class Ingest:
         Files with new content get the number of this landing. withdrawn: the last entries of files whose rows are to
         go; they go first, so that no folder seems to have shrunk after a run that died in between. progress: called
         with the number of files landed so far and the number of all. Raises KeyFileError when the lakehouse holds users
-        and a key file is missing, SettingsError when a source's expressions do not fit its files, RecordsLostError
-        when a file's counts do not add up.
+        and a key file is missing, SettingsError when a source's expressions do not fit its files. A file over which
+        this fails, or processes have died, is refused as an internal error, and the others land.
         """
         entries: list[Entry] = []
         commits: dict[str, Commit] = {}
@@ -85,7 +84,9 @@ class Ingest:
         for chunk in self._chunks(files):
             folder = self._lakehouse.staging()
             try:
-                entries += self._land_chunk(stage(chunk, folder, self._settings, self._lakehouse), folder, commits)
+                refused = {n: DIED for n, file in enumerate(chunk) if self._attempts.deaths(file) >= REFUSED}
+                with self._attempts.counted(chunk, self._lakehouse.works):
+                    entries += self._land_chunk(self._staged(chunk, folder, refused), folder, commits)
             finally:
                 self._lakehouse.discard(folder)
             if progress:
@@ -95,7 +96,8 @@ class Ingest:
     def _chunks(self, files: Sequence[LandingFile]) -> Iterator[list[LandingFile]]:
         chunk: list[LandingFile] = []
         limit, size = self._settings.chunk_plays * _BYTES_PER_PLAY, 0
-        for file in files:
+        deaths = {file.path: self._attempts.deaths(file) for file in files}
+        for file in (file for file in files if deaths[file.path] < ALONE):
             uncompressed = file.absolute.stat().st_size * _UNCOMPRESSED.get(file.absolute.suffix, 1)
             if chunk and (size + uncompressed > limit or len(chunk) == _FILES):
                 yield chunk
@@ -104,11 +106,26 @@ class Ingest:
             size += uncompressed
         if chunk:
             yield chunk
+        yield from ([file] for file in files if deaths[file.path] >= ALONE)
+
+    def _staged(self, files: Sequence[LandingFile], folder: Path, refused: dict[int, str]) -> Chunk:
+        """The files staged. refused: by position, why some of them are not to be read; those that lost records, too."""
+        while True:
+            attempt = folder / str(len(refused))
+            attempt.mkdir()
+            chunk = stage(files, attempt, self._settings, self._lakehouse, refused)
+            lost = {
+                staged.number: lost_in(entry)
+                for staged, entry in zip(chunk.files, _entries(chunk), strict=True)
+                if entry.records != entry.accounted and not entry.refused
+            }
+            if not lost:
+                return chunk
+            refused |= lost
 
     def _land_chunk(self, chunk: Chunk, folder: Path, commits: dict[str, Commit]) -> list[Entry]:
         history = self._ledger.read()
         entries = _entries(chunk)
-        check_accounted(entries)
         if any(entry.suppressed for entry in entries):  # to take them out of landing/, too, with the next weekly run
             Requests(self._settings.home).add(chunk.forgotten_ids())
         for kind in chunk.typed.keys() & tables.OCCURRENCES.keys():
@@ -253,7 +270,7 @@ def _entries(chunk: Chunk) -> list[Entry]:
             delivery_date=staged.file.delivery_date,
             signature=staged.file.signature,
             content_hash=staged.file.content_hash,
-            definition_hash=staged.file.definition_hash,
+            definition_hash=staged.file.definition_hash + (f"~{staged.tried_by}" if staged.tried_by else ""),
             generation=staged.file.generation or 0,
             records=staged.parsed.records,
             landed=landed[staged.number],
@@ -266,12 +283,9 @@ def _entries(chunk: Chunk) -> list[Entry]:
     ]
 
 
-def check_accounted(entries: Iterable[Entry]) -> None:
-    """Raises RecordsLostError unless each file's records read = landed + filtered + suppressed + quarantined."""
-    for entry in entries:
-        if entry.records != entry.accounted and not entry.refused:
-            raise RecordsLostError(
-                f"{entry.path}: {entry.records} records read, but {entry.landed} landed + {entry.filtered} filtered + "
-                f"{entry.suppressed} suppressed + {sum(entry.quarantined.values())} quarantined; nothing was written: "
-                "keep the file and report it"
-            )
+def lost_in(entry: Entry) -> str:
+    """Which records of a file neither landed nor were set aside."""
+    return (
+        f"{entry.records} records read, but {entry.landed} landed + {entry.filtered} filtered + "
+        f"{entry.suppressed} suppressed + {sum(entry.quarantined.values())} quarantined"
+    )

@@ -83,7 +83,7 @@ def outcomes(settings: Settings, scan: Scan, history: History, since: int) -> li
             by_definition.setdefault((kind, definition_hash_of(settings, source, kind)), label)
     deliveries: dict[tuple[str, date], SourceOutcome] = {}
     for entry in history.delivered():
-        label = labels.get((entry.source, entry.path)) or by_definition.get((entry.source, entry.definition_hash))
+        label = labels.get((entry.source, entry.path)) or by_definition.get((entry.source, entry.definition))
         label = label or f"{entry.source} of no source in umg.toml"
         known.setdefault((entry.source, label), SourceOutcome(label)).add(entry)
         if entry.sequence > since:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from umg_assets import clock, tables
 from umg_assets.calendar import utc_today
+from umg_assets.landing.code_version import version_of_code
 from umg_assets.landing.file_names import files_of, name_of, printable
 from umg_assets.landing.folders import Folder, bytes_landed, folders_of, has_shrunk
 from umg_assets.planning.history import Entry, History
@@ -110,7 +111,8 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
 
     A file is changed when its content or its source's definition differs from the last landed entry of its path.
     Without `delivered_on`, its delivery date stays that entry's for as long as the content stays the same. A file
-    that cannot be read waits, and so does one that changed less than quiet_seconds ago. A file that is empty, or
+    that cannot be read waits, and so does one that changed less than quiet_seconds ago. One that an internal error has
+    refused is changed once umg has another version, or somebody has accepted it. A file that is empty, or
     smaller than what landed before by more than shrunk_percent, is held unless that content has been accepted. A file
     that has left a folder that is one delivery is withdrawn: see _settle.
     Raises LandingError when landing/ is not there.
@@ -120,6 +122,7 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
     today, result = utc_today(), claims(settings)
     keep = settings.privacy.keep_raw_days
     back = history.back_in_reach(today - timedelta(days=keep) if keep else date.min)
+    back |= history.to_try_again(version_of_code()) if any(entry.tried_by for entry in history.entries) else {}
     last = {key: entry for key, entry in history.latest().items() if key not in back}
     interrupted = history.interrupted() | back
     current = {(kind, entry.path): entry for kind in tables.KINDS for entry in history.standing(kind)}
@@ -128,9 +131,10 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
         absolute = settings.landing / name
         try:
             file = _changed(settings, source, absolute, key, last.get(key), interrupted.get(key), quiet_seconds)
-        except (OSError, ValueError) as error:
+        except Exception as error:
             path = printable(name)
-            result.waiting[path] = str(error)
+            known = isinstance(error, OSError | ValueError)
+            result.waiting[path] = str(error) if known else f"internal error: {type(error).__name__}: {error}"
             result.stuck |= set() if isinstance(error, _BeingWrittenError) else {path}
             continue
         if file is None:
@@ -174,7 +178,7 @@ def _changed(
         raise ValueError("its name is not UTF-8: rename it")
     definition_hash = definition_hash_of(settings, source, kind)
     signature, modified_on = _signature(absolute)
-    same_definition = last is not None and last.definition_hash == definition_hash
+    same_definition = last is not None and last.definition == definition_hash
     if last and same_definition and last.signature == signature:
         return None
     age = clock.now().timestamp() - absolute.stat().st_ctime  # a copy can keep the modification time, but not this one

@@ -16,7 +16,7 @@ from umg_assets import tables
 from umg_assets.files.layout import Layout
 from umg_assets.files.misfits import misfits
 from umg_assets.files.parse import RECORD, Parsed, parse_file
-from umg_assets.files.rejects import sentence_of
+from umg_assets.files.rejects import INTERNAL_ERROR, sentence_of
 from umg_assets.files.schema_types import types_of
 from umg_assets.landing.file_names import name_of
 from umg_assets.resources.engine_errors import first_line, kind_of, lacks_cast
@@ -83,7 +83,11 @@ def try_source(
         for number, (file, delivered) in enumerate(files.items()):
             staged = Path(folder, f"rows-{number}.parquet")
             layout = source.layout(file.name)
-            parsed = parse_file(file, layout, staged, RECORDS)
+            try:
+                parsed = parse_file(file, layout, staged, RECORDS)
+            except Exception as error:
+                trial.refused[file.name] = f"{INTERNAL_ERROR}: {type(error).__name__}"
+                continue
             if parsed.refused:
                 why = sentence_of(parsed.rejects.column("text")[0].as_py())
                 trial.refused[file.name] = f"{parsed.refused}: {why[:300]}"

@@ -57,6 +57,16 @@ class Entry:
         return self.landed + self.filtered + self.suppressed + sum(self.quarantined.values())
 
     @property
+    def definition(self) -> str:
+        """The hash of its source's definition, without `tried_by`."""
+        return self.definition_hash.partition("~")[0]
+
+    @property
+    def tried_by(self) -> str:
+        """The version of umg that failed over a file which an internal error refused; else empty."""
+        return self.definition_hash.partition("~")[2]
+
+    @property
     def refused(self) -> bool:
         """Whether the file was refused whole: what it held before, if anything, stays."""
         return any(reason in FILE_REASONS for reason in self.quarantined)
@@ -96,6 +106,16 @@ class History:
         for entry in self.entries:
             last[entry.source, entry.path] = entry
         return {key: entry for key, entry in last.items() if entry.state == "landed"}
+
+    def to_try_again(self, version: str) -> dict[tuple[str, str], Entry]:
+        """By (source, path), last entries that an internal error refused in another version, or before an `accept`."""
+        accepted = {(entry.source, entry.path, entry.content_hash): entry.sequence for entry in self.accepted}
+        return {
+            key: entry
+            for key, entry in self.latest().items()
+            if entry.tried_by
+            and (entry.tried_by != version or accepted.get((*key, entry.content_hash), 0) > entry.sequence)
+        }
 
     def delivered(self) -> list[Entry]:
         """The last landed entry of each file of landing/ and delivery date, refused ones included, none withdrawn."""

@@ -6,6 +6,7 @@ Imports nothing of the parser. What counts as a record is said in docs/sources.m
 import io
 import json
 import re
+from collections.abc import Iterator
 
 import ijson
 
@@ -18,6 +19,8 @@ _BARE = re.compile(rb'[^\s,\[\]{}"\x1e]+|[\]}]')
 _STRAY = re.compile(rb"[^\n\x1e{\[]+")
 _INDENT = re.compile(rb"\n[ \t]*\Z")
 _PAIRS = {b"{": b"}", b"[": b"]"}
+_DEPTH = 200
+_BELOW = "\0"
 
 
 def count_json(data: bytes, records: str | None = None) -> int:
@@ -52,18 +55,52 @@ def _is_object(line: bytes) -> bool:
         raise ValueError(name)
 
     try:
-        return isinstance(json.loads(line.decode(), parse_constant=no_constant), dict)
-    except (ValueError, RecursionError):
+        return not _is_deep(line) and isinstance(json.loads(line.decode(), parse_constant=no_constant), dict)
+    except ValueError:
         return False
+
+
+def _is_deep(line: bytes) -> bool:
+    """Whether the line's first value is nested more deeply than a record may be."""
+    depth = 0
+    for token in _TOKEN.finditer(line) if line.count(b"{") + line.count(b"[") > _DEPTH else ():
+        depth += bool(token["open"]) - bool(token["close"])
+        if depth > _DEPTH:
+            return True
+        if depth <= 0:
+            return False
+    return False
+
+
+def _events(data: bytes, levels: int) -> Iterator[tuple[str, str]]:
+    """(prefix, event) as `ijson.parse` gives them, whose prefixes of deep values would fill the memory.
+
+    Values more than `levels` deep have no prefix. Raises ValueError where they are too deep for records.
+    """
+    outer: list[str | None] = []
+    here: str | None = None
+    for event, key in ijson.basic_parse(io.BytesIO(data), multiple_values=True, buf_size=_BUFFER_BYTES):
+        if event == "map_key":
+            yield outer[-1] or "", event
+            here = key if outer[-1] is None else f"{outer[-1]}.{key}" if len(outer) <= levels else _BELOW
+            continue
+        if event in ("end_map", "end_array"):
+            here = outer.pop()
+        yield here or "", event
+        if event in ("start_map", "start_array"):
+            outer.append(here)
+            if len(outer) > 2 * _DEPTH:
+                raise ValueError("nested too deeply")
+            if event == "start_array":
+                here = "item" if here is None else f"{here}.item" if len(outer) <= levels else _BELOW
 
 
 def _valid(data: bytes, records: str | None) -> int:
     """Raises JSONError or ValueError if the text is not all JSON of objects and arrays."""
-    text = io.BytesIO(data.replace(b"\x1e", b"\n"))
     ends = ("end_map", "end_array", "map_key")
     array, top = "item" if records is None else f"{records}.item", ""
     count, has_array, in_array = 0, False, False
-    for prefix, event, _ in ijson.parse(text, multiple_values=True, buf_size=_BUFFER_BYTES):
+    for prefix, event in _events(data.replace(b"\x1e", b"\n"), len(array.split(".")) + 2):
         if prefix == array and event not in ends and (in_array or records is not None):
             count += 1
         elif records is not None and prefix == array.removesuffix(".item") and event in ("start_array", "null"):

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from umg_assets.files.layout import Layout
 from umg_assets.files.parse import BAD_ENCODING, BROKEN_JSON, NOT_THE_FORMAT, parse_file
+from umg_assets.files.rejects import TOO_DEEP
+from umg_assets.files.sample import read_sample
+from umg_assets.recount.second_reader import count_records
 from umg_assets_tests.files.parsed_files import for_drawn, parse
 
 A = Layout("jsonl", ("a",))
@@ -74,7 +77,6 @@ def test_an_empty_file_is_staged_without_rows(tmp_path, content):
         b'{"a":-Infinity}',
         b'{"b":NaN}',
         b'{"b":-Infinity}',
-        b'{"a":' + b"[" * 700 + b"]" * 700 + b"}",
         b'{"a":01}',
         b'{"a":1}{"a":2}',
         b'{"a":1}x',
@@ -87,13 +89,31 @@ def test_an_empty_file_is_staged_without_rows(tmp_path, content):
         b'{"a":"\t"}',
         b'{"a":"\\ud800"}',
         b'{"a":"\x00"}',
-        b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
 )
 def test_a_line_that_is_no_json_object_is_rejected_alone(tmp_path, line):
     outcome = parse(tmp_path, "x.jsonl", b'{"a":"1"}\n' + line + b'\n{"a":"3"}\n', A)
     assert outcome.values == [("1", 1), ("3", 3)]
     assert outcome.rejects == [(2, BROKEN_JSON, line.decode())]
+
+
+@pytest.mark.parametrize("schema", [None, "a string, b struct<c: bigint>"])
+@pytest.mark.parametrize("levels", [250, 990, 100_000])
+@pytest.mark.parametrize("opening", [b"[", b'{"c":', b'[{"a":'])
+@pytest.mark.parametrize("place", [b'{"a":%s}', b'{"a":"2","b":%s}', b'{"a":"2","z":%s}', b"%s"])
+def test_a_deeply_nested_record_is_quarantined_and_its_neighbours_land_in_any_framing(
+    tmp_path, schema, levels, opening, place
+):
+    closing = opening[::-1].translate(bytes.maketrans(b"[{", b"]}"), b'"ac:')
+    deep = place % (opening * levels + b"1" + closing * levels)
+    for framing in (b"%s\n%s\n%s\n", b"[%s,\n%s,\n%s]", b'{"items":[%s,%s,%s]}'):
+        layout = Layout("json", ("a", "b"), schema=schema, records="items" if framing.startswith(b"{") else None)
+        content = framing % (b'{"a":"1"}', deep, b'{"a":"3"}')
+        outcome = parse(tmp_path, "x.json", content, layout)
+        assert [(row["a"], row["_record"]) for row in outcome.rows] == [("1", 1), ("3", 3)]
+        assert outcome.rejects == [(2, TOO_DEEP, deep.decode())]
+        assert count_records(tmp_path / "x.json", layout) == 3
+        assert read_sample(tmp_path / "x.json").records
 
 
 def test_two_objects_on_a_line_and_an_object_on_two_lines_are_all_broken(tmp_path):

@@ -1,0 +1,52 @@
+"""Errors over landing files: which concern one file, so that it alone is refused, and which would stop any other."""
+
+import errno
+from pathlib import Path
+
+from umg_assets.files.parse import Parsed
+from umg_assets.files.rejects import INTERNAL_ERROR, REFUSAL_CHARACTERS, refusal_text, rejects_table
+from umg_assets.landing.code_version import version_of_code
+from umg_assets.privacy.keys import KeyFileError
+from umg_assets.resources.engine import EngineError
+from umg_assets.settings.model import SettingsError
+
+UNREAD = "unread"
+"""In place of a version: the file could not be read, so it is tried again at the next look."""
+_OF_ALL = (SettingsError, KeyFileError, EngineError)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_FORBIDDEN = (errno.EACCES, errno.EPERM)
+# by their texts, because an engine has classes of its own for them
+_SIGNS = ("No space left on device", "Disk quota exceeded", "Read-only file system", "Permission denied")
+
+
+def concerns_all(error: Exception, file: Path | None = None) -> bool:
+    """Whether an error over some files would stop any other: settings, a key, no engine, no room, no permission.
+
+    file: the landing file that was being read; what the system says of this one concerns it alone.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        own = file is not None and error.filename in (file, str(file))
+        return error.errno in _NO_ROOM or (error.errno in _FORBIDDEN and not own)
+    return isinstance(error, _OF_ALL) or any(sign in str(error) for sign in _SIGNS)
+
+
+def refused(path: Path, why: str) -> Parsed:
+    """A file that is refused whole as INTERNAL_ERROR, with its first bytes if they can be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError:
+        head = b""
+    sentence = f"Internal error: {why}. `umg accept` with its path tries it again, as does another version of umg."
+    return Parsed(1, 0, rejects_table([(0, INTERNAL_ERROR, refusal_text(sentence, head))]), INTERNAL_ERROR)
+
+
+def said_by(error: Exception) -> str:
+    """An error in one line."""
+    message = next(iter(str(error).splitlines()), "")[: REFUSAL_CHARACTERS // 4]
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def tried_by(error: Exception | None = None) -> str:
+    """What the ledger keeps of a file that an error refused: the version of umg that failed over it, or UNREAD."""
+    return UNREAD if isinstance(error, OSError) and error.errno is not None else version_of_code()
