@@ -134,16 +134,21 @@ def quarantine(
     """Show the records that could not land: counts by reason, and the records with their text."""
     from umg_assets.cli.reports import quarantine as read_quarantine
 
-    counts, rows, sealed = read_quarantine(home_of(), source, reason, parsed(parse_range, days) if days else None)
+    between = parsed(parse_range, days) if days else None
+    shown = limit if form is Format.TABLE else None
+    counts, rows, sealed = read_quarantine(home_of(), source, reason, between, shown)
+        home_of(), source, reason, parsed(parse_range, days) if days else None, limit if form is Format.TABLE else None
+    )
     if sealed:
         err.print(sealed, soft_wrap=True)
     columns = ("delivery_date", "source", "source_file", "record", "reason", "text")
     if form is not Format.TABLE:
         show(rows, columns, form)
         return
-    show(counts, ("source", "reason", "records"), form, f"{len(rows):,} records in quarantine")
+    records = sum(count["records"] for count in counts)
+    show(counts, ("source", "reason", "records"), form, f"{records:,} records in quarantine")
     if rows:
-        show(rows[:limit], columns, form, f"The first {min(limit, len(rows))} of them")
+        show(rows, columns, form, f"The first {len(rows)} of them")
 
 
 @app.command("export-user")

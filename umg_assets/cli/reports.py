@@ -3,6 +3,7 @@
 Plain rows, no printing: needs no engine, no Dagster, no typer and no rich.
 """
 
+import itertools
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -12,7 +13,7 @@ from umg_assets import tables
 from umg_assets.planning.history import History
 from umg_assets.privacy.keys import KeyFileError
 from umg_assets.privacy.seals import Seals
-from umg_assets.resources.reading import partition_values, read_table, rows_of
+from umg_assets.resources.reading import datafusion_literal, partition_values, query, rows_of
 
 
 def duplicates(home: Path, history: History) -> tuple[int, int]:
@@ -41,25 +42,39 @@ class Quarantine(NamedTuple):
     sealed: str | None = None
 
 
-def quarantine(home: Path, source: str | None, reason: str | None, days: tuple[date, date] | None) -> Quarantine:
+def quarantine(
+    home: Path, source: str | None, reason: str | None, days: tuple[date, date] | None, limit: int | None = None
+) -> Quarantine:
     """The quarantine of the deliveries that match, its text opened if this user can read the key.
 
-    days: the first and last delivery date. None matches everything. Raises SealError for a text that was changed.
+    days: the first and last delivery date. None matches everything. limit: of the rows; only the delivery days that
+    hold the first so many are read. Raises SealError for a text that was changed.
     """
-    where: list[tuple[str, str, str | date]] = []
-    if source:
-        where.append(("source", "=", source))
-    if reason:
-        where.append(("reason", "=", reason))
+    conditions = [f"source = {datafusion_literal(source)}"] if source else []
+    conditions += [f"reason = {datafusion_literal(reason)}"] if reason else []
     if days:
-        where += [("delivery_date", ">=", days[0]), ("delivery_date", "<=", days[1])]
-    table = read_table(home, tables.QUARANTINE, where)
-    rows = table.sort_by([(name, "ascending") for name in ("delivery_date", "source_file", "record")]).to_pylist()
-    records = Counter((row["source"], row["reason"]) for row in rows)
+        first, last = map(datafusion_literal, days)
+        conditions.append(f"delivery_date between {first} and {last}")
+    where = " and ".join(conditions) or "true"
+    grouped = "source, reason, delivery_date"
+    counted = f"select {grouped}, count(*) as records from quarantine where {where} group by {grouped}"
+    groups = query(home, counted, tables.QUARANTINE).to_pylist()
+    records: Counter[tuple[str, str]] = Counter()
+    by_day: Counter[date] = Counter()
+    for group in groups:
+        records[group["source"], group["reason"]] += group["records"]
+        by_day[group["delivery_date"]] += group["records"]
     counts = [
         {"source": source, "reason": reason, "records": count}
         for (source, reason), count in sorted(records.items(), key=lambda item: (-item[1], item[0]))
     ]
+    if limit is not None:
+        held = itertools.accumulate(by_day[day] for day in sorted(by_day))
+        until = next((day for day, sum_ in zip(sorted(by_day), held, strict=True) if sum_ >= limit), None)
+        where += f" and delivery_date <= {datafusion_literal(until)}" if until else ""
+    columns = ", ".join(tables.QUARANTINE.names)
+    ordered = f"select {columns} from quarantine where {where} order by delivery_date, source_file, record"
+    rows = query(home, f"{ordered} limit {limit}" if limit is not None else ordered, tables.QUARANTINE).to_pylist()
     try:
         texts = Seals(home).opened(tables.QUARANTINE, [row["text"] for row in rows])
     except (KeyFileError, PermissionError) as error:

@@ -10,32 +10,30 @@ from lzma import LZMAError
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from umg_assets.files.blocks import COMPRESSIONS, chunks_of
+from umg_assets.files.blocks import COMPRESSIONS, Unpacked, chunks_of
 from umg_assets.files.layout import is_taken
+from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.rejects import NOT_THE_FORMAT, UNREADABLE_FILE, RefusedError, foreign_content
-
-UNPACKED_BYTES, UNPACKED_TIMES = 1 << 30, 200
-"""An archive is refused if it says that it unpacks to more than 1 GiB and more than 200 times its size."""
 
 _ENCRYPTED = 1
 _ERRORS = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, UnicodeDecodeError)
 
 
 @contextmanager
-def whole_file(file: BinaryIO, name: str, folder: Path) -> Iterator[BinaryIO]:
+def whole_file(file: BinaryIO, name: str, folder: Path, unpacked: Unpacked | None = None) -> Iterator[BinaryIO]:
     """The decompressed file with random access: itself, or a temporary copy in `folder`. Raises RefusedError."""
     compression = Path(name).suffix.lower()
     if compression not in COMPRESSIONS and not isinstance(file, zipfile.ZipExtFile):
         yield file
         return
     with tempfile.TemporaryFile(dir=folder) as whole:
-        for chunk in chunks_of(file, compression):
+        for chunk in chunks_of(file, compression, unpacked):
             whole.write(chunk)
         whole.seek(0)
         yield cast(BinaryIO, whole)
 
 
-def open_bounded(file: BinaryIO, what: str) -> zipfile.ZipFile:
+def open_bounded(file: BinaryIO, what: str, limits: Limits = USUAL) -> zipfile.ZipFile:
     """A zip archive or a workbook, opened. what: as which the refusal names it.
 
     Raises RefusedError if it is something else, is corrupt, or would unpack to far more than its size.
@@ -47,12 +45,13 @@ def open_bounded(file: BinaryIO, what: str) -> zipfile.ZipFile:
         raise RefusedError(NOT_THE_FORMAT, f"Expected {what}; this is {content}.", head)
     try:
         archive = zipfile.ZipFile(file)
-        packed, unpacked = file.seek(0, 2), sum(member.file_size for member in archive.infolist())
+        most, unpacked = limits.unpacked(file.seek(0, 2)), sum(member.file_size for member in archive.infolist())
     except (*_ERRORS, ValueError, struct.error) as error:
         raise RefusedError(UNREADABLE_FILE, f"Expected {what}; it is corrupt or cut off ({error}).", head) from error
-    if unpacked > max(UNPACKED_BYTES, UNPACKED_TIMES * packed):
-        sentence = f"Expected {what} that unpacks to at most {UNPACKED_TIMES} times its size; this has {packed:,} bytes"
-        raise RefusedError(UNREADABLE_FILE, f"{sentence} and {unpacked:,} unpacked: pack it as several archives.", head)
+    if unpacked > most:
+        sentence = f"Expected {what} that unpacks to at most {most:,} bytes, the limit for its size; this has"
+        sentence = f"{sentence} {unpacked:,}: pack it as several files, or raise the limit."
+        raise RefusedError(UNREADABLE_FILE, sentence, head)
     return archive
 
 
@@ -61,12 +60,12 @@ def is_encrypted(member: zipfile.ZipInfo) -> bool:
     return bool(member.flag_bits & _ENCRYPTED)
 
 
-def members_of(file: BinaryIO, pattern: str | None) -> Iterator[tuple[str, BinaryIO]]:
+def members_of(file: BinaryIO, pattern: str | None, limits: Limits = USUAL) -> Iterator[tuple[str, BinaryIO]]:
     """The members (name, content) of a zip archive that the glob takes, in the archive's order: at least one.
 
     Raises RefusedError if there is none, or one is encrypted.
     """
-    with open_bounded(file, "a zip archive") as archive:
+    with open_bounded(file, "a zip archive", limits) as archive:
         members = [member for member in archive.infolist() if is_taken(member.filename, pattern)]
         if not members:
             names = ", ".join(archive.namelist()[:20]) or "nothing"

@@ -1,18 +1,22 @@
 """Avro: the wanted columns, block by block, in types that Spark and Sail read in the same way."""
 
+import bz2
 import io
 import itertools
+import lzma
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import fastavro
 import numpy as np
 import pyarrow as pa
-import zstandard
 from fastavro.read import BLOCK_READERS
 from fastavro.schema import SchemaParseException
 
+from umg_assets.files.blocks import Zstandard, decompressed
+from umg_assets.files.limits import USUAL
 from umg_assets.files.parquet import columns_in
 from umg_assets.files.rejects import NOT_THE_FORMAT, UNREADABLE_FILE, RefusedError, foreign_content
 from umg_assets.files.schema_types import JsonNumber, json_text
@@ -22,6 +26,7 @@ _MAGIC = b"Obj\x01"
 _CODECS = ("null", "deflate", "bzip2", "xz", "snappy", "zstandard")
 _SNAPPY_TIMES = 64  # more than the format can pack
 _BATCH_ROWS = 64 << 10
+_BLOCK_BYTES = 256 << 20
 _ERRORS = (ValueError, TypeError, LookupError, EOFError, ArithmeticError, RecursionError, OSError, pa.ArrowException)
 _PRIMITIVE = {
     "null": pa.string(),
@@ -52,7 +57,7 @@ def _snappy(decoder: Any) -> io.BytesIO:
     packed = decoder.read(_long(decoder))
     packed, crc = packed[:-4], int.from_bytes(packed[-4:], "big")
     size = _unsigned(io.BytesIO(packed))
-    if size > _SNAPPY_TIMES * len(packed):
+    if size > min(_BLOCK_BYTES, _SNAPPY_TIMES * len(packed)):
         raise ValueError(f"a block of {len(packed):,} bytes says that it unpacks to {size:,}")
     block = pa.Codec("snappy").decompress(packed, size, asbytes=True)
     if zlib.crc32(block) != crc:
@@ -60,8 +65,19 @@ def _snappy(decoder: Any) -> io.BytesIO:
     return io.BytesIO(block)
 
 
-def _zstandard(decoder: Any) -> io.BytesIO:
-    return io.BytesIO(zstandard.ZstdDecompressor().decompressobj().decompress(decoder.read(_long(decoder))))
+def _bounded(decompressor: Callable[[], Any]) -> Callable[[Any], io.BytesIO]:
+    """What reads a block by a decompressor, and raises ValueError if it unpacks to too much."""
+
+    def read(decoder: Any) -> io.BytesIO:
+        block = io.BytesIO()
+        for piece in decompressed(decompressor(), decoder.read(_long(decoder))):
+            block.write(piece)
+            if block.tell() > _BLOCK_BYTES:
+                raise ValueError(f"expected blocks of at most {_BLOCK_BYTES:,} bytes, one unpacks to more")
+        block.seek(0)
+        return block
+
+    return read
 
 
 def _long(stream: Any) -> int:
@@ -77,8 +93,14 @@ def _unsigned(stream: Any) -> int:
     return number | byte << shift
 
 
-# fastavro needs further packages for these, of which Spark's default is the first
-BLOCK_READERS.update(snappy=_snappy, zstandard=_zstandard)
+# for snappy and zstandard fastavro needs further packages, and it unpacks blocks of any size
+BLOCK_READERS.update(
+    deflate=_bounded(partial(zlib.decompressobj, wbits=-15)),
+    bzip2=_bounded(bz2.BZ2Decompressor),
+    xz=_bounded(lzma.LZMADecompressor),
+    zstandard=_bounded(Zstandard),
+    snappy=_snappy,
+)
 
 
 class _Stream:
@@ -164,7 +186,9 @@ def _number_or_text(value: Any) -> str:
     return JsonNumber(value) if isinstance(value, int | float) else _text_of(value)
 
 
-def open_avro(chunks: Iterator[bytes], columns: Sequence[str] | None) -> tuple[Any, pa.Schema]:
+def open_avro(
+    chunks: Iterator[bytes], columns: Sequence[str] | None, at_most: int = USUAL.columns
+) -> tuple[Any, pa.Schema]:
     """A reader of the file's blocks, and the schema in which its wanted columns (None: all) are staged.
 
     Raises RefusedError for other content, a corrupt file, and a column that is missing.
@@ -184,7 +208,7 @@ def open_avro(chunks: Iterator[bytes], columns: Sequence[str] | None) -> tuple[A
         if not isinstance(schema, dict) or schema.get("type") != "record":
             raise RefusedError(NOT_THE_FORMAT, "Expected an Avro file of records; its schema is another type.", head)
         kinds = {field["name"]: field["type"] for field in schema["fields"]}
-        columns = list(kinds) if columns is None else columns_in(list(kinds), columns, head)
+        columns = list(kinds) if columns is None else columns_in(list(kinds), columns, head, at_most)
         return reader, pa.schema([(column, _type_of(kinds[column], known)) for column in columns])
     except (*_ERRORS, SchemaParseException) as error:
         raise unreadable(error, head) from error
@@ -202,9 +226,10 @@ def stage_avro(reader: Any, schema: pa.Schema, staging: Staging) -> None:
     """Copy the wanted columns into `staging`. Raises RefusedError if the file turns out to be corrupt."""
     try:
         for block in reader:
-            rows = list(block)
-            for start in range(0, len(rows), _BATCH_ROWS):
-                part = rows[start : start + _BATCH_ROWS]
+            if block.num_records > max(_BATCH_ROWS, block.bytes_.getbuffer().nbytes):
+                raise ValueError(f"a block says that it holds {block.num_records:,} records, more than it has bytes")
+            rows = iter(block)
+            while part := list(itertools.islice(rows, _BATCH_ROWS)):
                 staging.add(_arrays(part, schema), np.arange(1, len(part) + 1) + staging.records)
                 staging.records += len(part)
     except _ERRORS as error:

@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from umg_assets.files.blocks import is_utf8
 from umg_assets.files.dialect import Dialect
 from umg_assets.files.grammar import Grammar
+from umg_assets.files.limits import USUAL
 from umg_assets.files.misfits import fitting_delimiter
-from umg_assets.files.rejects import MISSING_COLUMN, NOT_THE_FORMAT, RefusedError, refuse_missing
+from umg_assets.files.rejects import (
+    MISSING_COLUMN,
+    NOT_THE_FORMAT,
+    RefusedError,
+    refuse_many_columns,
+    refuse_missing,
+)
 from umg_assets.files.staged import FILE_PATH
 
 _FIRST_LINE = re.compile(rb"([^\r\n]*+)(?:\r\n|\r(?!\Z)|\n)")
 _SEPARATOR_LINE = re.compile(rb'"?sep=([\x01-\x09\x20-\x21\x23-\x7e])"?[;,\t]*', re.IGNORECASE)
+_HEAD_BYTES = 64 << 10
 _VALUE = re.compile(r"[-+]?\d[\d.,:/T Z+-]*")
 
 
@@ -30,11 +38,15 @@ class RecordShape:
     positions: list[int | None]
 
 
-def _header(text: bytes, last: bool, grammar: Grammar, columns: Sequence[str]) -> tuple[list[str], bytes] | None:
+def _header(
+    text: bytes, last: bool, grammar: Grammar, columns: Sequence[str], at_most: int
+) -> tuple[list[str], bytes] | None:
     """(column names, the text after the header), or None while the header is incomplete.
 
-    Raises RefusedError if the first line is no header.
+    Raises RefusedError if the first line is no header, or has more columns than `at_most`.
     """
+    line = _FIRST_LINE.match(text)
+    refuse_many_columns((line[1] if line else text).count(grammar.delimiter) + 1, at_most, text)
     fields, end, is_open = grammar.scan(text, 0, len(text))
     if end == len(text) and not last:
         return None
@@ -61,7 +73,8 @@ def _is_binary(line: bytes, grammar: Grammar) -> bool:
 
 
 def _first_line(text: bytes) -> str:
-    return text.splitlines()[0].decode(errors="replace")
+    line = _FIRST_LINE.match(text, 0, _HEAD_BYTES)
+    return (line[1] if line else text[:_HEAD_BYTES]).decode(errors="replace")
 
 
 def _positions(names: Sequence[str], columns: Sequence[str], head: bytes, delimiter: str) -> list[int | None]:
@@ -95,8 +108,8 @@ def _positions(names: Sequence[str], columns: Sequence[str], head: bytes, delimi
 class Beginning:
     """What stands before the records: skipped lines, an Excel line `sep=;`, the header."""
 
-    def __init__(self, dialect: Dialect, default: str, columns: Sequence[str]):
-        self.dialect, self.columns = dialect, columns
+    def __init__(self, dialect: Dialect, default: str, columns: Sequence[str], at_most: int = USUAL.columns):
+        self.dialect, self.columns, self.at_most = dialect, columns, at_most
         self.delimiter, self.to_skip = dialect.delimiter or default, dialect.skip_lines
         self.at_first_line = True
 
@@ -118,7 +131,7 @@ class Beginning:
         text = grammar.without_blank_lines(text)
         if not self.dialect.header:
             return self._without_header(text, last, grammar)
-        header = _header(text, last, grammar, self.columns) if text else None
+        header = _header(text, last, grammar, self.columns, self.at_most) if text else None
         if header is None:
             return None, text
         names, after = header

@@ -11,11 +11,45 @@ from umg_assets.files.rejects import UNREADABLE_FILE, RefusedError
 
 BLOCK_BYTES = 4 << 20
 _READ_BYTES = 128 << 10
+_FRAME_BYTES = 1 << 10  # of Zstandard: at most some 32 MiB
+
+
+class Unpacked:
+    """How many bytes have been unpacked from a file, all its members together, and how many may be."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._size = most, 0
+
+    def add(self, size: int) -> None:
+        """Raises RefusedError once there are more."""
+        self._size += size
+        if self._size > self._most:
+            sentence = f"Expected a file that unpacks to at most {self._most:,} bytes, the limit for its size; this has"
+            raise RefusedError(UNREADABLE_FILE, f"{sentence} more: pack it as several files, or raise the limit.")
+
+
+class Zstandard:
+    """A decompressor of one frame, with the interface of zlib's: it takes little at once, because little holds much."""
+
+    def __init__(self) -> None:
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self.unconsumed_tail = self.unused_data = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._frame.eof
+
+    def decompress(self, data: bytes, _: int) -> bytes:
+        plain = self._frame.decompress(data[:_FRAME_BYTES])
+        rest = data[_FRAME_BYTES:]
+        self.unconsumed_tail, self.unused_data = (b"", self._frame.unused_data + rest) if self.eof else (rest, b"")
+        return plain
+
 
 _DECOMPRESSORS: dict[str, Callable[[], Any]] = {
     ".gz": lambda: zlib.decompressobj(wbits=31),
     ".bz2": bz2.BZ2Decompressor,
-    ".zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
+    ".zst": Zstandard,
 }
 COMPRESSIONS = tuple(_DECOMPRESSORS)
 
@@ -34,22 +68,41 @@ def _plain(file: BinaryIO, suffix: str) -> Iterator[bytes]:
                     break
                 member = _DECOMPRESSORS[suffix]()
             try:
-                plain = member.decompress(data)
+                yield from decompressed(member, data)
             except (zlib.error, OSError, ValueError, EOFError, zstandard.ZstdError) as error:
                 sentence = f"Expected {suffix} data; it is corrupt or of another kind ({error})."
                 raise RefusedError(UNREADABLE_FILE, sentence) from error
-            if plain:
-                yield plain
             data, member = (member.unused_data, None) if member.eof else (b"", member)
     if member is not None or not read_any:
         raise RefusedError(UNREADABLE_FILE, f"Expected {suffix} data; it is cut off before its end.")
 
 
-def chunks_of(file: BinaryIO, suffix: str) -> Iterator[bytes]:
-    """The bytes of an open file, decompressed if `suffix` is one of COMPRESSIONS. Raises RefusedError."""
-    if suffix in _DECOMPRESSORS:
-        return _plain(file, suffix)
-    return iter(lambda: file.read(BLOCK_BYTES), b"")
+def decompressed(member: Any, data: bytes) -> Iterator[bytes]:
+    """What a decompressor makes of more data, in pieces of some MiB."""
+    while not member.eof:
+        plain = member.decompress(data, BLOCK_BYTES)
+        if plain:
+            yield plain
+        data = getattr(member, "unconsumed_tail", b"")
+        if not data and len(plain) < BLOCK_BYTES:
+            break
+
+
+def chunks_of(file: BinaryIO, suffix: str, unpacked: Unpacked | None = None) -> Iterator[bytes]:
+    """The bytes of an open file, decompressed if `suffix` is one of COMPRESSIONS, and then counted by `unpacked`.
+
+    Raises RefusedError.
+    """
+    if suffix not in _DECOMPRESSORS:
+        return iter(lambda: file.read(BLOCK_BYTES), b"")
+    plain = _plain(file, suffix)
+    return plain if unpacked is None else _counted(plain, unpacked)
+
+
+def _counted(chunks: Iterator[bytes], unpacked: Unpacked) -> Iterator[bytes]:
+    for chunk in chunks:
+        unpacked.add(len(chunk))
+        yield chunk
 
 
 _COMPRESSORS: dict[str, Callable[[], Any]] = {

@@ -45,6 +45,15 @@ class _Places(DelimitedRecords):
         super().__init__(shape)
         self._place = place
         self.found: list[_Place] = []
+        self._long: tuple[bytes, int] = b"", 0
+
+    def begin_long(self, beginning: bytes) -> None:
+        self._long = beginning, self._place
+        self._place += len(beginning)
+
+    def go_on(self, size: int, ends: bool) -> None:
+        self._place += size
+        self.found = [_Place(*self._long, self._place, None, self._place)] if ends else []
 
     def take(self, block: bytes, last: bool) -> bytes:
         block, rest = whole_lines(block, last)

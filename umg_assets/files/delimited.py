@@ -15,11 +15,13 @@ import pyarrow.csv as pa_csv
 from umg_assets.files.beginning import Beginning, RecordShape
 from umg_assets.files.blocks import is_utf8
 from umg_assets.files.dialect import Dialect
+from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.rejects import (
     BAD_ENCODING,
     BROKEN_QUOTE,
     FIELD_COUNT,
     NOT_THE_FORMAT,
+    TOO_LARGE,
     RefusedError,
     foreign_content,
 )
@@ -132,6 +134,14 @@ class _Body(DelimitedRecords):
             return rest
         return self._take_carefully(block, last, utf8) + rest
 
+    def begin_long(self, beginning: bytes) -> None:
+        """Reject the record that begins so."""
+        self.staging.records += 1
+        self.staging.reject_beginning(self.staging.records, TOO_LARGE, beginning)
+
+    def go_on(self, size: int, ends: bool) -> None:
+        """Pass over a part of it."""
+
     def _take_clean(self, block: bytes) -> bool:
         if b"\r" in block:
             block = block.replace(b"\r\n", b"\n")
@@ -207,6 +217,14 @@ class _Taking(Protocol):
         """Take the complete records of a block, and return the bytes of an incomplete last record."""
         ...
 
+    def begin_long(self, beginning: bytes) -> None:
+        """Take the beginning of a record that is too long to be held."""
+        ...
+
+    def go_on(self, size: int, ends: bool) -> None:
+        """Pass over so many bytes more of it, and perhaps its end."""
+        ...
+
 
 _Taker = TypeVar("_Taker", bound=_Taking)
 
@@ -217,36 +235,55 @@ def give_records(
     dialect: Dialect,
     default: str,
     taker: Callable[[RecordShape, int], _Taker],
+    limits: Limits = USUAL,
 ) -> Iterator[_Taker]:
     """Give what stands below the beginning of a CSV or TSV file, in UTF-8, to a taker; yields it after each block.
 
     taker: makes it, of the records' shape and the position where they begin. default: the delimiter where neither the
-    dialect nor the file names one. Raises RefusedError for content of another kind.
+    dialect nor the file names one. A line that is longer than a record may be ends where the next line begins. Raises
+    RefusedError for content of another kind.
     """
-    beginning = Beginning(dialect, default, columns)
+    beginning = Beginning(dialect, default, columns, limits.columns)
     body: _Taker | None = None
-    held, first, read = b"", True, 0
+    held, first, read, beyond = b"", True, 0, False
     for block, last in blocks:
-        held += block
         read += len(block)
+        if beyond and body is not None:
+            end = min((at for at in (block.find(b"\n"), block.find(b"\r")) if at >= 0), default=len(block))
+            beyond = end == len(block) and not last
+            body.go_on(end, not beyond)
+            block = block[end:]
+            yield body
+        held += block
         if body is None:
             if first and (content := foreign_content(held)):
                 raise RefusedError(NOT_THE_FORMAT, f"Expected delimited text; this is {content}.", held)
             first = first and not held
             shape, held = beginning.take(held, last)
+            if shape is None and len(held) > limits.record_bytes:
+                sentence = f"Expected a line of column names of at most {limits.record_bytes:,} bytes; this is longer."
+                raise RefusedError(NOT_THE_FORMAT, sentence, held)
             if shape is None:
                 continue
             body = taker(shape, read - len(held))
         held = body.take(held, last)
         yield body
+        if len(held) > limits.record_bytes and not last:
+            body.begin_long(held)
+            held, beyond = b"", True
 
 
 def stage_delimited(
-    blocks: Iterator[tuple[bytes, bool]], columns: Sequence[str], dialect: Dialect, default: str, staging: Staging
+    blocks: Iterator[tuple[bytes, bool]],
+    columns: Sequence[str],
+    dialect: Dialect,
+    default: str,
+    staging: Staging,
+    limits: Limits = USUAL,
 ) -> None:
     """Parse the blocks of a CSV or TSV file, in UTF-8, into `staging`. Raises RefusedError for content of another kind.
 
     default: the delimiter where neither the dialect nor the file names one.
     """
-    for _ in give_records(blocks, columns, dialect, default, lambda shape, _: _Body(shape, staging)):
+    for _ in give_records(blocks, columns, dialect, default, lambda shape, _: _Body(shape, staging), limits):
         pass

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from umg_assets.files.json_lines import BLANK_BYTES, HEAD_BYTES, is_object, objects_one_by_one, stage_json_lines
 from umg_assets.files.json_stream import BEHIND, SCALAR, JsonStream, Value
+from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.rejects import (
     BROKEN_JSON,
     NOT_THE_FORMAT,
@@ -63,6 +64,7 @@ def stage_json(
     types: Sequence[Typed] | None,
     records: str | None,
     staging: Staging,
+    limits: Limits = USUAL,
 ) -> None:
     """Parse the blocks of a JSON file into `staging`. Raises RefusedError for content of another kind.
 
@@ -72,11 +74,11 @@ def stage_json(
     first, last = next(blocks)
     blocks = itertools.chain([(first, last)], blocks)
     if records is None and is_lines(first[:HEAD_BYTES]):
-        stage_json_lines(blocks, columns, types, staging)
+        stage_json_lines(blocks, columns, types, staging, limits)
         return
     batch: list[tuple[int, bytes]] = []
     size = 0
-    for found in documents_of(blocks, records):
+    for found in documents_of(blocks, records, limits.record_bytes):
         raw, reason = found[0], found[1]
         staging.records += 1
         if reason is None:
@@ -92,10 +94,12 @@ def stage_json(
     staging.add(*objects_one_by_one(batch, columns, types, staging))
 
 
-def documents_of(blocks: Iterator[tuple[bytes, bool]], records: str | None) -> Iterator[FoundRecord]:
+def documents_of(
+    blocks: Iterator[tuple[bytes, bool]], records: str | None, at_most: int = USUAL.record_bytes
+) -> Iterator[FoundRecord]:
     """The records of JSON that is no JSON lines. Raises RefusedError for content of another kind.
 
-    records: the dotted path to the array of records in an object.
+    records: the dotted path to the array of records in an object. at_most: the length of a record.
     """
     first, last = next(blocks)
     head = first[:HEAD_BYTES]
@@ -104,7 +108,7 @@ def documents_of(blocks: Iterator[tuple[bytes, bool]], records: str | None) -> I
         content = "no JSON"
     if content is not None:
         raise RefusedError(NOT_THE_FORMAT, f"Expected JSON; this is {content}.", first)
-    yield from _Documents(JsonStream(itertools.chain([(first, last)], blocks)), records, head).records()
+    yield from _Documents(JsonStream(itertools.chain([(first, last)], blocks), at_most), records, head).records()
 
 
 class _Documents:

@@ -15,6 +15,7 @@ import pyarrow.json as pa_json
 
 from umg_assets.files.blocks import is_utf8
 from umg_assets.files.json_scanner import is_deep, may_be_deep
+from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.rejects import (
     BROKEN_JSON,
     NOT_THE_FORMAT,
@@ -26,8 +27,6 @@ from umg_assets.files.rejects import (
 from umg_assets.files.schema_types import JsonNumber, Typed, json_text
 from umg_assets.files.staged import Staging
 
-RECORD_BYTES = 16 << 20
-"""A longer record is a reject, so that memory is bounded."""
 HEAD_BYTES = 64 << 10
 BLANK_BYTES = b" \t\x0b\x0c\r\n"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -215,13 +214,17 @@ def _typed_row(record: dict[str, Any], columns: Sequence[str], types: Sequence[T
 
 
 def stage_json_lines(
-    blocks: Iterator[tuple[bytes, bool]], columns: Sequence[str], types: Sequence[Typed] | None, staging: Staging
+    blocks: Iterator[tuple[bytes, bool]],
+    columns: Sequence[str],
+    types: Sequence[Typed] | None,
+    staging: Staging,
+    limits: Limits = USUAL,
 ) -> None:
     """Parse the blocks of a JSON-lines file into `staging`. Raises RefusedError for content of another kind.
 
     types: of the columns, by their order; None: all are text.
     """
-    for _, text, too_large in lines_of(blocks):
+    for _, text, too_large in lines_of(blocks, limits.record_bytes):
         if too_large:
             staging.records += 1
             staging.reject_beginning(staging.records, TOO_LARGE, text)
@@ -229,8 +232,10 @@ def stage_json_lines(
             _stage_lines(text, columns, types, staging)
 
 
-def lines_of(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[tuple[int, bytes, bool]]:
-    """(position, whole lines, False) of each block, and (position, beginning, True) of a line longer than RECORD_BYTES.
+def lines_of(
+    blocks: Iterator[tuple[bytes, bool]], at_most: int = USUAL.record_bytes
+) -> Iterator[tuple[int, bytes, bool]]:
+    """(position, whole lines, False) of each block, and (position, beginning, True) of a line longer than `at_most`.
 
     Such a line ends where the next lines begin, with its line end. Raises RefusedError for content of another kind.
     """
@@ -246,7 +251,7 @@ def lines_of(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[tuple[int, bytes,
         cut = len(held) if last else max(held.rfind(b"\n"), held.rfind(b"\r")) + 1
         yield place, held[:cut], False
         held, place = held[cut:], place + cut
-        if len(held) > RECORD_BYTES:
+        if len(held) > at_most:
             yield place, held, True
             held, beyond, place = b"", True, place + len(held)
 

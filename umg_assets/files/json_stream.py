@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from umg_assets.files.json_lines import BLANK_BYTES, RECORD_BYTES
+from umg_assets.files.json_lines import BLANK_BYTES
 from umg_assets.files.json_scanner import DEPTH, Scanner
 from umg_assets.files.rejects import BROKEN_JSON, REFUSAL_CHARACTERS, TOO_DEEP, TOO_LARGE, UNREADABLE_REST
 
@@ -18,8 +18,8 @@ Value = tuple[bytes, str | None]
 class JsonStream:
     """The text of a file from a position on, as far as it has been read."""
 
-    def __init__(self, blocks: Iterator[tuple[bytes, bool]]) -> None:
-        self._blocks = blocks
+    def __init__(self, blocks: Iterator[tuple[bytes, bool]], at_most: int) -> None:
+        self._blocks, self._at_most = blocks, at_most
         self._ended = False
         self.before = 0
         self.data, self.at = b"", 0
@@ -54,7 +54,7 @@ class JsonStream:
         while True:
             match = pattern.match(self.data, self.at)
             end = match.end() if match else self.at
-            if end < len(self.data) or end - self.at > RECORD_BYTES or not self.more():
+            if end < len(self.data) or end - self.at > self._at_most or not self.more():
                 taken, self.at = self.data[self.at : end], end
                 return taken
 
@@ -74,7 +74,7 @@ class JsonStream:
         if self.data[at] == ord('"'):
             scanner.in_string, at = True, at + 1
         while (end := scanner.end(self.data, at)) is None:
-            if len(self.data) - self.at > RECORD_BYTES and beginning is None:
+            if len(self.data) - self.at > self._at_most and beginning is None:
                 if next_record and next_record.search(self.data, self.at + 1):
                     return self._resume(next_record)
                 beginning = self.data[self.at : self.at + REFUSAL_CHARACTERS]
@@ -87,7 +87,7 @@ class JsonStream:
         if scanner.broken:
             return self._resume(next_record) if beginning is None else (beginning, self.rest()[1])
         raw = self.data[self.at : end] if beginning is None else beginning
-        too_large = beginning is not None or len(raw) > RECORD_BYTES
+        too_large = beginning is not None or len(raw) > self._at_most
         self.at = end
         return raw, TOO_LARGE if too_large else TOO_DEEP if scanner.deepest > DEPTH else None
 
@@ -97,6 +97,6 @@ class JsonStream:
             if match:
                 raw, self.at = self.data[self.at : match.start()], match.start()
                 return raw.rstrip(BLANK_BYTES + b","), BROKEN_JSON
-            if len(self.data) - self.at > RECORD_BYTES or not self.more():
+            if len(self.data) - self.at > self._at_most or not self.more():
                 break
         return self.rest()

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.orc as pa_orc
 
+from umg_assets.files.limits import USUAL
 from umg_assets.files.parquet import add_batch, columns_in, readable_alike
 from umg_assets.files.rejects import NOT_THE_FORMAT, UNREADABLE_FILE, RefusedError, foreign_content
 from umg_assets.files.staged import Staging
@@ -14,7 +15,7 @@ from umg_assets.files.staged import Staging
 _MAGIC = b"ORC"
 
 
-def open_orc(file: BinaryIO, columns: Sequence[str]) -> tuple[pa_orc.ORCFile, pa.Schema]:
+def open_orc(file: BinaryIO, columns: Sequence[str], at_most: int = USUAL.columns) -> tuple[pa_orc.ORCFile, pa.Schema]:
     """The opened file, and the schema in which its wanted columns are staged.
 
     Raises RefusedError for other content, a corrupt or cut-off file, and a column that is missing or occurs twice.
@@ -29,7 +30,7 @@ def open_orc(file: BinaryIO, columns: Sequence[str]) -> tuple[pa_orc.ORCFile, pa
         schema = orc.schema
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(error, head) from error
-    columns = columns_in(schema.names, columns, head)
+    columns = columns_in(schema.names, columns, head, at_most)
     return orc, pa.schema([(column, readable_alike(schema.field(column).type)) for column in columns])
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from umg_assets.files.limits import USUAL
 from umg_assets.files.rejects import (
     BAD_ENCODING,
     NOT_THE_FORMAT,
@@ -16,6 +17,7 @@ from umg_assets.files.rejects import (
     RefusedError,
     escape,
     foreign_content,
+    refuse_many_columns,
     refuse_missing,
 )
 from umg_assets.files.staged import FILE_PATH, Staging
@@ -108,7 +110,9 @@ def add_batch(batch: pa.RecordBatch, types: Sequence[pa.DataType], staging: Stag
     staging.add(columns, records)
 
 
-def open_parquet(file: BinaryIO, columns: Sequence[str]) -> tuple[pq.ParquetFile, pa.Schema]:
+def open_parquet(
+    file: BinaryIO, columns: Sequence[str], at_most: int = USUAL.columns
+) -> tuple[pq.ParquetFile, pa.Schema]:
     """The opened file, and the schema in which its wanted columns are staged.
 
     Raises RefusedError for other content, a corrupt or cut-off file, and a column that is missing or occurs twice.
@@ -123,15 +127,16 @@ def open_parquet(file: BinaryIO, columns: Sequence[str]) -> tuple[pq.ParquetFile
         schema = parquet.schema_arrow
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(error, head) from error
-    columns = columns_in(schema.names, columns, head)
+    columns = columns_in(schema.names, columns, head, at_most)
     return parquet, pa.schema([(column, readable_alike(schema.field(column).type)) for column in columns])
 
 
-def columns_in(names: Sequence[str], columns: Sequence[str], head: bytes) -> list[str]:
+def columns_in(names: Sequence[str], columns: Sequence[str], head: bytes, at_most: int = USUAL.columns) -> list[str]:
     """Those of `columns` that the file's columns `names` have: all but FILE_PATH have to be there.
 
-    Raises RefusedError if the file lacks one of them, or has it twice.
+    Raises RefusedError if the file lacks one of them, has it twice, or has more columns than `at_most`.
     """
+    refuse_many_columns(len(names), at_most, head)
     columns = [column for column in columns if column in names or column != FILE_PATH]
     refuse_missing([column for column in columns if column not in names], names, head)
     if doubled := [name for name, count in Counter(names).items() if count > 1 and name in columns]:

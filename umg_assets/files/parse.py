@@ -6,9 +6,9 @@ records read always equals that of rows staged plus rejects.
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
@@ -20,11 +20,12 @@ import pyarrow.compute as pc
 
 from umg_assets.files.archives import members_of, refused_with_member, whole_file
 from umg_assets.files.avro import open_avro, stage_avro
-from umg_assets.files.blocks import blocks_of, chunks_of
+from umg_assets.files.blocks import Unpacked, blocks_of, chunks_of
 from umg_assets.files.delimited import stage_delimited
 from umg_assets.files.json_documents import stage_json
 from umg_assets.files.json_lines import stage_json_lines
 from umg_assets.files.layout import Layout, is_zip
+from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.orc import open_orc, stage_orc
 from umg_assets.files.parquet import open_parquet, stage_parquet
 from umg_assets.files.recoding import as_utf8
@@ -70,6 +71,7 @@ class Parsed:
     records: number of records read, rows and rejects together; 1 for a file refused as a whole.
     rows: number of rows in the staged Parquet file.
     rejects: record BIGINT (1-based, without the header; 0 for a file refused as a whole), reason STRING, text STRING.
+    Only the first REJECTS_KEPT of them; reasons: the number of all, by reason.
     refused: the reason (of FILE_REASONS) if the file was refused as a whole and there is no staged file; else None.
     """
 
@@ -77,9 +79,17 @@ class Parsed:
     rows: int
     rejects: pa.Table
     refused: str | None
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
 
-def parse_file(path: Path, layout: Layout, staged: Path, at_most: int | None = None, name: str | None = None) -> Parsed:
+def parse_file(
+    path: Path,
+    layout: Layout,
+    staged: Path,
+    at_most: int | None = None,
+    name: str | None = None,
+    limits: Limits = USUAL,
+) -> Parsed:
     """Parse a landing file into the Parquet file `staged`: layout.columns in their order, and _record BIGINT.
 
     CSV and TSV columns are strings; an empty field is NULL. JSON values are strings as they are written (nested ones as
@@ -90,87 +100,103 @@ def parse_file(path: Path, layout: Layout, staged: Path, at_most: int | None = N
     permission denied does.
 
     at_most: stops after the block in which so many records have been read; the result is of these. name: the file's,
-    by whose suffix it is decompressed; default: that of `path`.
+    by whose suffix it is decompressed; default: that of `path`. Memory and time do not grow beyond `limits`.
     """
     head = b""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
             file.seek(0)
-            staging = _stage(file, name or path.name, layout, staged, at_most)
+            reading = _Reading(layout, staged.parent, limits, Unpacked(limits.unpacked(path.stat().st_size)))
+            staging = reading.stage(file, name or path.name, staged, at_most)
     except RefusedError as refused:
         staged.unlink(missing_ok=True)
         text = refusal_text(refused.sentence, refused.head or head)
-        return Parsed(1, 0, rejects_table([(0, refused.reason, text)]), refused.reason)
-    rejects = staging.rejects()
+        return refused_whole(refused.reason, text)
+    rejects, reasons = staging.rejects.table(), staging.rejects.counts
     if at_most is not None:
-        return Parsed(staging.rows + rejects.num_rows, staging.rows, rejects, None)
-    if staging.records != staging.rows + rejects.num_rows:
+        return Parsed(staging.rows + reasons.total(), staging.rows, rejects, None, reasons)
+    if staging.records != staging.rows + reasons.total():
         raise RuntimeError(
-            f"{path}: {staging.records} records read, {staging.rows} rows and {rejects.num_rows} rejects came of them"
+            f"{path}: {staging.records} records read, {staging.rows} rows and {reasons.total()} rejects came of them"
         )
-    return Parsed(staging.records, staging.rows, rejects, None)
+    return Parsed(staging.records, staging.rows, rejects, None, reasons)
 
 
-def _stage(file: BinaryIO, name: str, layout: Layout, staged: Path, at_most: int | None) -> Staging:
-    with ExitStack() as resources:
-        if is_zip(name, layout):
-            whole = resources.enter_context(whole_file(file, name, staged.parent))
-            return _stage_members(whole, layout, staged, at_most)
-        schema, stage = _opened(file, name, layout, staged.parent, resources)
-        with Staging(staged, schema, at_most) as staging, suppress(EnoughError):
-            stage(staging)
-    return staging
+def refused_whole(reason: str, text: str) -> Parsed:
+    """A file that is refused as a whole."""
+    return Parsed(1, 0, rejects_table([(0, reason, text)]), reason, {reason: 1})
 
 
-def _stage_members(archive: BinaryIO, layout: Layout, staged: Path, at_most: int | None) -> Staging:
-    """The members of a zip archive, one after the other, as one file. Raises RefusedError if one of them is refused."""
-    staging, schema = None, None
-    with ExitStack() as writing, suppress(EnoughError):
-        for name, member in members_of(archive, layout.members):
-            with ExitStack() as resources, refused_with_member(name):
-                kind, stage = _opened(member, name, layout.of_member(name), staged.parent, resources)
-                if staging is None:
-                    staging, schema = writing.enter_context(Staging(staged, kind, at_most)), kind
-                if kind != schema:
-                    raise RefusedError(NOT_THE_FORMAT, "Expected columns of the same types as in the first member.")
+@dataclass
+class _Reading:
+    """A file while it is read. folder: for temporary files. unpacked: what has been unpacked of it so far."""
+
+    layout: Layout
+    folder: Path
+    limits: Limits
+    unpacked: Unpacked
+
+    def stage(self, file: BinaryIO, name: str, staged: Path, at_most: int | None) -> Staging:
+        """Stages the file, or the members of an archive. Raises RefusedError."""
+        with ExitStack() as resources:
+            if is_zip(name, self.layout):
+                whole = resources.enter_context(whole_file(file, name, self.folder, self.unpacked))
+                return self._stage_members(whole, staged, at_most)
+            schema, stage = self._opened(file, name, self.layout, resources)
+            with Staging(staged, schema, at_most) as staging, suppress(EnoughError):
                 stage(staging)
-    assert staging is not None
-    return staging
+        return staging
 
+    def _stage_members(self, archive: BinaryIO, staged: Path, at_most: int | None) -> Staging:
+        """The members of a zip archive, one after the other, as one file. Raises RefusedError if one is refused."""
+        staging, schema = None, None
+        with ExitStack() as writing, suppress(EnoughError):
+            for name, member in members_of(archive, self.layout.members, self.limits):
+                with ExitStack() as resources, refused_with_member(name):
+                    kind, stage = self._opened(member, name, self.layout.of_member(name), resources)
+                    if staging is None:
+                        staging, schema = writing.enter_context(Staging(staged, kind, at_most)), kind
+                    if kind != schema:
+                        raise RefusedError(NOT_THE_FORMAT, "Expected columns of the same types as in the first member.")
+                    stage(staging)
+        assert staging is not None
+        return staging
 
-def _opened(
-    file: BinaryIO, name: str, layout: Layout, folder: Path, resources: ExitStack
-) -> tuple[pa.Schema, Callable[[Staging], None]]:
-    """The schema in which a file is staged, and what stages it. Raises RefusedError. folder: for temporary files."""
-    columns = layout.columns
-    texts = pa.schema([(column, pa.string()) for column in columns])
-    match layout.format:
-        case "parquet" | "orc" | "xlsx":
-            whole = resources.enter_context(whole_file(file, name, folder))
-            if layout.format == "xlsx":
-                return texts, partial(stage_workbook, whole, columns)
-            opened, schema = (open_parquet if layout.format == "parquet" else open_orc)(whole, columns)
-            return schema, partial(stage_parquet if layout.format == "parquet" else stage_orc, opened, schema)
-        case "avro":
-            reader, schema = open_avro(chunks_of(file, Path(name).suffix.lower()), columns)
-            return schema, partial(stage_avro, reader, schema)
-        case "zip":
-            raise RefusedError(NOT_THE_FORMAT, "Expected data; this is a zip archive within one: unpack it.")
-    chunks = chunks_of(file, Path(name).suffix.lower())
-    text, recoded = as_utf8(chunks, layout.dialect.encoding)
-    blocks = blocks_of(text)
-    if layout.format in ("json", "jsonl"):
-        known = None if layout.schema is None else types_of(layout.schema)
-        columns = tuple(column for column in columns if known is None or column in known)
-        types = None if known is None else [known[column] for column in columns]
-        kinds = [pa.string()] * len(columns) if types is None else [typed.arrow for typed in types]
-        schema = pa.schema(list(zip(columns, kinds, strict=True)))
-        if layout.format == "jsonl":
-            return schema, partial(_stage_text, recoded, partial(stage_json_lines, blocks, columns, types))
-        return schema, partial(_stage_text, recoded, partial(stage_json, blocks, columns, types, layout.records))
-    stage = partial(stage_delimited, blocks, columns, layout.dialect, layout.delimiter)
-    return texts, partial(_stage_text, recoded, stage)
+    def _opened(
+        self, file: BinaryIO, name: str, layout: Layout, resources: ExitStack
+    ) -> tuple[pa.Schema, Callable[[Staging], None]]:
+        """The schema in which a file is staged, and what stages it. Raises RefusedError."""
+        columns, suffix = layout.columns, Path(name).suffix.lower()
+        texts = pa.schema([(column, pa.string()) for column in columns])
+        match layout.format:
+            case "parquet" | "orc" | "xlsx":
+                whole = resources.enter_context(whole_file(file, name, self.folder, self.unpacked))
+                if layout.format == "xlsx":
+                    return texts, partial(stage_workbook, whole, columns, limits=self.limits)
+                opened, schema = (open_parquet if layout.format == "parquet" else open_orc)(
+                    whole, columns, self.limits.columns
+                )
+                return schema, partial(stage_parquet if layout.format == "parquet" else stage_orc, opened, schema)
+            case "avro":
+                reader, schema = open_avro(chunks_of(file, suffix, self.unpacked), columns, self.limits.columns)
+                return schema, partial(stage_avro, reader, schema)
+            case "zip":
+                raise RefusedError(NOT_THE_FORMAT, "Expected data; this is a zip archive within one: unpack it.")
+        text, recoded = as_utf8(chunks_of(file, suffix, self.unpacked), layout.dialect.encoding)
+        blocks = blocks_of(text)
+        if layout.format in ("json", "jsonl"):
+            known = None if layout.schema is None else types_of(layout.schema)
+            columns = tuple(column for column in columns if known is None or column in known)
+            types = None if known is None else [known[column] for column in columns]
+            kinds = [pa.string()] * len(columns) if types is None else [typed.arrow for typed in types]
+            schema = pa.schema(list(zip(columns, kinds, strict=True)))
+            stage: Callable[[Staging], None] = partial(stage_json_lines, blocks, columns, types, limits=self.limits)
+            if layout.format == "json":
+                stage = partial(stage_json, blocks, columns, types, layout.records, limits=self.limits)
+            return schema, partial(_stage_text, recoded, stage)
+        stage = partial(stage_delimited, blocks, columns, layout.dialect, layout.delimiter, limits=self.limits)
+        return texts, partial(_stage_text, recoded, stage)
 
 
 def _stage_text(recoded: bool, stage: Callable[[Staging], None], staging: Staging) -> None:

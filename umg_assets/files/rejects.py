@@ -2,9 +2,12 @@
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import pyarrow as pa
+
+from umg_assets.files.limits import REJECT_CHARACTERS, REJECTS_BYTES, REJECTS_KEPT
 
 FIELD_COUNT = "field_count"
 BROKEN_JSON = "broken_json"
@@ -22,6 +25,7 @@ FILE_REASONS = (UNREADABLE_FILE, NOT_THE_FORMAT, MISSING_COLUMN, INTERNAL_ERROR)
 
 REJECTS = pa.schema([("record", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
 REFUSAL_CHARACTERS = 2_000
+_HINTED_COLUMNS, _HINTED_CHARACTERS = 500, 100
 
 _MARKS = {
     b"\xff\xfe": "UTF-16 text (by its byte order mark); export it as UTF-8",
@@ -91,13 +95,47 @@ def refuse_missing(missing: Sequence[str], names: Sequence[str], head: bytes) ->
     if not missing:
         return
     hints = []
-    for column in missing:
+    # looking for similar names takes time that grows with the square of their length
+    names = [name[:_HINTED_CHARACTERS] for name in names[:_HINTED_COLUMNS]]
+    for column in missing[:_HINTED_COLUMNS]:
         near = difflib.get_close_matches(column, names, n=1)
         hints.append(f"{column} (nearest: {near[0]})" if near else column)
     raise RefusedError(MISSING_COLUMN, f"Missing columns: {', '.join(hints)}. Found: {', '.join(names)}.", head)
+
+
+def refuse_many_columns(columns: int, at_most: int, head: bytes) -> None:
+    """Raise RefusedError if a file has more columns than the limit."""
+    if columns > at_most:
+        raise RefusedError(NOT_THE_FORMAT, f"Expected at most {at_most:,} columns; this has {columns:,}.", head)
 
 
 def rejects_table(rows: Sequence[tuple[int, str, str]]) -> pa.Table:
     """Rows of (record, reason, text) as a table with schema REJECTS."""
     columns = zip(*rows, strict=True) if rows else ((), (), ())
     return pa.table([pa.array(c, t) for c, t in zip(columns, REJECTS.types, strict=True)], schema=REJECTS)
+
+
+class Rejects:
+    """A file's bad records: all are counted, by reason, and REJECTS_KEPT are kept, in bounded memory."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._kept: list[tuple[int, str, str]] = []
+        self._size = 0
+
+    def add(self, record: int, reason: str, text: str) -> None:
+        """Reject record number `record`."""
+        self.counts[reason] += 1
+        if len(self._kept) < REJECTS_KEPT:
+            text = text if self._size <= REJECTS_BYTES else text[:REJECT_CHARACTERS]
+            self._size += len(text)
+            self._kept.append((record, reason, text))
+
+    @property
+    def are_enough(self) -> bool:
+        """Whether no more are kept, so that a text need not be made."""
+        return len(self._kept) >= REJECTS_KEPT
+
+    def table(self) -> pa.Table:
+        """Those that are kept, with schema REJECTS."""
+        return rejects_table(self._kept)

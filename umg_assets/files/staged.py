@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from umg_assets.files.blocks import is_utf8
 from umg_assets.files.recoding import escape_recoded
-from umg_assets.files.rejects import BAD_ENCODING, REFUSAL_CHARACTERS, escape, rejects_table
+from umg_assets.files.rejects import BAD_ENCODING, REFUSAL_CHARACTERS, Rejects, escape
 
 RECORD = "_record"
 FILE_PATH = "file_path"
@@ -32,7 +33,7 @@ class Staging:
         self.recoded = False
         self.records = 0
         self.rows = 0
-        self._rejects: list[tuple[int, str, str]] = []
+        self.rejects = Rejects()
         self._staged = staged
         self._partial = staged.with_name(staged.name + ".partial")
         self._schema = schema.append(pa.field(RECORD, pa.int64()))
@@ -58,19 +59,19 @@ class Staging:
         if table.num_rows:
             self._writer.write_table(table)
             self.rows += table.num_rows
-        if self._at_most is not None and self.rows + len(self._rejects) >= self._at_most:
+        if self._at_most is not None and self.rows + self.rejects.counts.total() >= self._at_most:
             raise EnoughError
 
     def reject(self, record: int, reason: str, text: str) -> None:
         """Reject record number `record`, with its text as it is in the file."""
-        self._rejects.append((record, reason, text))
+        self.rejects.add(record, reason, text)
 
     def reject_bytes(self, record: int, reason: str, raw: bytes) -> None:
         """As `reject`, from bytes; if they are not UTF-8, the reason is bad_encoding and the text is escaped."""
-        try:
-            self.reject(record, reason, raw.decode())
-        except UnicodeDecodeError:
-            self.reject(record, BAD_ENCODING, self._escaped(raw))
+        if not is_utf8(raw):
+            self.reject(record, BAD_ENCODING, "" if self.rejects.are_enough else self._escaped(raw))
+        else:
+            self.reject(record, reason, "" if self.rejects.are_enough else raw.decode())
 
     def reject_beginning(self, record: int, reason: str, raw: bytes) -> None:
         """As `reject`, of a record too long to be kept: its beginning, escaped."""
@@ -78,7 +79,3 @@ class Staging:
 
     def _escaped(self, raw: bytes) -> str:
         return (escape_recoded if self.recoded else escape)(raw)
-
-    def rejects(self) -> pa.Table:
-        """The rejected records so far: record, reason, text."""
-        return rejects_table(self._rejects)

@@ -11,12 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 from umg_assets.files.archives import open_bounded
+from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.parquet import columns_in
 from umg_assets.files.rejects import FIELD_COUNT, UNREADABLE_FILE, RefusedError
 from umg_assets.files.staged import Staging
 
 _BATCH_ROWS = 10_000
 _WHOLE = 10**15
+_PIECE_BYTES = 1 << 20
+_SHARED_BYTES = 128 << 20
 _ERRORS = (zipfile.BadZipFile, ParseError, EOFError, LookupError, ValueError, TypeError, OSError)
 
 
@@ -37,18 +40,21 @@ def text_of(cell: Any) -> str | None:
     return str(value)
 
 
-def rows_of(file: BinaryIO) -> Iterator[list[str | None]]:
+def rows_of(file: BinaryIO, limits: Limits = USUAL) -> Iterator[list[str | None]]:
     """The rows of the first sheet that are not blank, the column names first. Raises RefusedError if it is corrupt."""
-    return (row for _, row in numbered_rows(file))
+    return (row for _, row in numbered_rows(file, limits))
 
 
-def numbered_rows(file: BinaryIO) -> Iterator[tuple[int, list[str | None]]]:
+def numbered_rows(file: BinaryIO, limits: Limits = USUAL) -> Iterator[tuple[int, list[str | None]]]:
     """As `rows_of`, each row with its number in the sheet, from 1."""
     import openpyxl  # where it is needed: every process loads this module
     from openpyxl.utils.exceptions import InvalidFileException
 
-    with open_bounded(file, "an .xlsx workbook"):
-        pass
+    with open_bounded(file, "an .xlsx workbook", limits) as archive:
+        try:
+            _refuse_unbounded(archive, limits)
+        except _ERRORS as error:
+            raise _unreadable(error) from error
     file.seek(0)
     try:
         workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
@@ -59,22 +65,44 @@ def numbered_rows(file: BinaryIO) -> Iterator[tuple[int, list[str | None]]]:
             if any(value is not None for value in row):
                 yield number, row
     except (*_ERRORS, InvalidFileException) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        sentence = f"Expected a whole .xlsx workbook; it is corrupt or of another kind ({str(error)[:300]})."
-        raise RefusedError(UNREADABLE_FILE, sentence) from error
+        raise _unreadable(error) from error
 
 
-def stage_workbook(file: BinaryIO, columns: Sequence[str], staging: Staging) -> None:
+def _unreadable(error: Exception) -> RefusedError:
+    if isinstance(error, OSError) and error.errno is not None:
+        raise error
+    sentence = f"Expected a whole .xlsx workbook; it is corrupt or of another kind ({str(error)[:300]})."
+    return RefusedError(UNREADABLE_FILE, sentence)
+
+
+def _refuse_unbounded(archive: zipfile.ZipFile, limits: Limits) -> None:
+    """Raise RefusedError for what openpyxl would hold in memory: very many shared texts, or a very long row."""
+    for member in archive.infolist():
+        if member.filename.endswith("sharedStrings.xml") and member.file_size > _SHARED_BYTES:
+            sentence = f"Expected at most {_SHARED_BYTES:,} bytes of shared texts; this has {member.file_size:,}"
+            raise RefusedError(UNREADABLE_FILE, f"{sentence}: save it as CSV, or as several workbooks.")
+        if not member.filename.startswith("xl/worksheets/") or member.file_size <= limits.record_bytes:
+            continue
+        without = 0
+        with archive.open(member) as sheet:
+            while piece := sheet.read(_PIECE_BYTES):
+                row = piece.rfind(b"row")
+                without = without + len(piece) if row < 0 else len(piece) - row
+                if without > limits.record_bytes:
+                    sentence = f"Expected rows of at most {limits.record_bytes:,} bytes; one has more"
+                    raise RefusedError(UNREADABLE_FILE, f"{sentence}: {member.filename}.")
+
+
+def stage_workbook(file: BinaryIO, columns: Sequence[str], staging: Staging, limits: Limits = USUAL) -> None:
     """Copy the wanted columns into `staging`; a row with values beyond the header is a reject. Raises RefusedError.
 
     Formulas are what Excel last calculated.
     """
-    rows = rows_of(file)
+    rows = rows_of(file, limits)
     names = next(rows, None)
     if names is None:
         return
-    columns_in([name or "" for name in names], columns, b"")
+    columns_in([name or "" for name in names], columns, b"", limits.columns)
     positions = [names.index(column) if column in names else len(names) for column in columns]
     while batch := list(itertools.islice(rows, _BATCH_ROWS)):
         good: list[list[str | None]] = []

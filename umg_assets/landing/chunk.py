@@ -1,6 +1,6 @@
 """A chunk: landing files parsed and typed, not yet in any table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -36,13 +36,15 @@ class Chunk:
     """Files parsed and typed, not yet in any table.
 
     typed: by kind, a folder of Parquet files with the columns of `type_records`. rejects: a row for each record that
-    parsing or the expressions refuse: file (its number), record, reason, text. suppressed: for each such record whose
-    text names somebody who has been forgotten, the file's number and the id.
+    parsing or the expressions refuse, the first REJECTS_KEPT of a file: file (its number), record, reason, text.
+    reasons: by file, the number of all such records, by reason. suppressed: for each such record whose text names
+    somebody who has been forgotten, the file's number and the id; these are in neither.
     """
 
     files: tuple[StagedFile, ...]
     typed: dict[Kind, Path]
     rejects: pa.Table
+    reasons: Mapping[int, Mapping[str, int]]
     suppressed: Sequence[tuple[int, str]] = ()
 
     def files_of(self, kind: Kind) -> list[StagedFile]:

@@ -1,7 +1,7 @@
 """A source's expressions evaluated on staged files by the engine; where one raises, its record is set aside."""
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,10 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from umg_assets.files.limits import REJECTS_KEPT
 from umg_assets.files.parse import records_as_text
 from umg_assets.landing.chunk import FILTERED, SUPPRESSED, StagedFile, query
+from umg_assets.landing.faults import engine_answers
 from umg_assets.privacy.tombstones import Tombstones
 from umg_assets.resources.engine_errors import first_line, kind_of, lacks_cast
 from umg_assets.resources.lakehouse import Lakehouse
@@ -67,9 +69,13 @@ class Typing:
         self._parsed, self._folder = parsed, folder
         self._source = staged[0].file.source
         self._staged = {member.number: member for member in staged}
+        self.reasons: dict[int, Counter[str]] = {number: Counter() for number in self._staged}
 
     def run(self) -> pa.Table:
-        """Writes the typed rows and returns the rejects. Raises ColumnTypesError or SettingsError: see `_write`."""
+        """Writes the typed rows and returns the rejects that are kept; `reasons` counts all of them, by file.
+
+        Raises ColumnTypesError or SettingsError: see `_write`.
+        """
         set_aside: list[dict[str, object]] = []
         pieces, failures = deque([_Piece(list(self._staged))]), 0
         while pieces:
@@ -160,13 +166,16 @@ class Typing:
 
     def _set_aside(self, piece: "_Piece", error: Exception) -> list[dict[str, object]]:
         """The records of a piece as rejects. Raises the error when the engine no longer answers."""
-        if not self._lakehouse.works():
+        if not engine_answers(self._lakehouse):
             raise error
         rejects: list[dict[str, object]] = []
         for number in piece.numbers:
             staged = self._staged[number]
             first, last = piece.records or (1, staged.parsed.records)
-            if texts := self._texts(number, range(first, last + 1)):
+            counted = "select _record from read_parquet(?) where _record between ? and ? order by all"
+            records = [record for (record,) in query(self._folder, counted, [str(staged.rows), first, last])]
+            if texts := self._texts(number, records[:REJECTS_KEPT]):
+                self.reasons[number][EXPRESSION_ERROR] += len(records)
                 path, kind = visible(staged.file.path), kind_of(error)
                 _log.warning("%s, records %d to %d: an expression raised: %s", path, first, last, kind)
             rejects += [{"file": number, "reason": EXPRESSION_ERROR, **row} for row in texts]
@@ -190,11 +199,17 @@ class Typing:
         """The records that the expressions refuse, with their texts from the staged rows: the same on both engines."""
         if not any(self._folder.glob("*/*.parquet")):
             return REJECTS.empty_table()
+        refused = "from read_parquet(?) where reason not in (?, ?) and _file = any(?)"
+        values = [f"{self._folder}/**/*.parquet", FILTERED, SUPPRESSED, list(self._staged)]
+        for number, reason, count in query(
+            self._folder, f"select _file, reason, count(*) {refused} group by all", values
+        ):
+            self.reasons[number][reason] += count
         rows = query(
             self._folder,
-            "select _file, record, reason from read_parquet(?) "
-            "where reason not in (?, ?) and _file = any(?) order by all",
-            [f"{self._folder}/**/*.parquet", FILTERED, SUPPRESSED, list(self._staged)],
+            f"select _file, record, reason {refused} "
+            "qualify row_number() over (partition by _file order by record) <= ? order by all",
+            [*values, REJECTS_KEPT],
         )
         by_file: dict[int, dict[int, str]] = {}
         for number, record, reason in rows:

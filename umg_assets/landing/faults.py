@@ -3,11 +3,12 @@
 import errno
 from pathlib import Path
 
-from umg_assets.files.parse import Parsed
-from umg_assets.files.rejects import INTERNAL_ERROR, REFUSAL_CHARACTERS, refusal_text, rejects_table
+from umg_assets.files.parse import Parsed, refused_whole
+from umg_assets.files.rejects import INTERNAL_ERROR, REFUSAL_CHARACTERS, refusal_text
 from umg_assets.landing.code_version import version_of_code
 from umg_assets.privacy.keys import KeyFileError
 from umg_assets.resources.engine import EngineError
+from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.settings.model import SettingsError
 
 UNREAD = "unread"
@@ -30,6 +31,14 @@ def concerns_all(error: Exception, file: Path | None = None) -> bool:
     return isinstance(error, _OF_ALL) or any(sign in str(error) for sign in _SIGNS)
 
 
+def engine_answers(lakehouse: Lakehouse) -> bool:
+    """Whether the lakehouse's engine lives."""
+    try:
+        return lakehouse.spark.range(1).count() == 1
+    except Exception:
+        return False
+
+
 def refused(path: Path, why: str) -> Parsed:
     """A file that is refused whole as INTERNAL_ERROR, with its first bytes if they can be read."""
     try:
@@ -38,7 +47,7 @@ def refused(path: Path, why: str) -> Parsed:
     except OSError:
         head = b""
     sentence = f"Internal error: {why}. `umg accept` with its path tries it again, as does another version of umg."
-    return Parsed(1, 0, rejects_table([(0, INTERNAL_ERROR, refusal_text(sentence, head))]), INTERNAL_ERROR)
+    return refused_whole(INTERNAL_ERROR, refusal_text(sentence, head))
 
 
 def said_by(error: Exception) -> str:

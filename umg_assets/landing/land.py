@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from umg_assets import tables
 from umg_assets.landing.affected_dates import with_affected_dates
 from umg_assets.landing.attempts import ALONE, REFUSED, Attempts
 from umg_assets.landing.chunk import FILTERED, SUPPRESSED, Chunk, StagedFile, parts
+from umg_assets.landing.faults import engine_answers
 from umg_assets.landing.scan import LandingFile
 from umg_assets.landing.staging import stage
 from umg_assets.planning.history import Entry, History, with_repeats
@@ -85,7 +86,7 @@ class Ingest:
             folder = self._lakehouse.staging()
             try:
                 refused = {n: DIED for n, file in enumerate(chunk) if self._attempts.deaths(file) >= REFUSED}
-                with self._attempts.counted(chunk, self._lakehouse.works):
+                with self._attempts.counted(chunk, partial(engine_answers, self._lakehouse)):
                     entries += self._land_chunk(self._staged(chunk, folder, refused), folder, commits)
             finally:
                 self._lakehouse.discard(folder)
@@ -258,11 +259,6 @@ def _entries(chunk: Chunk) -> list[Entry]:
             filtered[number] += count
         elif reason == SUPPRESSED:
             suppressed[number] += count
-    reasons: dict[int, Counter[str]] = {staged.number: Counter() for staged in chunk.files}
-    for number, reason in zip(
-        chunk.rejects.column("file").to_pylist(), chunk.rejects.column("reason").to_pylist(), strict=True
-    ):
-        reasons[number][reason] += 1
     return [
         Entry(
             source=staged.file.kind,
@@ -276,7 +272,7 @@ def _entries(chunk: Chunk) -> list[Entry]:
             landed=landed[staged.number],
             filtered=filtered[staged.number],
             suppressed=suppressed[staged.number],
-            quarantined=dict(reasons[staged.number]),
+            quarantined=dict(chunk.reasons[staged.number]),
             rows_by_play_date=dict(by_day[staged.number]),
         )
         for staged in chunk.files

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from umg_assets import clock, tables
 from umg_assets.calendar import utc_today
+from umg_assets.files.limits import USUAL
 from umg_assets.landing.code_version import version_of_code
 from umg_assets.landing.file_names import files_of, name_of, printable
 from umg_assets.landing.folders import Folder, bytes_landed, folders_of, has_shrunk
@@ -256,13 +257,16 @@ def _shrunk(file: LandingFile, before: Entry | None, percent: int) -> str | None
 
 def definition_hash_of(settings: Settings, source: Source, kind: Kind) -> str:
     """A hash of what decides a file's rows and the days that it affects: the source; also time zone, first day and
-    correction days, or for users the age groups."""
+    correction days, or for users the age groups. Limits belong to it where they are not the usual ones, so that a file
+    is read again when its limit is raised."""
+    limits = settings.limits.in_bytes
+    limited = source.definition_hash + ("" if limits == USUAL else f"-{limits}")
     if kind in tables.OCCURRENCES:
         # ledgers hold hashes from before correction_days was in them: only another one than the default is named
         apart = settings.correction_days
         apart = f"-{apart}" if apart != type(settings).model_fields["correction_days"].default else ""
-        return f"{source.definition_hash}-{settings.time_zone}-{settings.first_day}{apart}"
-    return f"{source.definition_hash}-{settings.age_groups}" if kind == "users" else source.definition_hash
+        return f"{limited}-{settings.time_zone}-{settings.first_day}{apart}"
+    return f"{limited}-{settings.age_groups}" if kind == "users" else limited
 
 
 def delivery_date_of(settings: Settings, source: Source, file: Path) -> date:

@@ -84,7 +84,7 @@ def try_source(
             staged = Path(folder, f"rows-{number}.parquet")
             layout = source.layout(file.name)
             try:
-                parsed = parse_file(file, layout, staged, RECORDS)
+                parsed = parse_file(file, layout, staged, RECORDS, limits=settings.limits.in_bytes)
             except Exception as error:
                 trial.refused[file.name] = f"{INTERNAL_ERROR}: {type(error).__name__}"
                 continue

@@ -3,22 +3,24 @@
 import logging
 import os
 import traceback
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from umg_assets import tables
-from umg_assets.files.parse import NOT_THE_FORMAT, Parsed, parse_file
+from umg_assets.files.limits import REJECTS_KEPT, Limits
+from umg_assets.files.parse import NOT_THE_FORMAT, Parsed, parse_file, refused_whole
 from umg_assets.files.rejects import refusal_text, rejects_table
 from umg_assets.landing.chunk import Chunk, StagedFile
 from umg_assets.landing.evaluation import REJECTS, ColumnTypesError, Typing
-from umg_assets.landing.faults import concerns_all, refused, said_by, tried_by
+from umg_assets.landing.faults import concerns_all, engine_answers, refused, said_by, tried_by
 from umg_assets.landing.scan import LandingFile
 from umg_assets.privacy.tombstones import FORGOTTEN_TEXT, Tombstones
 from umg_assets.resources.lakehouse import Lakehouse
@@ -41,8 +43,9 @@ def stage(
     not_to_read: by their position among `files`, why some are refused without being read. Raises SettingsError when a
     source's expressions do not fit its files, and what would stop any other file: see `concerns_all`.
     """
-    staged, tombstones = _parse(files, folder, not_to_read), Tombstones(settings.home)
+    staged, tombstones = _parse(files, folder, settings.limits.in_bytes, not_to_read), Tombstones(settings.home)
     rejects: list[pa.Table] = []
+    reasons: dict[int, Counter[str]] = {}
     typed: dict[Kind, Path] = {}
     for kind in tables.KINDS:
         parsed_files = [member for member in staged if member.file.kind == kind and member.parsed.refused is None]
@@ -53,12 +56,13 @@ def stage(
             try:
                 typing = Typing(settings, lakehouse, kind, group, _linked(group, rows), target, tombstones)
                 rejects.append(typing.run())
+                reasons |= typing.reasons
                 typed[kind] = target
             except ColumnTypesError as error:
                 for member in group:
                     staged[member.number] = replace(member, parsed=_refused_for(error, member))
             except Exception as error:
-                if concerns_all(error) or not lakehouse.works():
+                if concerns_all(error) or not engine_answers(lakehouse):
                     raise
                 _discard_typed(group, target, lakehouse)
                 if len(group) == 1:
@@ -69,8 +73,31 @@ def stage(
         if not any(path.glob("*/*.parquet")):  # without rows, Sail writes no file
             (path / "none").mkdir(parents=True)
             pq.write_table(_typed_schema(kind).empty_table(), path / "none" / "empty.parquet")
-    kept, suppressed = _without_forgotten(pa.concat_tables([*map(_parsing_rejects, staged), *rejects]), tombstones)
-    return Chunk(tuple(staged), typed, kept, suppressed)
+    found = pa.concat_tables([*map(_parsing_rejects, staged), *rejects])
+    left, suppressed = _without_forgotten(found, tombstones)
+    dropped, kept = _by_reason(found), _by_reason(left)
+    for member in staged:
+        total = reasons.get(member.number, Counter()) + Counter(member.parsed.reasons)
+        reasons[member.number] = total - (dropped[member.number] - kept[member.number])
+    return Chunk(tuple(staged), typed, _first_of_each(left), reasons, suppressed)
+
+
+def _by_reason(rejects: pa.Table) -> dict[int, Counter[str]]:
+    """By file, the number of rejects by reason."""
+    counts: dict[int, Counter[str]] = defaultdict(Counter)
+    for row in rejects.group_by(["file", "reason"]).aggregate([([], "count_all")]).to_pylist():
+        counts[row["file"]][row["reason"]] = row["count_all"]
+    return counts
+
+
+def _first_of_each(rejects: pa.Table) -> pa.Table:
+    """The first REJECTS_KEPT of each file."""
+    if rejects.num_rows <= REJECTS_KEPT:
+        return rejects
+    rejects = rejects.sort_by([("file", "ascending"), ("record", "ascending")])
+    files = rejects.column("file").to_numpy()
+    place = np.arange(len(files)) - np.searchsorted(files, files)
+    return rejects.filter(pa.array(place < REJECTS_KEPT))
 
 
 def _without_forgotten(rejects: pa.Table, tombstones: Tombstones) -> tuple[pa.Table, list[tuple[int, str]]]:
@@ -95,7 +122,7 @@ def _without_forgotten(rejects: pa.Table, tombstones: Tombstones) -> tuple[pa.Ta
 def _refused_for(error: ColumnTypesError, staged: StagedFile) -> Parsed:
     with staged.file.absolute.open("rb") as file:
         text = refusal_text(f"{error}.", file.read(64))
-    return Parsed(1, 0, rejects_table([(0, NOT_THE_FORMAT, text)]), NOT_THE_FORMAT)
+    return refused_whole(NOT_THE_FORMAT, text)
 
 
 def _failed(staged: StagedFile, error: Exception) -> StagedFile:
@@ -125,14 +152,17 @@ def _typed_schema(kind: Kind) -> pa.Schema:
     return pa.schema([*place, *values, *day, pa.field("reason", pa.string())])
 
 
-def _parse(files: Sequence[LandingFile], folder: Path, not_to_read: Mapping[int, str]) -> list[StagedFile]:
+def _parse(
+    files: Sequence[LandingFile], folder: Path, limits: Limits, not_to_read: Mapping[int, str]
+) -> list[StagedFile]:
     def parse(numbered: tuple[int, LandingFile]) -> StagedFile:
         number, file = numbered
         rows = folder / f"{number}.parquet"
         if why := not_to_read.get(number):
             return StagedFile(number, file, refused(file.absolute, why), rows, tried_by())
         try:
-            return StagedFile(number, file, parse_file(file.absolute, file.source.layout(file.path), rows), rows)
+            parsed = parse_file(file.absolute, file.source.layout(file.path), rows, limits=limits)
+            return StagedFile(number, file, parsed, rows)
         except Exception as error:
             if concerns_all(error, file.absolute):
                 raise

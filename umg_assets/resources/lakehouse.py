@@ -106,13 +106,6 @@ class Lakehouse:
         """The engine's session."""
         return self._spark()
 
-    def works(self) -> bool:
-        """Whether the engine answers."""
-        try:
-            return self.spark.range(1).count() == 1
-        except Exception:
-            return False
-
     def path(self, table: Table) -> Path:
         """The table's directory."""
         return self.home / "tables" / table.name

@@ -16,6 +16,8 @@ from pydantic import (
     model_validator,
 )
 
+from umg_assets.files.limits import Limits
+
 Percent = Annotated[int, Field(ge=1, le=100)]
 Address = Annotated[str, Field(pattern=r"^[^@\s<>,]+@[^@\s<>,]+$")]
 
@@ -65,6 +67,22 @@ class Thresholds(_Section):
     def stream_ms(self) -> int:
         """The stream threshold in milliseconds."""
         return self.stream_seconds * 1000
+
+
+class FileLimits(_Section):
+    """What no landing file may cost more than."""
+
+    record_mib: PositiveInt = Field(default=16, description="a longer record is set aside as too_large")
+    columns: PositiveInt = Field(default=10_000, description="a file with more is refused")
+    unpacked_mib: PositiveInt = Field(
+        default=1024, description="a file that unpacks to more is refused, if unpacked_times does not allow it"
+    )
+    unpacked_times: PositiveInt = Field(default=200, description="so many times its own size a file may unpack to")
+
+    @property
+    def in_bytes(self) -> Limits:
+        """The limits as parse_file takes them."""
+        return Limits(self.record_mib << 20, self.columns, self.unpacked_mib << 20, self.unpacked_times)
 
 
 class Automation(_Section):

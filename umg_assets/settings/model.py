@@ -31,6 +31,7 @@ from umg_assets.settings.groups import (
     Automation,
     Charts,
     Dashboard,
+    FileLimits,
     Freshness,
     Privacy,
     PublishedList,
@@ -121,6 +122,7 @@ class Settings(BaseSettings):
     )
     charts: Charts = Charts()
     thresholds: Thresholds = Thresholds()
+    limits: FileLimits = FileLimits()
     automation: Automation = Automation()
     freshness: Freshness = Freshness()
     privacy: Privacy = Privacy()

@@ -43,6 +43,12 @@ first_day = {first_day}            # earlier plays are quarantined
 # volume_score = 3.5            # and are too far off at this robust z-score
 # shrunk_percent = 20           # a file (folder) delivered again and smaller by more is held until `umg accept PATH`
 
+[limits]                        # of a file in landing/; after a change, all files are read again
+# record_mib = 16               # a longer record is set aside
+# columns = 10_000              # a file with more is refused
+# unpacked_mib = 1024           # a file that unpacks to more, and to more than so many times its size, is refused
+# unpacked_times = 200
+
 [automation]
 # sensor_seconds = 10
 # quiet_seconds = 5             # a file changed less long ago is still being written
