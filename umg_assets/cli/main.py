@@ -137,8 +137,6 @@ def quarantine(
     between = parsed(parse_range, days) if days else None
     shown = limit if form is Format.TABLE else None
     counts, rows, sealed = read_quarantine(home_of(), source, reason, between, shown)
-        home_of(), source, reason, parsed(parse_range, days) if days else None, limit if form is Format.TABLE else None
-    )
     if sealed:
         err.print(sealed, soft_wrap=True)
     columns = ("delivery_date", "source", "source_file", "record", "reason", "text")

@@ -81,8 +81,8 @@ def decompressed(member: Any, data: bytes) -> Iterator[bytes]:
     """What a decompressor makes of more data, in pieces of some MiB."""
     while not member.eof:
         plain = member.decompress(data, BLOCK_BYTES)
-        if plain:
-            yield plain
+        for at in range(0, len(plain), BLOCK_BYTES):
+            yield plain[at : at + BLOCK_BYTES]
         data = getattr(member, "unconsumed_tail", b"")
         if not data and len(plain) < BLOCK_BYTES:
             break

@@ -1,0 +1,178 @@
+"""No file costs unbounded memory or time: what is too long, too wide, or unpacks to too much."""
+
+import bz2
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import fastavro
+import openpyxl
+import pyarrow as pa
+import pyarrow.orc as pa_orc
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from umg_assets.files import rejects
+from umg_assets.files.layout import Layout
+from umg_assets.files.limits import Limits
+from umg_assets.files.parse import MISSING_COLUMN, NOT_THE_FORMAT, UNREADABLE_FILE, Parsed, parse_file
+from umg_assets.recount.second_reader import count_records
+
+MIB = 1 << 20
+SMALL = Limits(record_bytes=MIB, columns=50, unpacked_bytes=4 * MIB, unpacked_times=20)
+PACK = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".zst": zstandard.ZstdCompressor().compress}
+
+
+def read(folder: Path, name: str, content: bytes, layout: Layout, limits: Limits = SMALL) -> Parsed:
+    path = folder / name
+    path.write_bytes(content)
+    parsed = parse_file(path, layout, folder / "staged", limits=limits)
+    assert parsed.refused or count_records(path, layout) == parsed.records
+    assert parsed.records == parsed.rows + sum(parsed.reasons.values())
+    return parsed
+
+
+def long_records() -> dict[str, tuple[Layout, bytes]]:
+    """By framing, three records of which the second is far longer than a block and a record may be."""
+    long, layout = b"x" * (12 * MIB), Layout("csv", ("id", "b"))
+    array = Layout("json", ("id",))
+    return {
+        "line": (layout, b"id,b\n1,a\n2,%s\n3,c\n" % long),
+        "line with CRLF": (layout, b"id,b\r\n1,a\r\n2,%s\r\n3,c\r\n" % long),
+        "last line": (layout, b"id,b\n1,a\n3,c\n2,%s" % long),
+        "commas": (layout, b"id,b\n1,a\n%s\n3,c\n" % (b"," * len(long))),
+        "JSON line": (array, b'{"id":"1"}\n{"id":"%s"}\n{"id":"3"}\n' % long),
+        "element": (array, b'[{"id":"1"},\n{"id":"%s"},\n{"id":"3"}]' % long),
+    }
+
+
+@pytest.mark.parametrize("packed", PACK)
+@pytest.mark.parametrize("framing", long_records())
+def test_a_record_that_is_too_long_is_set_aside_and_its_neighbours_land(tmp_path: Path, framing: str, packed: str):
+    layout, content = long_records()[framing]
+    generous = Limits(record_bytes=MIB, unpacked_bytes=32 * MIB)
+    parsed = read(tmp_path, f"x.{layout.format}{packed}", PACK[packed](content), layout, generous)
+    assert (parsed.records, parsed.rows, dict(parsed.reasons)) == (3, 2, {"too_large": 1})
+    assert len(parsed.rejects["text"][0].as_py()) <= 2_000
+
+
+@pytest.mark.parametrize("content", [b"id,b\n1,", b'id,b\n1,"', b'{"id":"1"}\n{"id":"', b'[{"id":"1"},\n{"id":"'])
+@pytest.mark.parametrize("packed", [name for name in PACK if name])
+def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path: Path, content: bytes, packed: str):
+    form = "json" if content[:1] in (b"{", b"[") else "csv"
+    bomb = PACK[packed](content + b"a" * (5 * MIB))
+    parsed = read(tmp_path, f"x.{form}{packed}", bomb, Layout(form, ("id",)))
+    assert parsed.refused == UNREADABLE_FILE
+    within = read(tmp_path, f"x.{form}{packed}", PACK[packed](b"id\n" * 1_000), Layout("csv", ("id",)))
+    assert (within.refused, within.rows) == (None, 999)
+
+
+def test_members_of_an_archive_unpack_to_no_more_than_the_archive_may(tmp_path: Path):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for number in range(3):
+            file.writestr(f"{number}.csv.gz", gzip.compress(b"id\n" + b"1\n" * (2 * MIB)))
+    parsed = read(tmp_path, "x.zip", archive.getvalue(), Layout("csv", ("id",)))
+    assert parsed.refused == UNREADABLE_FILE
+    assert "unpacks to at most" in parsed.rejects["text"][0].as_py()
+
+
+def wide(form: str, columns: int) -> bytes:
+    """A file of that format with so many columns and a record."""
+    names = ["id", *(f"c{number}" for number in range(1, columns))]
+    rows, file = pa.table({name: ["1"] for name in names}), io.BytesIO()
+    match form:
+        case "csv":
+            file.write(",".join(names).encode() + b"\n" + b",".join([b"1"] * columns) + b"\n")
+        case "parquet":
+            pq.write_table(rows, file)
+        case "orc":
+            pa_orc.write_table(rows, file)
+        case "avro":
+            fields = [{"name": name, "type": "string"} for name in names]
+            fastavro.writer(file, {"type": "record", "name": "r", "fields": fields}, rows.to_pylist())
+        case "xlsx":
+            book = openpyxl.Workbook()
+            book.active.append(names)  # pyright: ignore[reportOptionalMemberAccess]
+            book.active.append(["1"] * columns)  # pyright: ignore[reportOptionalMemberAccess]
+            book.save(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "orc", "avro", "xlsx"])
+def test_a_file_of_too_many_columns_is_refused(tmp_path: Path, form: str):
+    layout = Layout(form, ("id",))  # type: ignore[arg-type]
+    assert read(tmp_path, f"x.{form}", wide(form, 50), layout).rows == 1
+    refused = read(tmp_path, f"x.{form}", wide(form, 51), layout)
+    assert refused.refused == NOT_THE_FORMAT
+    assert "Expected at most 50 columns; this has 51" in refused.rejects["text"][0].as_py()
+
+
+def test_columns_with_very_long_names_are_not_compared_for_hours(tmp_path: Path):
+    content = b",".join(b"x" * MIB for _ in range(8)) + b"\n"
+    parsed = read(tmp_path, "x.csv", content, Layout("csv", ("id", "b")), Limits())
+    assert parsed.refused == MISSING_COLUMN
+
+
+def test_an_avro_block_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    schema = {"type": "record", "name": "r", "fields": [{"name": "id", "type": "string"}]}
+    for codec in ("deflate", "bzip2", "xz"):
+        file, layout = io.BytesIO(), Layout("avro", ("id",))
+        fastavro.writer(file, schema, [{"id": "a" * (2 * MIB)}], codec=codec)
+        assert read(tmp_path, "x.avro", file.getvalue(), layout).rows == 1
+        with monkeypatch.context() as patch:
+            patch.setattr("umg_assets.files.avro._BLOCK_BYTES", MIB)
+            refused = read(tmp_path, "x.avro", file.getvalue(), layout)
+        assert "one unpacks to more" in refused.rejects["text"][0].as_py()
+
+
+def test_an_avro_block_of_more_records_than_bytes_is_refused(tmp_path: Path):
+    file = io.BytesIO()
+    fastavro.writer(file, {"type": "record", "name": "r", "fields": [{"name": "id", "type": "null"}]}, [{"id": None}])
+    end = file.getvalue()[-16:]
+    block = b"\x80\x80\x80\x80\x80\x80\x20" + b"\x00" + end  # 2**46 records in no byte
+    content = file.getvalue()[: -16 - 2] + block
+    parsed = read(tmp_path, "x.avro", content, Layout("avro", ("id",)))
+    assert "more than it has bytes" in parsed.rejects["text"][0].as_py()
+
+
+def workbook(row: bytes, texts: bytes = b"") -> bytes:
+    """A workbook whose sheet has rows `row`."""
+    book, file, packed = openpyxl.Workbook(), io.BytesIO(), io.BytesIO()
+    book.active.append(["id"])  # pyright: ignore[reportOptionalMemberAccess]
+    book.save(file)
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                content = content.replace(b"</sheetData>", row + b"</sheetData>")
+            new.writestr(name, content)
+        if texts:
+            new.writestr("xl/sharedStrings.xml", texts)
+    return packed.getvalue()
+
+
+def test_a_workbook_with_a_row_or_texts_that_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cell, layout = b"<c><v>1</v></c>", Layout("xlsx", ("id",))
+    assert read(tmp_path, "x.xlsx", workbook(b"<row>" + cell + b"</row>"), layout).rows == 1
+    long = workbook(b"<row>" + cell * (2 * MIB // len(cell)) + b"</row>")
+    assert "Expected rows of at most" in read(tmp_path, "x.xlsx", long, layout).rejects["text"][0].as_py()
+    monkeypatch.setattr("umg_assets.files.workbooks._SHARED_BYTES", 100_000)
+    texts = workbook(b"", b" " * 200_000)
+    assert "shared texts" in read(tmp_path, "x.xlsx", texts, layout).rejects["text"][0].as_py()
+
+
+def test_bad_records_beyond_those_kept_are_counted_and_nothing_of_them_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(rejects, "REJECTS_KEPT", 10)
+    parsed = read(tmp_path, "x.csv", b"id,b\n" + b"1,2\n3\n" * 100, Layout("csv", ("id", "b")))
+    assert (parsed.records, parsed.rows, dict(parsed.reasons)) == (200, 100, {"field_count": 100})
+    assert parsed.rejects["record"].to_pylist() == list(range(2, 21, 2))
+    monkeypatch.setattr(rejects, "REJECTS_BYTES", 500)
+    parsed = read(tmp_path, "x.csv", b"id,b\n" + (b"y" * 300 + b"\n") * 9, Layout("csv", ("id", "b")))
+    assert [len(text) for text in parsed.rejects["text"].to_pylist()] == [300, 300, *[100] * 7]
