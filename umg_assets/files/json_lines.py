@@ -16,14 +16,7 @@ import pyarrow.json as pa_json
 from umg_assets.files.blocks import is_utf8
 from umg_assets.files.json_scanner import is_deep, may_be_deep
 from umg_assets.files.limits import USUAL, Limits
-from umg_assets.files.rejects import (
-    BROKEN_JSON,
-    NOT_THE_FORMAT,
-    TOO_DEEP,
-    TOO_LARGE,
-    RefusedError,
-    foreign_content,
-)
+from umg_assets.files.rejects import BROKEN_JSON, NOT_THE_FORMAT, TOO_DEEP, TOO_LARGE, RefusedError, foreign_content
 from umg_assets.files.schema_types import JsonNumber, Typed, json_text
 from umg_assets.files.staged import Staging
 
