@@ -65,7 +65,7 @@ def _snappy(decoder: Any) -> io.BytesIO:
     return io.BytesIO(block)
 
 
-def _bounded(decompressor: Callable[[], Any]) -> Callable[[Any], io.BytesIO]:
+def _bounded(decompressor: Callable[[], Any]) -> Any:
     """What reads a block by a decompressor, and raises ValueError if it unpacks to too much."""
 
     def read(decoder: Any) -> io.BytesIO:

@@ -53,11 +53,11 @@ def raising(name: str, function: Callable) -> Callable:
     return wrapped
 
 
-def faulty_parser(path: Path, layout, rows: Path):
+def faulty_parser(path: Path, layout, rows: Path, **named):
     """parse_file, which raises, stages rows that no engine can read, or miscounts the records of a file."""
     if UNREAD["parsing"] in path.name:
         raise RecursionError("maximum recursion depth exceeded")
-    parsed = parse_file(path, layout, rows)
+    parsed = parse_file(path, layout, rows, **named)
     if UNREAD["rows"] in path.name:
         content = bytearray(rows.read_bytes())
         content[4:60] = b"\xff" * 56
@@ -107,10 +107,10 @@ def test_a_file_that_cannot_be_read_for_now_is_tried_again_at_the_next_look(
 ):
     lakehouse = lake_of(sail_lake, FILES[:2])
 
-    def unreadable(path: Path, layout, rows: Path):
+    def unreadable(path: Path, layout, rows: Path, **named):
         if FILES[0] in path.name:
             raise OSError(5, "Input/output error", str(path))
-        return parse_file(path, layout, rows)
+        return parse_file(path, layout, rows, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr(staging, "parse_file", unreadable)
@@ -126,7 +126,7 @@ def test_what_would_stop_any_file_fails_the_landing_and_refuses_none(
 ):
     lakehouse = lake_of(sail_lake, FILES[:2])
 
-    def fails(path: Path, layout, rows: Path):
+    def fails(path: Path, layout, rows: Path, **named):
         raise error
 
     with monkeypatch.context() as patch:
@@ -147,10 +147,10 @@ from umg_assets_tests.landing.test_internal_errors import lake_of, land
 lake, what = Lake.opened(Path(sys.argv[1])), sys.argv[2]
 if what == "process":
     parse = staging.parse_file
-    def parse_or_die(path, layout, rows):
+    def parse_or_die(path, layout, rows, **named):
         if b"deadly" in path.read_bytes():
             os.kill(os.getpid(), signal.SIGKILL)
-        return parse(path, layout, rows)
+        return parse(path, layout, rows, **named)
     staging.parse_file = parse_or_die
 else:
     typed = Typing._typed
