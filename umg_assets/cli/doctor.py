@@ -175,6 +175,7 @@ def _spark(settings: Settings | None) -> Iterator[Finding]:
 def _sources(settings: Settings) -> Iterator[Finding]:
     """The engine, a trial of every source on it, and the files of landing/ that no source takes."""
     from umg_assets.landing.file_names import files_of
+    from umg_assets.landing.outcome import internal_errors
     from umg_assets.landing.scan import claims
     from umg_assets.landing.signs import of_files, of_markets
     from umg_assets.landing.source_trial import try_source
@@ -203,7 +204,8 @@ def _sources(settings: Settings) -> Iterator[Finding]:
             trial = try_source(spark, settings, kind, source, tried)
             yield from _of_source(label, source, files, trial, settings.thresholds.quarantine_percent)
             yield from _signs_of(label, kind, source, trial, settings)
-    yield from _failed(settings)
+    for text in internal_errors(settings):
+        yield Finding("warning", "landing/", text)
     for published in settings.published:
         if not (settings.home / published.file).is_file():
             yield Finding("note", "published", f"{published.file}: no such file; expected where umg.toml names it")
@@ -211,16 +213,6 @@ def _sources(settings: Settings) -> Iterator[Finding]:
         yield Finding("note", "landing/", sign)
     for sign in of_markets(settings):
         yield Finding("warning", "markets", sign)
-
-
-def _failed(settings: Settings) -> Iterator[Finding]:
-    """The files that an internal error has refused."""
-    from umg_assets.resources.ledger import Ledger
-
-    for entry in Ledger(settings.home).read().delivered():
-        if entry.tried_by:
-            text = f"{entry.path}: refused by an internal error (`umg quarantine --reason internal_error` says which)"
-            yield Finding("warning", "landing/", f"{text}: report it; `umg accept {entry.path}` has it read again")
 
 
 def _dated(settings: Settings, source: "Source", files: list[Path]) -> tuple[dict[Path, date], list[str]]:

@@ -134,19 +134,16 @@ def quarantine(
     """Show the records that could not land: counts by reason, and the records with their text."""
     from umg_assets.cli.reports import quarantine as read_quarantine
 
-    between = parsed(parse_range, days) if days else None
-    shown = limit if form is Format.TABLE else None
-    counts, rows, sealed = read_quarantine(home_of(), source, reason, between, shown)
-    if sealed:
-        err.print(sealed, soft_wrap=True)
+    between, at_most = parsed(parse_range, days) if days else None, limit if form is Format.TABLE else None
+    found = read_quarantine(home_of(), source, reason, between, at_most)
+    if found.sealed:
+        err.print(found.sealed, soft_wrap=True)
     columns = ("delivery_date", "source", "source_file", "record", "reason", "text")
     if form is not Format.TABLE:
-        show(rows, columns, form)
-        return
-    records = sum(count["records"] for count in counts)
-    show(counts, ("source", "reason", "records"), form, f"{records:,} records in quarantine")
-    if rows:
-        show(rows, columns, form, f"The first {len(rows)} of them")
+        return show(found.rows, columns, form)
+    show(found.counts, ("source", "reason", "records"), form, f"{found.records:,} records in quarantine")
+    if found.rows:
+        show(found.rows, columns, form, f"The first {len(found.rows)} of them")
 
 
 @app.command("export-user")

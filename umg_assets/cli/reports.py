@@ -41,6 +41,11 @@ class Quarantine(NamedTuple):
     rows: list[dict[str, Any]]
     sealed: str | None = None
 
+    @property
+    def records(self) -> int:
+        """The number of records of all counts."""
+        return sum(count["records"] for count in self.counts)
+
 
 def quarantine(
     home: Path, source: str | None, reason: str | None, days: tuple[date, date] | None, limit: int | None = None

@@ -7,8 +7,10 @@ from datetime import date
 from umg_assets import tables
 from umg_assets.landing.scan import Scan, definition_hash_of
 from umg_assets.planning.history import Entry, History
+from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings
 from umg_assets.settings.sources import Source
+from umg_assets.text import visible
 
 
 @dataclass
@@ -111,3 +113,13 @@ def outcomes(settings: Settings, scan: Scan, history: History, since: int) -> li
 def label_of(kind: str, position: int, source: Source) -> str:
     """What messages call a source: `plays[0] plays/*.csv`."""
     return f"{kind}[{position}] {source.name or source.files}"
+
+
+def internal_errors(settings: Settings) -> list[str]:
+    """The files that an internal error has refused, a sentence each."""
+    return [
+        f"{visible(entry.path)}: refused by an internal error (`umg quarantine --reason internal_error` says which): "
+        f"report it; `umg accept {visible(entry.path)}` has it read again"
+        for entry in Ledger(settings.home).read().delivered()
+        if entry.tried_by
+    ]
