@@ -140,7 +140,8 @@ def quarantine(
         err.print(found.sealed, soft_wrap=True)
     columns = ("delivery_date", "source", "source_file", "record", "reason", "text")
     if form is not Format.TABLE:
-        return show(found.rows, columns, form)
+        show(found.rows, columns, form)
+        return
     show(found.counts, ("source", "reason", "records"), form, f"{found.records:,} records in quarantine")
     if found.rows:
         show(found.rows, columns, form, f"The first {len(found.rows)} of them")
