@@ -63,7 +63,7 @@ class _Walk:
 
     def below(self, base: Path, parts: tuple[str, ...]) -> Iterator[Found]:
         """What the parts match below a folder."""
-        left = [(base, parts, (_real(base),))]
+        left: list[tuple[Path, tuple[str, ...], tuple[Path, ...]]] = [(base, parts, (_real(base),))]
         while left:
             folder, parts, reals = left.pop()
             first, rest = parts[0], parts[1:]
