@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from umg_assets.files.names import printable
 from umg_assets.landing.scan import scan
+from umg_assets.text import visible
 from umg_assets_tests.bad_files import DAY, KINDS, BadFile, bad_files
 from umg_assets_tests.lake import Lake
 
@@ -136,7 +136,7 @@ def test_everything_in_landing_has_landed_waits_with_a_reason_or_is_taken_by_no_
         assert sum(known) == 1, f"seed {SEED}: {file.name!r}"
         assert file.is_plain or found.waiting.get(file.name), f"seed {SEED}: {file.name!r}"
     for command in ("run 2", "doctor 0"):
-        unnamed = [name for name in found.waiting if printable(name) not in fed.printed[command]]
+        unnamed = [name for name in found.waiting if visible(name) not in fed.printed[command]]
         assert not unnamed, f"seed {SEED}, {command}"
 
 
@@ -145,7 +145,7 @@ def test_no_command_prints_a_traceback_or_a_letter_that_moves_the_others(fed: Fe
     for command, text in fed.printed.items():
         assert "Traceback" not in text, f"seed {SEED}, {command}:\n{text[-3000:]}"
         assert "internal error" not in text.replace("internal_error", ""), f"seed {SEED}, {command}"
-        odd = [line for line in text.split("\n") if line != printable(line)]
+        odd = [line for line in text.split("\n") if line != visible(line)]
         assert not odd, f"seed {SEED}, {command}"
 
 
