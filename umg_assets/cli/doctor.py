@@ -210,8 +210,7 @@ def _sources(settings: Settings) -> Iterator[Finding]:
         if not (settings.home / published.file).is_file():
             yield Finding("note", "published", f"{published.file}: no such file; expected where umg.toml names it")
     found = claims(settings)
-    for path, why in found.waiting.items():
-        yield Finding("note", "landing/", f"{path} {why}: it cannot land")
+    yield from (Finding("note", "landing/", f"{path} {why}: it cannot land") for path, why in found.waiting.items())
     for sign in of_files(settings, found):
         yield Finding("note", "landing/", sign)
     for sign in of_markets(settings):

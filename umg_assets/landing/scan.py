@@ -184,10 +184,8 @@ def _changed(
     less than quiet_seconds ago.
     """
     kind, path = key
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        raise ValueError("its name is not UTF-8: rename it") from None
+    if any("\ud800" <= letter <= "\udfff" for letter in path):
+        raise ValueError("its name is not UTF-8: rename it")
     definition_hash = definition_hash_of(settings, source, kind)
     signature, modified_on = _signature(absolute)
     same_definition = last is not None and last.definition == definition_hash
