@@ -92,13 +92,14 @@ def no_file_has_shrunk(
 
 
 def _verdict(scanned: Scan, kind: Kind) -> dict[str, Any]:
-    held = {file.path: why for file, why in scanned.held if file.kind == kind}
+    held = {visible(file.path): visible(why) for file, why in scanned.held if file.kind == kind}
     return {
         "passed": not held,
         "metadata": {
             "files_held": len(held),
             "expected": "0 files held",
             "first": visible_in(dict(list(held.items())[:_SAMPLES])),
+            "cannot_land": visible_in({path: scanned.waiting[path] for path in sorted(scanned.stuck)[:_SAMPLES]}),
         },
         "description": f"{len(held)} files are held: look at them, then `umg accept PATH`" if held else None,
     }

@@ -84,7 +84,7 @@ def read_passwords(file: Path) -> dict[str, str]:
     """
     try:
         mode = file.stat().st_mode
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AccessError(f"{file}: expected a text file of lines NAME:PASSWORD: {reason}") from None

@@ -195,7 +195,7 @@ def _sources(settings: Settings) -> Iterator[Finding]:
         yield Finding("note", "engine", f"{text}: docs/privacy.md")
     for kind in tables.KINDS:
         for position, source in enumerate(settings.sources.of(kind)):
-            files = list(files_of(settings.landing, source.files))
+            files = list(files_of(settings.landing, source.files, source.follow_links))
             label = f"sources.{kind}[{position}]"
             dates, undated = _dated(settings, source, files)
             if undated:
@@ -209,7 +209,9 @@ def _sources(settings: Settings) -> Iterator[Finding]:
     for published in settings.published:
         if not (settings.home / published.file).is_file():
             yield Finding("note", "published", f"{published.file}: no such file; expected where umg.toml names it")
-    for sign in of_files(settings, claims(settings)):
+    found = claims(settings)
+    yield from (Finding("note", "landing/", f"{path} {why}: it cannot land") for path, why in found.waiting.items())
+    for sign in of_files(settings, found):
         yield Finding("note", "landing/", sign)
     for sign in of_markets(settings):
         yield Finding("warning", "markets", sign)

@@ -24,10 +24,11 @@ class Ending(IntEnum):
 
 
 def ending_of(report: "Report", sources: Sequence[SourceOutcome]) -> Ending:
-    """FAULT if a check of severity ERROR failed, else SET_ASIDE if more was set aside than umg.toml allows."""
+    """FAULT if a check of severity ERROR failed, else SET_ASIDE if more was set aside than umg.toml allows, or if
+    something in landing/ cannot land as it is."""
     if report.refused or any(check.is_error and check.name not in AGE_CHECKS for check in report.failed_checks):
         return Ending.FAULT
-    return Ending.SET_ASIDE if any(source.over for source in sources) else Ending.GOOD
+    return Ending.SET_ASIDE if report.scan.stuck or any(source.over for source in sources) else Ending.GOOD
 
 
 def print_sources(sources: Sequence[SourceOutcome]) -> None:

@@ -14,6 +14,7 @@ from umg_assets.recount.rows import Comparison, recount
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.reading import TableMissingError
 from umg_assets.settings.model import Settings
+from umg_assets.text import visible
 
 _ALL_AGREE = (
     "Records read = landed + quarantined + filtered, and as many rows stand in the raw tables and in quarantine, "
@@ -68,8 +69,8 @@ def recount_tables(settings: Settings) -> bool:
     covered = coverage(settings, history)
     if covered.behind:
         out.print(
-            f"{len(covered.behind):,} deliveries landed after the tables were written, e.g. {covered.behind[0]}: "
-            "type `umg run`, then `umg reconcile`.",
+            f"{len(covered.behind):,} deliveries landed after the tables were written, e.g. "
+            f"{visible(covered.behind[0])}: type `umg run`, then `umg reconcile`.",
         )
         return False
     if settings.landing.is_dir() and (waiting := len(scan(settings, history).news)):

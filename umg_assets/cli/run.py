@@ -12,6 +12,7 @@ from umg_assets.cli.console import err, out, say, tell
 from umg_assets.cli.ending import Ending, ending_of, print_faults, print_sources
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
 from umg_assets.settings.model import Settings
+from umg_assets.text import visible
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
@@ -168,12 +169,13 @@ def accept_file(settings: Settings, path: str) -> None:
     from umg_assets.resources.ledger import Ledger
 
     ledger = Ledger(settings.home)
+    path = visible(path)
     for entry in ledger.read().latest().values():
-        if entry.path == path and entry.tried_by:
+        if visible(entry.path) == path and entry.tried_by:
             ledger.accept(entry)
             out.print(f"{path}: an internal error refused it. The next run reads it again.", soft_wrap=True)
             return
-    held = {file.path: (file, why) for file, why in scan(settings, ledger.read()).held}
+    held = {visible(file.path): (file, why) for file, why in scan(settings, ledger.read()).held}
     if path not in held:
         named = f"held are: {', '.join(sorted(held))}" if held else "no file is held"
         raise ValueError(f"{path} is not held, so there is nothing to accept; {named}")

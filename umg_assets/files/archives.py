@@ -13,10 +13,21 @@ from typing import IO, BinaryIO, cast
 from umg_assets.files.blocks import COMPRESSIONS, Unpacked, chunks_of
 from umg_assets.files.layout import is_taken
 from umg_assets.files.limits import USUAL, Limits
-from umg_assets.files.rejects import NOT_THE_FORMAT, UNREADABLE_FILE, RefusedError, foreign_content
+from umg_assets.files.rejects import NOT_THE_FORMAT, UNREADABLE_FILE, RefusedError, foreign_content, is_of_content
 
 _ENCRYPTED = 1
-_ERRORS = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, UnicodeDecodeError)
+_MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    LZMAError,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+    struct.error,
+    OSError,
+)
+"""What reading a corrupt archive raises; an OSError may be the system's: see is_of_content."""
 
 
 @contextmanager
@@ -40,13 +51,15 @@ def open_bounded(file: BinaryIO, what: str, limits: Limits = USUAL) -> zipfile.Z
     """
     head = file.read(64)
     file.seek(0)
-    if head and not head.startswith(b"PK"):
+    if head and not head.startswith(_MAGIC):
         content = foreign_content(head) or "something else"
         raise RefusedError(NOT_THE_FORMAT, f"Expected {what}; this is {content}.", head)
     try:
         archive = zipfile.ZipFile(file)
         most, unpacked = limits.unpacked(file.seek(0, 2)), sum(member.file_size for member in archive.infolist())
-    except (*_ERRORS, ValueError, struct.error) as error:
+    except ZIP_ERRORS as error:
+        if not is_of_content(error):
+            raise
         raise RefusedError(UNREADABLE_FILE, f"Expected {what}; it is corrupt or cut off ({error}).", head) from error
     if unpacked > most:
         sentence = f"Expected {what} that unpacks to at most {most:,} bytes, the limit for its size; this has"
@@ -88,5 +101,7 @@ def refused_with_member(name: str) -> Iterator[None]:
     except RefusedError as refused:
         sentence = f"{name} in the archive: {refused.sentence} (`members` is a glob that takes only some members.)"
         raise RefusedError(refused.reason, sentence, refused.head) from refused
-    except _ERRORS as error:
+    except ZIP_ERRORS as error:
+        if not is_of_content(error):
+            raise
         raise RefusedError(UNREADABLE_FILE, f"{name} in the archive: it is corrupt ({error}).") from error

@@ -4,6 +4,7 @@ import bz2
 import io
 import itertools
 import lzma
+import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -12,13 +13,14 @@ from typing import Any
 import fastavro
 import numpy as np
 import pyarrow as pa
+import zstandard
 from fastavro.read import BLOCK_READERS
 from fastavro.schema import SchemaParseException
 
 from umg_assets.files.blocks import Zstandard, decompressed
 from umg_assets.files.limits import USUAL
 from umg_assets.files.parquet import columns_in
-from umg_assets.files.rejects import NOT_THE_FORMAT, UNREADABLE_FILE, RefusedError, foreign_content
+from umg_assets.files.rejects import NOT_THE_FORMAT, UNREADABLE_FILE, RefusedError, foreign_content, is_of_content
 from umg_assets.files.schema_types import JsonNumber, json_text
 from umg_assets.files.staged import Staging
 
@@ -27,7 +29,20 @@ _CODECS = ("null", "deflate", "bzip2", "xz", "snappy", "zstandard")
 _SNAPPY_TIMES = 64  # more than the format can pack
 _BATCH_ROWS = 64 << 10
 _BLOCK_BYTES = 256 << 20
-_ERRORS = (ValueError, TypeError, LookupError, EOFError, ArithmeticError, RecursionError, OSError, pa.ArrowException)
+_ERRORS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    RecursionError,
+    OSError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    zstandard.ZstdError,
+    pa.ArrowException,
+)
 _PRIMITIVE = {
     "null": pa.string(),
     "boolean": pa.bool_(),
@@ -65,7 +80,7 @@ def _snappy(decoder: Any) -> io.BytesIO:
     return io.BytesIO(block)
 
 
-def _bounded(decompressor: Callable[[], Any]) -> Any:
+def _bounded(decompressor: Callable[[], Any]) -> Callable[[Any], io.BytesIO]:
     """What reads a block by a decompressor, and raises ValueError if it unpacks to too much."""
 
     def read(decoder: Any) -> io.BytesIO:
@@ -216,7 +231,7 @@ def open_avro(
 
 def unreadable(error: Exception, head: bytes) -> RefusedError:
     """The refusal of a corrupt file; raises the error itself if it is the system's."""
-    if isinstance(error, OSError) and error.errno is not None:
+    if not is_of_content(error):
         raise error
     sentence = f"Expected a whole Avro file; it is corrupt or cut off ({type(error).__name__}: {str(error)[:300]})."
     return RefusedError(UNREADABLE_FILE, sentence, head)

@@ -59,11 +59,10 @@ def _plain(file: BinaryIO, suffix: str) -> Iterator[bytes]:
     member: Any = None
     read_any = False
     while data := file.read(_READ_BYTES):
-        read_any = True
         while data:
             if member is None:
                 # tape and block writers pad gzip files with zeros after the last member; gunzip skips them too
-                data = data.lstrip(b"\0") if suffix == ".gz" else data
+                data = data.lstrip(b"\0") if suffix == ".gz" and read_any else data
                 if not data:
                     break
                 member = _DECOMPRESSORS[suffix]()
@@ -73,6 +72,7 @@ def _plain(file: BinaryIO, suffix: str) -> Iterator[bytes]:
                 sentence = f"Expected {suffix} data; it is corrupt or of another kind ({error})."
                 raise RefusedError(UNREADABLE_FILE, sentence) from error
             data, member = (member.unused_data, None) if member.eof else (b"", member)
+            read_any = True
     if member is not None or not read_any:
         raise RefusedError(UNREADABLE_FILE, f"Expected {suffix} data; it is cut off before its end.")
 

@@ -245,8 +245,9 @@ def lines_of(
         yield place, held[:cut], False
         held, place = held[cut:], place + cut
         if len(held) > at_most:
-            yield place, held, True
-            held, beyond, place = b"", True, place + len(held)
+            if beyond := bool(held.strip(BLANK_BYTES)):
+                yield place, held, True
+            held, place = b"", place + len(held)
 
 
 def _stage_lines(block: bytes, columns: Sequence[str], types: Sequence[Typed] | None, staging: Staging) -> None:

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.orc as pa_orc
 
 from umg_assets.files.limits import USUAL
-from umg_assets.files.parquet import add_batch, columns_in, readable_alike
-from umg_assets.files.rejects import NOT_THE_FORMAT, UNREADABLE_FILE, RefusedError, foreign_content
+from umg_assets.files.parquet import add_batch, check_rows, columns_in, readable_alike
+from umg_assets.files.rejects import NOT_THE_FORMAT, UNREADABLE_FILE, RefusedError, foreign_content, is_of_content
 from umg_assets.files.staged import Staging
 
 _MAGIC = b"ORC"
@@ -35,7 +35,7 @@ def open_orc(file: BinaryIO, columns: Sequence[str], at_most: int = USUAL.column
 
 
 def _unreadable(error: Exception, head: bytes) -> RefusedError:
-    if isinstance(error, OSError) and error.errno is not None:
+    if not is_of_content(error):
         raise error
     sentence = f"Expected a whole ORC file; it is corrupt or cut off ({str(error).splitlines()[0][:300]})."
     return RefusedError(UNREADABLE_FILE, sentence, head)
@@ -43,6 +43,7 @@ def _unreadable(error: Exception, head: bytes) -> RefusedError:
 
 def stage_orc(orc: pa_orc.ORCFile, schema: pa.Schema, staging: Staging) -> None:
     """Copy the wanted columns into `staging`. Raises RefusedError if the file turns out to be corrupt."""
+    before = staging.records
     try:
         if not schema.names:
             staging.add([], np.arange(1, orc.nrows + 1) + staging.records)
@@ -51,5 +52,6 @@ def stage_orc(orc: pa_orc.ORCFile, schema: pa.Schema, staging: Staging) -> None:
         for stripe in range(orc.nstripes):
             batch = orc.read_stripe(stripe, columns=schema.names)
             add_batch(batch.select(schema.names), schema.types, staging)
+        check_rows(staging.records - before, orc.nrows)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(error, b"") from error

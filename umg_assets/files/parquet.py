@@ -17,6 +17,7 @@ from umg_assets.files.rejects import (
     RefusedError,
     escape,
     foreign_content,
+    is_of_content,
     refuse_many_columns,
     refuse_missing,
 )
@@ -145,20 +146,28 @@ def columns_in(names: Sequence[str], columns: Sequence[str], head: bytes, at_mos
 
 
 def _unreadable(error: Exception, head: bytes) -> RefusedError:
-    if isinstance(error, OSError) and error.errno is not None:
+    if not is_of_content(error):
         raise error
     sentence = f"Expected a whole Parquet file; it is corrupt or cut off ({str(error).splitlines()[0][:300]})."
     return RefusedError(UNREADABLE_FILE, sentence, head)
 
 
+def check_rows(read: int, rows: int) -> None:
+    """Raises ValueError if so many rows were read of a file that says it has `rows`."""
+    if read != rows:
+        raise ValueError(f"it says it has {rows:,} rows and gives {read:,}")
+
+
 def stage_parquet(parquet: pq.ParquetFile, schema: pa.Schema, staging: Staging) -> None:
     """Copy the wanted columns into `staging`. Raises RefusedError if the file turns out to be corrupt."""
+    rows, before = parquet.metadata.num_rows, staging.records
     try:
         if not schema.names:
-            staging.add([], np.arange(1, parquet.metadata.num_rows + 1) + staging.records)
-            staging.records += parquet.metadata.num_rows
+            staging.add([], np.arange(1, rows + 1) + staging.records)
+            staging.records += rows
             return
         for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=schema.names, use_threads=False):
             add_batch(batch.select(schema.names), schema.types, staging)
+        check_rows(staging.records - before, rows)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(error, b"") from error

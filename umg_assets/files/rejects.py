@@ -1,6 +1,7 @@
 """Why a record or a whole file is rejected, and the text that is kept of it."""
 
 import difflib
+import errno
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -56,6 +57,14 @@ class RefusedError(Exception):
     def __init__(self, reason: str, sentence: str, head: bytes = b""):
         super().__init__(sentence)
         self.reason, self.sentence, self.head = reason, sentence, head
+
+
+def is_of_content(error: Exception) -> bool:
+    """Whether an error that a reader raised tells of the file's content, not of the system that it lies on.
+
+    A library's OSError has no number, but for EINVAL: a place in the content, given by it, lies before its beginning.
+    """
+    return not isinstance(error, OSError) or error.errno in (None, errno.EINVAL)
 
 
 def foreign_content(head: bytes) -> str | None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -181,7 +182,7 @@ def _dialect(path: Path, text: str, delimiter: str | None) -> tuple[str, str, st
 
 def _doubled(text: str) -> str | None:
     """A delimiter of two characters that each line holds as often, and the first one never alone; else None."""
-    lines = [line for line in text.splitlines()[:_LINES] if line.strip()]
+    lines = [line for line in re.split(r"\r\n?|\n", text)[:_LINES] if line.strip()]
     for delimiter in ("::", "||"):
         counts = {line.count(delimiter) for line in lines}
         if len(counts) == 1 and 0 < 2 * max(counts) == lines[0].count(delimiter[0]):

@@ -10,17 +10,17 @@ from xml.etree.ElementTree import ParseError
 import numpy as np
 import pyarrow as pa
 
-from umg_assets.files.archives import open_bounded
+from umg_assets.files.archives import ZIP_ERRORS, open_bounded
 from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.parquet import columns_in
-from umg_assets.files.rejects import FIELD_COUNT, UNREADABLE_FILE, RefusedError
+from umg_assets.files.rejects import FIELD_COUNT, UNREADABLE_FILE, RefusedError, is_of_content
 from umg_assets.files.staged import Staging
 
 _BATCH_ROWS = 10_000
 _WHOLE = 10**15
+_ERRORS = (*ZIP_ERRORS, ParseError, LookupError, TypeError, AttributeError, RuntimeError)
 _PIECE_BYTES = 1 << 20
 _SHARED_BYTES = 128 << 20
-_ERRORS = (zipfile.BadZipFile, ParseError, EOFError, LookupError, ValueError, TypeError, OSError)
 
 
 def text_of(cell: Any) -> str | None:
@@ -53,6 +53,8 @@ def numbered_rows(file: BinaryIO, limits: Limits = USUAL) -> Iterator[tuple[int,
     with open_bounded(file, "an .xlsx workbook", limits) as archive:
         try:
             _refuse_unbounded(archive, limits)
+            if corrupt := archive.testzip():
+                raise ValueError(f"{corrupt} in it is corrupt")
         except _ERRORS as error:
             raise _unreadable(error) from error
     file.seek(0)
@@ -69,7 +71,7 @@ def numbered_rows(file: BinaryIO, limits: Limits = USUAL) -> Iterator[tuple[int,
 
 
 def _unreadable(error: Exception) -> RefusedError:
-    if isinstance(error, OSError) and error.errno is not None:
+    if not is_of_content(error):
         raise error
     sentence = f"Expected a whole .xlsx workbook; it is corrupt or of another kind ({str(error)[:300]})."
     return RefusedError(UNREADABLE_FILE, sentence)

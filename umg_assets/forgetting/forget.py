@@ -174,14 +174,19 @@ def naming_files(settings: Settings, people: People) -> set[str]:
     forms = [[user_id.encode()] for user_id in people.user_ids]
     searched = search_bytes(landing, forms, others=_encoded(people.others), followed="", outside=_outside(settings))
     places = {place for finding in searched.findings for place in _files_named_by(finding.path)}
-    files = itertools.chain(files_of(landing, "**/*"), _outside(settings))
+    files = itertools.chain(files_of(landing, "**/*", follow_links=True), _outside(settings))
     return {name for file in files if (name := name_of(landing, file)) in places}
 
 
 def _outside(settings: Settings) -> list[Path]:
     """The files that sources take from elsewhere than landing/."""
-    patterns = {source.files for kind in tables.KINDS for source in settings.sources.of(kind)}
-    files = {file for one in patterns if Path(one).is_absolute() for file in files_of(settings.landing, one)}
+    patterns = {
+        (source.files, source.follow_links)
+        for kind in tables.KINDS
+        for source in settings.sources.of(kind)
+        if Path(source.files).is_absolute()
+    }
+    files = {file for pattern in patterns for file in files_of(settings.landing, *pattern)}
     return sorted(file for file in files if not file.is_relative_to(settings.landing))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as _compute
 import pyarrow.parquet as pq
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, UnsupportedOperationException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -141,7 +141,7 @@ class Typing:
         """
         try:
             self._typed(self._rows(piece).where("_record < 0")).collect()
-        except AnalysisException as error:
+        except (AnalysisException, UnsupportedOperationException) as error:
             return first_line(error)
         return None
 

@@ -5,6 +5,7 @@ A folder that is gone, or that has no file of its source any more, has been clea
 
 import fnmatch
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Folder:
     @property
     def left(self) -> list[Entry]:
         """The known deliveries whose files lie in it no longer."""
-        return [entry for entry in self.known if not (self._absolute / PurePosixPath(entry.path).name).exists()]
+        return [entry for entry in self.known if not os.path.lexists(self._absolute / PurePosixPath(entry.path).name)]
 
     @property
     def size(self) -> int:

@@ -5,13 +5,13 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from umg_assets import clock, tables
 from umg_assets.calendar import utc_today
 from umg_assets.files.limits import USUAL
 from umg_assets.landing.code_version import version_of_code
-from umg_assets.landing.file_names import files_of, name_of, printable
+from umg_assets.landing.file_names import found_by, name_of
 from umg_assets.landing.folders import Folder, bytes_landed, folders_of, has_shrunk
 from umg_assets.planning.history import Entry, History
 from umg_assets.settings.model import Settings
@@ -62,14 +62,13 @@ class LandingFile:
 
 @dataclass
 class Scan:
-    """What a scan of landing/ result.
+    """The result of a scan of landing/.
 
     changed: files to read. withdrawn: the ledger's entries of files that have left a folder that is one delivery. held:
     files and such folders that shrank since they landed, each with a message that names both sizes; their rows stay
     until somebody accepts the new content. waiting: by path, why a file or folder cannot land yet. stuck: those of them
-    that no time helps: a path without a date, a file that cannot be read. unclaimed: paths of
-    files that no source takes. claimed: by kind and path, the position and the definition of the source that takes a
-    file, changed or not, or a held folder.
+    that no time helps: a path without a date, a file that cannot be read, what is no file. unclaimed: paths of files
+    that no source takes. claimed: by kind and path, the source that takes a file, or a held folder, and its position.
     """
 
     changed: list[LandingFile] = field(default_factory=list)
@@ -95,15 +94,26 @@ class Scan:
 
 
 def claims(settings: Settings) -> Scan:
-    """Which source takes which file of landing/, and which files none takes; reads no file and no ledger."""
+    """Which source takes which file of landing/, which files none takes, and what is no file that can land.
+
+    Reads no file and no ledger. What cannot land is stuck.
+    """
     found = Scan()
+    in_landing: dict[str, str | None] = {}
     for kind in tables.KINDS:
         for position, source in enumerate(settings.sources.of(kind)):
-            for file in files_of(settings.landing, source.files):
-                found.claimed.setdefault((kind, name_of(settings.landing, file)), (position, source))
+            for file, why in found_by(settings.landing, source.files, source.follow_links):
+                name = name_of(settings.landing, file)
+                if why is None:
+                    found.claimed.setdefault((kind, name), (position, source))
+                else:
+                    in_landing[name] = why
+    in_landing |= {name_of(settings.landing, file): why for file, why in found_by(settings.landing, "**/*")}
     taken = {path for _, path in found.claimed}
-    names = (name_of(settings.landing, file) for file in files_of(settings.landing, "**/*"))
-    found.unclaimed = sorted(printable(name) for name in names if name not in taken)
+    found.unclaimed = sorted(name for name, why in in_landing.items() if why is None and name not in taken)
+    walked = {str(folder) for path in (*taken, *found.unclaimed) for folder in PurePosixPath(path).parents}
+    found.waiting = {name: why for name, why in in_landing.items() if why and name not in taken | walked}
+    found.stuck = {*found.waiting}
     return found
 
 
@@ -133,10 +143,9 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
         try:
             file = _changed(settings, source, absolute, key, last.get(key), interrupted.get(key), quiet_seconds)
         except Exception as error:
-            path = printable(name)
             known = isinstance(error, OSError | ValueError)
-            result.waiting[path] = str(error) if known else f"internal error: {type(error).__name__}: {error}"
-            result.stuck |= set() if isinstance(error, _BeingWrittenError) else {path}
+            result.waiting[name] = str(error) if known else f"internal error: {type(error).__name__}: {error}"
+            result.stuck |= set() if isinstance(error, _BeingWrittenError) else {name}
             continue
         if file is None:
             continue
@@ -175,7 +184,7 @@ def _changed(
     less than quiet_seconds ago.
     """
     kind, path = key
-    if printable(path) != path:
+    if any("\ud800" <= letter <= "\udfff" for letter in path):
         raise ValueError("its name is not UTF-8: rename it")
     definition_hash = definition_hash_of(settings, source, kind)
     signature, modified_on = _signature(absolute)

@@ -62,7 +62,7 @@ def signs(settings: Settings, found: Scan, history: History) -> Iterator[str]:
 
 def of_files(settings: Settings, found: Scan) -> Iterator[str]:
     """That landing/ is empty, or which files of it no source takes, and why."""
-    if not found.claimed and not found.unclaimed:
+    if not found.claimed and not found.unclaimed and not found.waiting:
         hidden = [name for path in settings.landing.rglob("*") if path.is_file() for name in [path.name]]
         left_out = f"; left out: {hidden[0]}, whose name or folder begins with . or _" if hidden else ""
         yield f"landing/ is empty: drop files into {settings.landing} and type `umg run`{left_out}"

@@ -26,6 +26,7 @@ from umg_assets.privacy.tombstones import FORGOTTEN_TEXT, Tombstones
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.settings.model import Settings
 from umg_assets.tables import Kind
+from umg_assets.text import visible
 
 _ARROW = {"string": pa.string(), "bigint": pa.int64(), "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC")}
 _log = logging.getLogger(__name__)
@@ -128,7 +129,7 @@ def _refused_for(error: ColumnTypesError, staged: StagedFile) -> Parsed:
 def _failed(staged: StagedFile, error: Exception) -> StagedFile:
     """A file over which reading or typing has failed: refused, and to be tried again by another version of umg."""
     where = "".join(traceback.format_tb(error.__traceback__))  # the message may hold what the file holds
-    _log.error("%s: refused: internal error: %s at\n%s", staged.file.path, type(error).__name__, where)
+    _log.error("%s: refused: internal error: %s at\n%s", visible(staged.file.path), type(error).__name__, where)
     return replace(staged, parsed=refused(staged.file.absolute, said_by(error)), tried_by=tried_by(error))
 
 

@@ -49,21 +49,26 @@ def count_files(settings: Settings, history: History) -> RecordCount:
         (kind, path): source.layout(path.name)
         for kind in tables.KINDS
         for source in reversed(settings.sources.of(kind))
-        for path in files_of(settings.landing, source.files)
+        for path in files_of(settings.landing, source.files, source.follow_links)
     }
     count = RecordCount()
     for entry in history.latest().values():
         path = settings.landing / entry.path
         if entry.source not in tables.RAW:
             continue
-        if not path.exists():
+        if not path.is_file():
             count.gone += 1
             continue
         if hashlib.sha256(path.read_bytes()).hexdigest() != entry.content_hash:
             count.changed += 1
             continue
-        records = 1 if entry.refused else count_records(path, layouts.get((entry.source, path)))
         count.files += 1
+        try:
+            records = 1 if entry.refused else count_records(path, layouts.get((entry.source, path)))
+        except Exception as error:  # of any of the second reader's libraries: the file is named, the others are counted
+            what = f"records in the file, which the second reader cannot read: {type(error).__name__}: {error}"
+            count.differing.append(Miscount(entry.source, entry.path, what, 0, entry.records))
+            continue
         count.records += records
         for what, number in (("records in the file", records), ("landed + set aside", entry.accounted)):
             if number != entry.records:

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable, Iterator
+from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 import pyorc
@@ -22,10 +23,34 @@ def _orc(data: bytes) -> int:
 
 def _workbook(data: bytes) -> int:
     """The rows of the first sheet that are not blank, without the first, which names the columns."""
+    try:
+        rows = _rows_by_calamine(data)
+    except python_calamine.CalamineError:  # it wants more of an archive than others do
+        rows = _rows_by_hand(data)
+    return max(0, sum(rows) - 1)
+
+
+def _rows_by_calamine(data: bytes) -> Iterator[bool]:
+    """Of each row, whether it has a value."""
     workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
     sheets = [s.name for s in workbook.sheets_metadata if s.typ == python_calamine.SheetTypeEnum.WorkSheet]
-    rows = workbook.get_sheet_by_name(sheets[0]).to_python()
-    return max(0, sum(any(cell != "" for cell in row) for row in rows) - 1)
+    return (any(cell != "" for cell in row) for row in workbook.get_sheet_by_name(sheets[0]).to_python())
+
+
+def _rows_by_hand(data: bytes) -> Iterator[bool]:
+    """As _rows_by_calamine, by the texts of values in the XML of the first sheet."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        first = next(e for e in ElementTree.fromstring(archive.read("xl/workbook.xml")).iter() if _is(e, "sheet"))
+        number = next(value for key, value in first.items() if key.endswith("}id"))
+        links = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+        target = next(link.attrib["Target"] for link in links if link.attrib["Id"] == number)
+        sheet = archive.read(target.removeprefix("/") if target.startswith("/") else f"xl/{target}")
+    rows = (row for row in ElementTree.fromstring(sheet).iter() if _is(row, "row"))
+    return (any((_is(e, "v") or _is(e, "t")) and e.text for e in row.iter()) for row in rows)
+
+
+def _is(element: ElementTree.Element, name: str) -> bool:
+    return element.tag.rpartition("}")[2] == name
 
 
 def _avro(data: bytes) -> int:
@@ -59,8 +84,8 @@ BINARY: dict[str, Callable[[bytes], int]] = {"parquet": _parquet, "orc": _orc, "
 """By format, what counts the records of a file."""
 
 
-def members_of(archive: bytes) -> Iterator[tuple[str, bytes]]:
-    """The files (name, content) in a zip archive, as its local headers give them from its beginning.
+def members_of(archive: bytes, is_wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """The wanted files (name, content) in a zip archive, as its local headers give them from its beginning.
 
     An archive that can only be read by the directory at its end is read by that.
     """
@@ -68,5 +93,5 @@ def members_of(archive: bytes) -> Iterator[tuple[str, bytes]]:
         members = [(name.decode(), b"".join(content)) for name, _, content in stream_unzip([archive])]
     except (UnzipError, UnicodeDecodeError):
         with zipfile.ZipFile(io.BytesIO(archive)) as directory:
-            members = [(name, directory.read(name)) for name in directory.namelist()]
-    yield from members
+            members = [(name, directory.read(name)) for name in directory.namelist() if is_wanted(name)]
+    yield from ((name, content) for name, content in members if is_wanted(name))

@@ -13,6 +13,8 @@ import ijson
 _HEAD_BYTES = 64 << 10
 # ijson's time for one long text grows with the number of buffers that it spans, squared
 _BUFFER_BYTES = 32 << 20
+# Python makes no int of more digits, and ijson's parser in C then ends the process
+_LONG_NUMBER = re.compile(rb"[0-9]{4000,}+")
 _SEPARATOR = re.compile(rb"[\s,:\x1e]*")
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?P<closing>"?)|(?P<open>[{\[])|(?P<close>[}\]])', re.DOTALL)
 _BARE = re.compile(rb'[^\s,\[\]{}"\x1e]+|[\]}]')
@@ -24,8 +26,7 @@ _BELOW = "\0"
 
 
 def count_json(data: bytes, records: str | None = None) -> int:
-    """The number of records in JSON of any framing. records: the dotted path to their array in an object."""
-    data = data.removeprefix(b"\xef\xbb\xbf")
+    """The number of records in JSON of any framing, without a mark. records: the dotted path to their array."""
     if records is None and _is_lines(data):
         return count_lines(data)
     try:
@@ -35,7 +36,7 @@ def count_json(data: bytes, records: str | None = None) -> int:
 
 
 def count_lines(data: bytes) -> int:
-    """The number of lines that are not blank."""
+    """The number of lines that are not blank. A line of spaces that JSON does not know (U+00A0, U+2028) is a record."""
     return sum(1 for line in data.splitlines() if line.strip())
 
 
@@ -79,7 +80,8 @@ def _events(data: bytes, levels: int) -> Iterator[tuple[str, str]]:
     """
     outer: list[str | None] = []
     here: str | None = None
-    for event, key in ijson.basic_parse(io.BytesIO(data), multiple_values=True, buf_size=_BUFFER_BYTES):
+    text = io.BytesIO(_LONG_NUMBER.sub(b"1", data))
+    for event, key in ijson.basic_parse(text, multiple_values=True, use_float=True, buf_size=_BUFFER_BYTES):
         if event == "map_key":
             yield outer[-1] or "", event
             here = key if outer[-1] is None else f"{outer[-1]}.{key}" if len(outer) <= levels else _BELOW

@@ -34,8 +34,9 @@ def count_records(path: Path, layout: Layout | None = None) -> int:
     if is_zip(path.name, layout):
         return sum(
             _count(_plain(content, member), layout.of_member(member))
-            for member, content in members_of(_plain(path.read_bytes(), path.name))
-            if is_taken(member, layout.members)
+            for member, content in members_of(
+                _plain(path.read_bytes(), path.name), lambda member: is_taken(member, layout.members)
+            )
         )
     return _count(_plain(path.read_bytes(), path.name), layout)
 
@@ -104,10 +105,10 @@ def _decoded(data: bytes, encoding: str) -> str:
 
 
 def _json_in_utf8(data: bytes, encoding: str) -> bytes:
-    """JSON as UTF-8; a byte that its encoding does not have becomes one that UTF-8 does not have, either."""
+    """JSON as UTF-8, without a mark; a byte that its encoding does not have becomes one that UTF-8 does not have."""
     text = _decoded(data, encoding)
     if codecs.lookup(encoding).name == "utf-8" and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data
+        return data.removeprefix(codecs.BOM_UTF8)
     return text.encode().replace("\ufffd".encode(), b"\xff")
 
 

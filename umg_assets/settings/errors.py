@@ -12,7 +12,7 @@ from pydantic_settings import SettingsError as SourceError
 
 from umg_assets import tables
 from umg_assets.settings.headers import astray
-from umg_assets.settings.outline import HEADER, Place, dotted, settings_in
+from umg_assets.settings.outline import HEADER, Place, dotted, lines_of, settings_in
 from umg_assets.settings.sources import Source, Sources
 
 _PREFIX = "UMG_"
@@ -130,7 +130,7 @@ def _line_of(text: str, loc: Place, value: Any) -> int:
         if shared > best and shared in (len(path), len(loc)):  # below a section that has no header, its first key
             best, line = shared, number
     if loc and isinstance(loc[-1], int) and isinstance(value, str | int):
-        lines = text.splitlines()
+        lines = lines_of(text)
         return next((at for at in range(line, len(lines) + 1) if str(value) in lines[at - 1]), line)
     return line
 
@@ -139,7 +139,7 @@ def _line_to_fill_in(text: str, line: int, message: str) -> int:
     """The line that `umg init --from` left to be filled in, if the mistake is that an expression lacks; else `line`."""
     lacking = re.search(r"need an expression for (\w+)", message)
     if lacking:
-        for number, content in enumerate(text.splitlines()[line:], line + 1):
+        for number, content in enumerate(lines_of(text)[line:], line + 1):
             if content.startswith(f"# {lacking[1]} = "):
                 return number
             if HEADER.match(content):

@@ -10,11 +10,16 @@ _ASSIGNMENT = re.compile(rf"\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*=")
 _INLINE = re.compile(rf"[{{,]\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*=")
 
 
+def lines_of(text: str) -> list[str]:
+    r"""The lines of a TOML text. They end at \n alone: a text may hold what Unicode calls line separators."""
+    return text.removesuffix("\n").split("\n")
+
+
 def settings_in(text: str) -> Iterator[tuple[Place, int]]:
     """Every section and key of a TOML text with its line, from 1; entries of arrays of tables are numbered from 0."""
     counts: dict[Place, int] = {}
     section: Place = ()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines_of(text), 1):
         if header := HEADER.match(line):
             keys = _keys(header[2])
             section = ()
@@ -39,7 +44,7 @@ def value_in(line: str) -> str:
 
 def headers_in(text: str) -> Iterator[tuple[str, str, int]]:
     """Every section header: its brackets ([ or [[), its dotted name without quotes, its line from 1."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines_of(text), 1):
         if header := HEADER.match(line):
             yield header[1], ".".join(_keys(header[2])), number
 

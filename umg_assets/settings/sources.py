@@ -18,8 +18,9 @@ from umg_assets.files.dialect import Dialect
 from umg_assets.files.layout import Format, Layout, dialect_of, format_of, is_zip
 from umg_assets.settings.expressions import check_over_text, columns_of, parse_expression
 from umg_assets.tables import Kind
+from umg_assets.text import visible
 
-_NEVER_HASHED = {"name", "files", "folder_is_delivery"}
+_NEVER_HASHED = {"name", "files", "folder_is_delivery", "follow_links"}
 _ALWAYS_HASHED = {"format", "schema_", "delivered_on", "where", "columns"}
 _DATE_PARTS = ("year", "month", "day")
 _FIRST_YEAR = 1900
@@ -76,6 +77,7 @@ class Source(BaseModel):
     folder_is_delivery: bool = Field(
         default=False, description="a folder is one delivery: a file that is no longer in it is withdrawn"
     )
+    follow_links: bool = Field(default=False, description="links may lead out of landing/")
     where: Expression | None = Field(default=None, description="records to take; the others are counted as filtered")
     columns: dict[str, Expression] = Field(description="contract column = Spark SQL expression")
 
@@ -150,13 +152,14 @@ class Source(BaseModel):
             return modified_on
         match = re.search(self.delivered_on, str(PurePosixPath(path)))
         if not match:
-            raise ValueError(f"{path}: delivered_on = {self.delivered_on!r} finds no date in the path")
+            raise ValueError(f"{visible(path)}: delivered_on = {self.delivered_on!r} finds no date in the path")
         try:
             return _date_in(match)
         except ValueError:
             raise ValueError(
-                f"{path}: delivered_on = {self.delivered_on!r} gives {match.group(0)!r}, expected year, month and day: "
-                "20260305, 2026-03-05, 2026_3_5, or named groups (?P<year>...), (?P<month>...), (?P<day>...)"
+                f"{visible(path)}: delivered_on = {self.delivered_on!r} gives {match.group(0)!r}, expected "
+                "year, month and day: 20260305, 2026-03-05, 2026_3_5, or named groups (?P<year>...), "
+                "(?P<month>...), (?P<day>...)"
             ) from None
 
 

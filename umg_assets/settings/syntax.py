@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 from umg_assets.settings.day import expected_day
-from umg_assets.settings.outline import dotted, headers_in, settings_in, value_in
+from umg_assets.settings.outline import dotted, headers_in, lines_of, settings_in, value_in
 
 _TWICE = re.compile(r"Cannot (?:overwrite|declare|mutate)|Duplicate inline table key|Cannot redefine")
 _LIKE_A_DAY = re.compile(r"""["']?\d{1,4}[-/.]\d{1,2}(?:[-/.]\d{1,4})?["']?(?:[T ][\d:.Z+-]*)?""")
@@ -17,7 +17,7 @@ def explain_syntax(file: Path, text: str, error: tomllib.TOMLDecodeError) -> str
     if not match:
         return f"{file}:1: not TOML: {error}"
     message, at, column = match.groups()
-    line = int(at or len(text.splitlines()))
+    line = int(at or len(lines_of(text)))
     if known := _twice(text, message, line) or _wrong_value(text, line):
         return f"{file}:{line}: {known}"
     where = f" (column {column})" if column else " (at the end)"
@@ -60,7 +60,7 @@ def _is_repeated(name: str) -> bool:
 
 def _wrong_value(text: str, line: int) -> str | None:
     """That the value of a line is a date in another notation, a word without quotes, or missing; else None."""
-    content = (text.splitlines() or [""])[line - 1]
+    content = lines_of(text)[line - 1]
     place = next((place for place, number in settings_in(text) if number == line), None)
     if place is None or "=" not in content or _is_toml(content):
         return None

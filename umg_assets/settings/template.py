@@ -95,6 +95,7 @@ first_day = {first_day}            # earlier plays are quarantined
 #                                                 # by suffix; .gz, .zst and .bz2 may follow
 # delivered_on = '(\\d{{4}}-\\d{{2}}-\\d{{2}})'         # default: the day on which the file was modified (UTC)
 # folder_is_delivery = true                       # a file that is no longer in its folder is withdrawn
+# follow_links = true                             # links may lead out of landing/; default: they are named, not read
 # where = "event = 'play'"                        # other records are counted as filtered
 # delimiter = ";"                                 # text: also "::"; default "," or a tab, by format, or a line sep=;
 # quote = '"'                                     # text: "" where quotes are part of the values

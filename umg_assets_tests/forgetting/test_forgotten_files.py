@@ -87,7 +87,7 @@ def test_odd_ids_are_seen_in_records_that_did_not_land_and_odd_names_hide_no_fil
 
 
 def test_a_linked_file_is_rewritten_where_it_lies_and_searched_there(new_lake, tmp_path: Path):
-    lake = new_lake("linked")
+    lake = new_lake("linked", sources=SOURCES.replace('"plays/*.csv*"', '"plays/*.csv*"\nfollow_links = true'))
     file = lake.drop_plays("2026-03-02", [_play(21, GONE, 2), _play(22, OTHER, 2)])
     lies = file.rename(tmp_path / "far")
     file.symlink_to(lies)

@@ -122,7 +122,7 @@ def test_what_cannot_land_yet_waits_and_says_why(home: Lake):
         f"plays/{tomorrow}.csv": f"delivered on {tomorrow}, which is still to come (UTC)",
         "plays/undated.csv": "plays/undated.csv",
         "plays/2020-01-01.csv": "delivered on 2020-01-01, before the first delivery day 2025-12-01",
-        "plays/2026-03-02-\\udcff.csv": "its name is not UTF-8",
+        "plays/2026-03-02-\udcff.csv": "its name is not UTF-8",
     }
 
 

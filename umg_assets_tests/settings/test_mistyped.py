@@ -43,6 +43,13 @@ def test_a_date_in_another_notation_is_refused_with_the_day_that_is_meant(
         )
 
 
+@pytest.mark.parametrize("letter", ["\u2028", "\u2029", "\x85"])
+def test_lines_are_counted_as_an_editor_does_whatever_letters_a_comment_holds(tmp_path: Path, letter: str):
+    text = f"# a{letter}b\ntime_zone = 'UTC'\nfirst_day = "
+    assert refusal(tmp_path, f"{text}'May'\n").startswith("umg.toml:3: first_day: expected a date")
+    assert refusal(tmp_path, f"{text}\n").startswith("umg.toml:3: ")
+
+
 def test_a_day_is_taken_as_toml_and_as_text(tmp_path: Path):
     for written in ("2026-05-01", "'2026-05-01'", "2026-05-01T00:00:00Z"):
         (tmp_path / "umg.toml").write_text(f"first_day = {written}\n")
