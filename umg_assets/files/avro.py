@@ -109,13 +109,14 @@ def _unsigned(stream: Any) -> int:
 
 
 # for snappy and zstandard fastavro needs further packages, and it unpacks blocks of any size
-BLOCK_READERS.update(
-    deflate=_bounded(partial(zlib.decompressobj, wbits=-15)),
-    bzip2=_bounded(bz2.BZ2Decompressor),
-    xz=_bounded(lzma.LZMADecompressor),
-    zstandard=_bounded(Zstandard),
-    snappy=_snappy,
-)
+_READERS: dict[str, Any] = {
+    "deflate": _bounded(partial(zlib.decompressobj, wbits=-15)),
+    "bzip2": _bounded(bz2.BZ2Decompressor),
+    "xz": _bounded(lzma.LZMADecompressor),
+    "zstandard": _bounded(Zstandard),
+    "snappy": _snappy,
+}
+BLOCK_READERS.update(_READERS)
 
 
 class _Stream:
