@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 SAIL = {"resources/sail.py", "resources/sail_server.py"}
 """Sail's own process, and its client: nothing but engine.py imports them."""
 KNOW_THE_ENGINE = {"resources/engine.py", "resources/lakehouse.py", *SAIL}
-NAME_THE_ENGINE = {*KNOW_THE_ENGINE, "settings/model.py", "settings/template.py", "cli/doctor.py"}
+NAME_THE_ENGINE = {*KNOW_THE_ENGINE, "settings/model.py", "settings/template.py", "cli/doctor.py", "cli/version.py"}
 COMPARE_THE_ENGINE = {*KNOW_THE_ENGINE, "settings/model.py", "cli/doctor.py"}
 SESSION_ATTRIBUTES = ("builder", "getActiveSession", "sparkContext", "_jvm", "_jsc")
 ENGINES = re.compile(r"\b(sail|pysail|spark_remote|spark_master)\b", re.IGNORECASE)
@@ -94,7 +94,7 @@ def test_only_the_engine_imports_sails_process_and_its_client():
     assert not breaches(others, lambda module: [name for name in imports(module) if name.startswith(sails)])
 
 
-def test_only_those_two_the_settings_and_the_doctor_name_an_engine():
+def test_only_those_two_the_settings_the_doctor_and_the_version_name_an_engine():
     others = [module for module in MODULES if name_of(module) not in NAME_THE_ENGINE]
     assert not breaches(others, lambda module: [word for word in words(module) if ENGINES.search(word)])
 

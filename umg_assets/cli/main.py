@@ -25,7 +25,6 @@ from umg_assets.text import visible
 app = typer.Typer(
     cls=OnceGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="The lakehouse that a music-streaming company's product analysts run.",
 )
@@ -36,10 +35,19 @@ app.add_typer(keys_app, name="keys")
 _state = {"debug": False}
 
 
+def _print_version(context: typer.Context, asked: bool) -> None:
+    from umg_assets.cli.version import versions
+
+    if asked and not context.resilient_parsing:  # else: a shell completes the line
+        print(versions())
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     home: Annotated[Path | None, typer.Option(envvar="UMG_HOME", help="Where everything lies.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, help="Print versions.")] = False,
 ) -> None:
     """Read the options that come before the command."""
     _state["debug"] = debug

@@ -13,13 +13,14 @@ class OnceGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As typer's. Raises BadParameter for a second value of an option of the group."""
-        _refuse_second_values(self, ctx, args)
+        if not ctx.resilient_parsing:  # a shell that completes a line is not told what is wrong with it
+            _refuse_second_values(self, ctx, args)
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As typer's: the command that the line names, and its arguments. Raises BadParameter for a second value."""
         name, command, rest = super().resolve_command(ctx, args)
-        if command is not None:
+        if command is not None and not ctx.resilient_parsing:
             _refuse_second_values(command, type(ctx)(command, info_name=name, parent=ctx), rest)
         return name, command, rest
 
