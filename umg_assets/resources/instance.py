@@ -74,15 +74,16 @@ def _write_configuration(file: Path) -> None:
 
 
 def not_of(home: Path, instance: dg.DagsterInstance) -> str | None:
-    """Why nothing may be asked for here: the instance is not the one under UMG_HOME, which knows what has been built.
+    """That the instance is not the one under UMG_HOME, which knows what has been built, and what to do.
 
-    None where it is, and for an instance in memory, which ends with its process.
+    Sensors and schedules ask for nothing there, and a run that somebody starts warns. None where it is, and for an
+    instance in memory, which ends with its process.
     """
     if not instance.is_persistent or Path(instance.root_directory).resolve() == (home / _FOLDER).resolve():
         return None
     return (
         f"this Dagster instance lies in {instance.root_directory}, and what is built is noted in {home / _FOLDER}: "
-        f"start `umg dev`, or set DAGSTER_HOME={home / _FOLDER} before `dagster dev`"
+        f"start `umg dev`, or set DAGSTER_HOME={home / _FOLDER} for `dagster`"
     )
 
 

@@ -16,7 +16,7 @@ from umg_assets.planning.left_out import left_out
 from umg_assets.planning.required import keys_read, required_watermarks
 from umg_assets.resources.dagster_internals import report_in_order
 from umg_assets.resources.delta_log import is_table
-from umg_assets.resources.instance import report_materializations
+from umg_assets.resources.instance import not_of, report_materializations
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.partition_keys import named_keys
 from umg_assets.resources.previews import preview
@@ -85,6 +85,8 @@ class LakehouseIOManager(dg.IOManager):
         """
         asset, step = self._catalogue_row(context.asset_key), context.step_context
         table = _table_of(asset)
+        if elsewhere := not_of(self._lakehouse.home, step.instance):
+            context.log.warning(elsewhere)
         self._lakehouse.create_tables()
         keys = self._in_order(asset, named_keys(step.run_tags, asset.name) or context.asset_partition_keys)
         report_in_order(context, keys)
