@@ -176,7 +176,9 @@ def _sensors(
             tell(settings)
             return dg.SensorResult(skip_reason="nothing has happened since the last look", cursor=world)
         if job := run_under_way(context.instance, (CLOSE_THE_DAY, CATCH_UP)):
-            return dg.SensorResult(skip_reason=f"{job} is making what is stale", cursor=context.cursor)
+            return dg.SensorResult(
+                skip_reason=f"a run of {job} is under way, and builds what is stale", cursor=context.cursor
+            )
         history, watermarks = ledger.read(), read_watermarks(context.instance, catalogue.planned)
         stale = plan(history, watermarks, catalogue, today)
         refused = refused_assets(context.instance, _blocking(context)) if stale else set()
@@ -221,12 +223,19 @@ def _runs_asked(
     context: dg.SensorEvaluationContext, stale: Plan, runs: list[Run], busy: set[str], refused: set[str], world: str
 ) -> dg.SensorResult:
     """A run that builds what may start now and what follows; why everything else waits."""
-    waits = f"stale: {sorted(stale.partitions)}; under way: {sorted(busy)}; refused by a check: {sorted(refused)}"
     return dg.SensorResult(
         run_requests=[_catching_up(context, runs)] if runs else [],
-        skip_reason=None if runs else waits if stale else "every table is up to date with the ledger",
+        skip_reason=None if runs else _why_none(stale, busy, refused),
         cursor=None if runs else world,
     )
+
+
+def _why_none(stale: Plan, busy: set[str], refused: set[str]) -> str:
+    if not stale:
+        return "every table is up to date with the ledger"
+    causes = {"under way": busy, "refused by a check": refused}
+    named = " or ".join(f"{cause} ({', '.join(sorted(assets))})" for cause, assets in causes.items() if assets)
+    return f"stale: {', '.join(sorted(stale.partitions))}; nothing is asked for while what they follow from is {named}"
 
 
 def _schedules(settings: Settings, close_the_day: Any, checks: Any, compact_tables: Any) -> list[dg.ScheduleDefinition]:
