@@ -8,5 +8,6 @@ _SHOWN = ("dagster", "pysail", "pyspark", "delta-spark", "deltalake")
 
 def versions() -> str:
     """A line: the version of umg, as installed, and in brackets those of Python, Dagster, the engines and Delta."""
-    others = [f"{package} {importlib.metadata.version(package)}" for package in _SHOWN]
-    return f"umg {importlib.metadata.version('umg-assets')} ({', '.join([f'Python {platform.python_version()}', *others])})"
+    version = importlib.metadata.version
+    others = [f"Python {platform.python_version()}", *(f"{package} {version(package)}" for package in _SHOWN)]
+    return f"umg {version('umg-assets')} ({', '.join(others)})"
