@@ -171,13 +171,15 @@ def _names(paths: Sequence[str]) -> str:
 def _why(history: History, watermarks: Watermarks, keys: Mapping[str, list[str]]) -> tuple[str, Watermark]:
     """Which deliveries the partitions have not seen, for people; and how far the ledger reaches."""
     built = [watermarks.get(asset, {}).get(key, NEVER) for asset, partitions in keys.items() for key in partitions]
-    oldest = min((watermark.sequence for watermark in built), default=NEVER.sequence)
-    unseen: dict[tuple[date, str], Entry] = {
-        (entry.delivery_date, entry.path): entry for entry in history.entries if entry.sequence > oldest
-    }
     since = Watermark(history.sequence, max((watermark.day for watermark in built), default=date.min))
+    seen = min((watermark.sequence for watermark in built if watermark != NEVER), default=NEVER.sequence)
+    if NEVER in built and seen == history.sequence:
+        seen = NEVER.sequence
+    unseen: dict[tuple[date, str], Entry] = {
+        (entry.delivery_date, entry.path): entry for entry in history.entries if entry.sequence > seen
+    }
     if not unseen:
-        return "a new day has begun, umg.toml leaves partitions out, or they were asked for", since
+        return "a new day has begun, or the partitions were asked for", since
     days = sorted({entry.delivery_date for entry in unseen.values()})
     span = f"{days[0]}{f' to {days[-1]}' if len(days) > 1 else ''}"
     return f"landing {span} touched them: {_names([path for _, path in unseen])}", since

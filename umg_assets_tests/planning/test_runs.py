@@ -87,6 +87,9 @@ def test_a_run_says_which_deliveries_it_is_for():
     assert run.why == "landing 2026-04-10 touched them: 1.csv, 2.csv, 3.csv and 2 more"
     [run] = next_runs({"exports": [""]}, history, {"exports": {"": Watermark(5, day(1))}}, CATALOGUE)
     assert run.why.startswith("a new day has begun")
+    built = {"plays": {"2026-03-01": Watermark(4, day(1))}}
+    [run] = next_runs({"plays": ["2026-03-01", "2026-04-10"]}, history, built, CATALOGUE)
+    assert run.why == "landing 2026-04-10 touched them: 5.csv", "a day never built is there since that delivery"
 
 
 def test_files_land_in_a_run_a_range_and_scattered_days_in_one():
