@@ -93,6 +93,7 @@ def test_umg_run_and_the_daemon_work_over_postgresql_with_tls(
             "umg run",
             "landing_sensor",
             "ledger_sensor",
+            "catch_up",
         }
     assert not list((lake.home / "dagster").rglob("*.db"))
     assert lake.content() == lake.built_afresh(tmp_path / "fresh").content()
