@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,8 @@ from umg_assets_tests.processes import PATIENCE
 
 pytestmark = [pytest.mark.sail_enough, pytest.mark.exhaustive]
 
+_TO_END = 30
+"""Seconds that Dagster has to end its processes by itself."""
 CHECKOUT = Path(__file__).parents[2]
 DAGSTER = [sys.executable, "-c", "import sys; from dagster._cli import main; sys.argv[0] = 'dagster'; main()"]
 
@@ -42,12 +44,11 @@ def dagster_dev(log: Path, variables: dict[str, str]) -> Iterator[int]:
     try:
         yield port
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(PATIENCE)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_TO_END)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def locations(port: int) -> list[str]:
