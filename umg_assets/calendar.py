@@ -70,17 +70,6 @@ def runs_of_days(days: Iterable[date]) -> list[tuple[date, date]]:
     return ranges
 
 
-def runs_of_months(months: Iterable[date]) -> list[tuple[date, date]]:
-    """The months as unbroken ranges (first, last), in order."""
-    ranges: list[tuple[date, date]] = []
-    for month in sorted(set(months)):
-        if ranges and next_month(ranges[-1][1]) == month:
-            ranges[-1] = (ranges[-1][0], month)
-        else:
-            ranges.append((month, month))
-    return ranges
-
-
 def parse_day(text: str) -> date:
     """An ISO date. ValueError says what was expected."""
     try:

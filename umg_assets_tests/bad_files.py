@@ -503,8 +503,8 @@ def dates_that_cannot_be(pick: random.Random) -> Drawn:
     return "dated/" + pick.choice(["0000-00-00", "9999-12-31", "2026-02-30", ""]) + ".csv", b"a"
 
 
-def _listening(path: Path) -> None:
-    """A socket; its address may have 107 bytes only."""
+def listen_at(path: Path) -> None:
+    """Makes a socket; its address is relative, because it may have 107 bytes only."""
     before = Path.cwd()
     os.chdir(path.parent)
     try:
@@ -525,7 +525,7 @@ def _device(path: Path) -> None:
 def no_files(pick: random.Random) -> Drawn:
     made: list[Callable[[Path], object]] = [
         os.mkfifo,
-        _listening,
+        listen_at,
         _device,
         Path.mkdir,
         lambda path: path.symlink_to("nowhere"),

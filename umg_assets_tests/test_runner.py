@@ -110,20 +110,25 @@ def test_a_range_is_rebuilt_in_one_run_a_table_and_ends_in_the_same_tables(first
     assert (lake.rows("plays"), lake.rows("top_tracks_by_country")) == (plays, chart)
 
 
+def fill_disk(patched: pytest.MonkeyPatch, full: str) -> None:
+    """Has every write of one table fail as on a full disk."""
+    write_slice = Lakehouse.write_slice
+
+    def disk_full(self: Lakehouse, table, rows, replaced):
+        if table.name == full:
+            raise OSError("No space left on device")
+        return write_slice(self, table, rows, replaced)
+
+    patched.setattr(Lakehouse, "write_slice", disk_full)
+
+
 def test_a_failed_run_names_the_job_the_partitions_and_the_cause_and_the_next_run_catches_up(
     first: FirstRun, monkeypatch: pytest.MonkeyPatch
 ):
     lake = first.lake
     lake.drop_plays("2026-05-04", LATER_PLAYS)
-    write_slice = Lakehouse.write_slice
-
-    def disk_full(self: Lakehouse, table, rows, replaced):
-        if table.name == "daily_track_plays":
-            raise OSError("No space left on device")
-        return write_slice(self, table, rows, replaced)
-
     with monkeypatch.context() as patched:
-        patched.setattr(Lakehouse, "write_slice", disk_full)
+        fill_disk(patched, "daily_track_plays")
         failed = r"in daily_track_plays \(2 partitions, 2026-05-02 to 2026-05-03\).*No space left"
         with pytest.raises(RunFailedError, match=failed):
             lake.run()
@@ -135,15 +140,8 @@ def test_a_failed_run_names_the_job_the_partitions_and_the_cause_and_the_next_ru
 def test_what_does_not_follow_from_a_failed_run_is_built_all_the_same(first: FirstRun, monkeypatch: pytest.MonkeyPatch):
     lake = first.lake
     lake.drop_plays("2026-06-04", [("p6", "u1", "s", "t1", "2026-06-02T10:00:00Z", 90_000, "AT")])
-    write_slice = Lakehouse.write_slice
-
-    def disk_full(self: Lakehouse, table, rows, replaced):
-        if table.name == "sessions":
-            raise OSError("No space left on device")
-        return write_slice(self, table, rows, replaced)
-
     with monkeypatch.context() as patched:
-        patched.setattr(Lakehouse, "write_slice", disk_full)
+        fill_disk(patched, "sessions")
         with pytest.raises(RunFailedError, match=r"in sessions \(2026-06-02\).*No space left") as failure:
             lake.run()
     assert str(failure.value).count("No space left") == 1, "what has failed is not tried again"

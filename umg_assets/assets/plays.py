@@ -78,7 +78,7 @@ def _counted(
 
 def _paired_events(chunk: list[date], history: History, settings: Settings, lakehouse: Lakehouse) -> DataFrame:
     """Starts and ends of plays on a chunk of days and the days beside them."""
-    around = sorted({near for day in chunk for near in EVENT_LOOKBACK.read_for([day])})
+    around = EVENT_LOOKBACK.read_for(chunk)
     return pair_plays(events_of(around, history, lakehouse, settings.correction_days))
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -62,15 +62,13 @@ def status_of(home: Path) -> Status:
     from umg_assets.planning.required import plan
     from umg_assets.resources.dagster_files import known_to_dagster
     from umg_assets.resources.ledger import Ledger
-    from umg_assets.resources.published import CURRENT, MANIFEST, read_json
+    from umg_assets.resources.published import complete_through
 
     settings, now = read_settings(home), clock.now()
     catalogue, history = Catalogue.of(settings), Ledger(home).read()
     known, local = known_to_dagster(home, catalogue.planned), now.astimezone(ZoneInfo(settings.time_zone))
     sums, files, trouble = health_of(history), *_files(settings, history)
-    published = read_json(home / "exports" / CURRENT / MANIFEST).get("complete_through")
-    complete = date.fromisoformat(published) if published else None
-    found = worst_first([*trouble, *findings_of(home, sums, complete, settings, now)])
+    found = worst_first([*trouble, *findings_of(home, sums, complete_through(home), settings, now)])
     parts = ("records_read", "landed", "quarantined", "filtered", "suppressed")
     return Status(
         home=str(home),

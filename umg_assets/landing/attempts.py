@@ -38,7 +38,7 @@ class Attempts:
                 self._write(Counter({key: count for key, count in self._read().items() if key not in keys}))
 
     def _read(self) -> Counter[str]:
-        return Counter(read_json(self._file) if self._file.exists() else {})
+        return Counter(read_json(self._file))
 
     def _write(self, counts: Counter[str]) -> None:
         if counts:

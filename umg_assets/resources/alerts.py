@@ -15,14 +15,13 @@ import subprocess
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import date
 from email.message import EmailMessage
 from typing import Any
 
 from umg_assets import clock
 from umg_assets.resources.findings import CHECK, Finding, findings_of
 from umg_assets.resources.locks import exclusive
-from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST, read_json, write_json
+from umg_assets.resources.published import CURRENT, HEALTH, complete_through, read_json, write_json
 from umg_assets.resources.status import newest_sums
 from umg_assets.settings.groups import Alerts
 from umg_assets.settings.model import Settings
@@ -66,11 +65,8 @@ def tell(settings: Settings) -> None:
 
 def _wrong(settings: Settings) -> list[Finding]:
     """What somebody is told of: everything bad, and every red check."""
-    current = settings.home / "exports" / CURRENT
-    sums = newest_sums(settings.home, read_json(current / HEALTH))
-    through = read_json(current / MANIFEST).get("complete_through")
-    complete = date.fromisoformat(through) if through else None
-    found = findings_of(settings.home, sums, complete, settings, clock.now())
+    sums = newest_sums(settings.home, read_json(settings.home / "exports" / CURRENT / HEALTH))
+    found = findings_of(settings.home, sums, complete_through(settings.home), settings, clock.now())
     return [of for of in found if of.about and (of.level == "bad" or of.about.startswith(f"{CHECK} "))]
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,12 @@ import deltalake.exceptions
 CURRENT = "current"
 MANIFEST = "manifest.json"
 HEALTH = "health.json"
+
+
+def complete_through(home: Path) -> date | None:
+    """The last local day that the current set holds whole; None where nothing has been published."""
+    day = read_json(home / "exports" / CURRENT / MANIFEST).get("complete_through")
+    return date.fromisoformat(day) if day else None
 
 
 def published_versions(home: Path, table: str) -> list[int]:

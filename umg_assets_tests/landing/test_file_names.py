@@ -1,7 +1,6 @@
 """What lies in landing/ and is no file that can land is named and never opened; odd names go the lake's whole way."""
 
 import os
-import socket
 import stat
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from umg_assets.cli.reconcile import reconcile
 from umg_assets.landing.scan import Scan, scan
 from umg_assets.planning.history import History
 from umg_assets.text import visible
+from umg_assets_tests.bad_files import listen_at
 from umg_assets_tests.lake import PLAY_COLUMNS, SOURCES, Lake
 
 TREE = SOURCES.replace('"plays/*.csv*"', '"plays/**/*.csv"')
@@ -50,17 +50,6 @@ def waiting(home: Lake) -> dict[str, str]:
     found = scanned(home)
     assert found.stuck == set(found.waiting)
     return found.waiting
-
-
-def listen_at(path: Path) -> None:
-    """Makes a socket; its address is relative, because it may have 107 bytes only."""
-    before = Path.cwd()
-    os.chdir(path.parent)
-    try:
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path.name)
-    finally:
-        os.chdir(before)
 
 
 MADE = {
