@@ -81,6 +81,10 @@ _DELIVERED = (
     "source_file | string | path of the file; relative to landing/ for files in it",
     "record | bigint | number of the record in its file, from 1",
 )
+_PSEUDONYMS = (
+    "play_pseudonym | string | keyed hash of an id that contains user_id: plays.play_id; NULL where it does not",
+    "session_pseudonym | string | keyed hash of a session_id that contains user_id; NULL where it does not",
+)
 _GENERATION = (
     "generation | bigint | number of the landing that brought the file; in a delivery day a later one wins; NULL is 0"
 )
@@ -140,6 +144,7 @@ RAW_PLAYS = Table(
         *_DELIVERED,
         "section | string | section of the app from which the play was started; NULL where not known",
         _GENERATION,
+        *_PSEUDONYMS,
     ),
     partitioned_by=("delivery_date",),
     pruned_by=("play_date", "source_file"),
@@ -200,6 +205,7 @@ RAW_APP_EVENTS = Table(
         "event_date | date | local date of occurred_at in the reporting time zone",
         *_DELIVERED,
         _GENERATION,
+        *_PSEUDONYMS,
     ),
     partitioned_by=("delivery_date",),
     pruned_by=("event_date", "source_file"),
@@ -254,7 +260,7 @@ PLAYS = Table(
     "Every play, once: one row for each, by local play date, with the user's market and age group on that day.",
     _columns(
         "play_date | date | local date of started_at in the reporting time zone",
-        "play_id | string | identifier of the play",
+        "play_id | string | identifier of the play; a keyed hash if it contained user_id",
         "user_key | string | HMAC-SHA256 of the user's id",
         "session_id | string | identifier of the session, unique with the user only",
         "track_id | string | identifier of the track",

@@ -19,6 +19,7 @@ from umg_assets.resources.snapshots import Snapshots
 from umg_assets.settings.model import Settings
 from umg_assets.transforms.event_plays import outcomes, pair_plays, plays_from_events, with_event_plays
 from umg_assets.transforms.plays import enrich_plays, latest_copies, sum_by_day, sum_by_month, users_during
+from umg_assets.transforms.pseudonyms import pseudonymous
 
 
 def plays(
@@ -97,6 +98,7 @@ def plays_of(
         Slice.days("play_date", read_days).predicate
     )
     latest = latest_copies(copies, settings.correction_days).where(Slice.days("play_date", chunk).predicate)
+    latest = pseudonymous(latest, "plays")
     if settings.event_plays:
         of_events = plays_from_events(_paired_events(chunk, history, settings, lakehouse))
         latest = with_event_plays(latest, of_events.where(Slice.days("play_date", chunk).predicate))

@@ -29,6 +29,7 @@ from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice
 from umg_assets.settings.model import Settings
 from umg_assets.tables import Kind, Table
+from umg_assets.transforms.pseudonyms import with_pseudonyms
 
 _UNCOMPRESSED = {".gz": 6, ".zst": 6, ".bz2": 8, ".parquet": 4}
 """By suffix, about how many times larger a file's records are as text."""
@@ -179,12 +180,16 @@ class Ingest:
         commits[table.name] = commits[table.name] + commit if table.name in commits else commit
 
     def _user_keys(self, chunk: Chunk, folder: Path) -> DataFrame:
-        """user_id, user_key and sealed_id of the chunk's users; each is computed once."""
+        """user_id, user_key, sealed_id and id_key of the chunk's users; each is computed once.
+
+        id_key is a secret: it goes no further than this folder. NULL where umg.toml wants no pseudonyms.
+        """
         user_ids = chunk.user_ids()
         columns = {
             "user_id": user_ids,
             "user_key": self._keys.of(user_ids),
             "sealed_id": self._seals.seal_ids(user_ids),
+            "id_key": self._keys.id_keys(user_ids) if self._settings.privacy.pseudonyms else [None] * len(user_ids),
         }
         file = folder / "user_keys.parquet"
         pq.write_table(pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}), file)
@@ -199,7 +204,9 @@ class Ingest:
         # left joins lose no record: what they do not match is NULL, which the write refuses
         good = spark.read.parquet(*parts(typed)).where("reason is null").join(F.broadcast(files), "_file", "left")
         if kind != "tracks":
-            good = good.join(F.broadcast(keys), "user_id", "left").withColumn("user_id", F.col("sealed_id"))
+            good = good.join(F.broadcast(keys), "user_id", "left")
+            good = with_pseudonyms(good, kind) if kind in tables.OCCURRENCES else good
+            good = good.withColumn("user_id", F.col("sealed_id"))
         if kind == "users" and self._settings.privacy.birth_date == "month":
             # the age group follows from the day of birth only where none is delivered
             month = F.when(F.col("age_group").isNotNull(), F.trunc("birth_date", "month"))

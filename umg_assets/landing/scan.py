@@ -265,8 +265,8 @@ def _shrunk(file: LandingFile, before: Entry | None, percent: int) -> str | None
 
 
 def definition_hash_of(settings: Settings, source: Source, kind: Kind) -> str:
-    """A hash of what decides a file's rows and the days that it affects: the source; also time zone, first day and
-    correction days, or for users the age groups. Limits belong to it where they are not the usual ones, so that a file
+    """A hash of what decides a file's rows and the days that it affects: the source; also time zone, first day,
+    correction days and pseudonyms, or for users the age groups. Limits belong to it where they are not the usual ones, so that a file
     is read again when its limit is raised."""
     limits = settings.limits.in_bytes
     limited = source.definition_hash + ("" if limits == USUAL else f"-{limits}")
@@ -274,7 +274,8 @@ def definition_hash_of(settings: Settings, source: Source, kind: Kind) -> str:
         # ledgers hold hashes from before correction_days was in them: only another one than the default is named
         apart = settings.correction_days
         apart = f"-{apart}" if apart != type(settings).model_fields["correction_days"].default else ""
-        return f"{limited}-{settings.time_zone}-{settings.first_day}{apart}"
+        ids = "-pseudonyms" if settings.privacy.pseudonyms else ""
+        return f"{limited}-{settings.time_zone}-{settings.first_day}{apart}{ids}"
     return f"{limited}-{settings.age_groups}" if kind == "users" else limited
 
 

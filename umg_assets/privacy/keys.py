@@ -33,6 +33,10 @@ def derived(key: bytes, label: str, length: int = KEY_BYTES) -> bytes:
     return HKDF(SHA256(), length, salt=None, info=label.encode()).derive(key)
 
 
+def _digests(key: bytes, texts: Iterable[str]) -> list[str]:
+    return [hmac.digest(key, text.encode(), "sha256").hex() for text in texts]
+
+
 def create_key_file(path: Path) -> None:
     """Writes a new key to a file of mode 0600, unless the file is there."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -63,8 +67,14 @@ class UserKeys:
 
         Raises KeyFileError when the key file is missing or holds no key.
         """
-        key = self._key()
-        return [hmac.digest(key, user_id.encode(), "sha256").hex() for user_id in user_ids]
+        return _digests(self._key(), user_ids)
+
+    def id_keys(self, user_ids: Iterable[str]) -> list[str]:
+        """For each user id a secret under which ids that contain it are hashed: 64 hexadecimal digits. As `of`.
+
+        Whoever has them can try which user_id a hash was made with: they are stored nowhere.
+        """
+        return _digests(self.derived("ids that contain user_id"), user_ids)
 
     def derived(self, label: str, length: int = KEY_BYTES) -> bytes:
         """A key for another purpose than user_key: HKDF-SHA256 (RFC 5869) of the key file's key, the label as info.

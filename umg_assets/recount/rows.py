@@ -95,10 +95,14 @@ def recount(
         return [_compared(con, table, limit) for table in tables.RECOUNTED if table in only]
 
 
+_ADDED = {"generation": pa.int64(), "play_pseudonym": pa.string(), "session_pseudonym": pa.string()}
+"""Columns of raw tables that older versions did not write, with their types."""
+
+
 def _rows(path: Path, table: Table) -> pa_dataset.Dataset:
     rows = open_table(path).to_pyarrow_dataset()
-    if "generation" in table.names and "generation" not in rows.schema.names:  # not migrated yet: as if it held NULL
-        rows = rows.replace_schema(rows.schema.append(pa.field("generation", pa.int64())))
+    for name in _ADDED.keys() & {*table.names} - {*rows.schema.names}:  # not migrated yet: as if it held NULL
+        rows = rows.replace_schema(rows.schema.append(pa.field(name, _ADDED[name])))
     if missing := [name for name in table.names if name not in rows.schema.names]:
         raise TableMissingError(
             f"{path} has no column {', '.join(missing)} yet: type `umg run --range FIRST_DAY:TODAY`"

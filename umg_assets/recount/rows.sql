@@ -7,8 +7,8 @@ create schema counted;
 
 -- Copied first: DuckDB recognises the large side of a join only if it is one of its own tables.
 create temp table delivered as
-select play_id, user_key, session_id, track_id, started_at, played_ms, country, play_date, delivery_date, source_file,
-    record, section, coalesce(generation, 0) as landing
+select play_id, play_pseudonym, user_key, coalesce(session_pseudonym, session_id) as session_id, track_id, started_at,
+    played_ms, country, play_date, delivery_date, source_file, record, section, coalesce(generation, 0) as landing
 from raw_plays;
 
 -- A copy of a play gives way to a copy delivered later with the same play_id, at most correction_days away. Of one
@@ -41,8 +41,8 @@ with copies as (
         range between getvariable('correction_days') preceding and getvariable('correction_days') following
     )
 )
-select event_id, event_name = 'play_end' as ends, user_key, session_id, track_id, occurred_at, event_date,
-    properties ->> '$.play_id' as given_id, try_cast(properties ->> '$.played_ms' as bigint) as given_ms,
+select event_id, event_name = 'play_end' as ends, user_key, coalesce(session_pseudonym, session_id) as session_id,
+    track_id, occurred_at, event_date, properties ->> '$.play_id' as given_id, play_pseudonym, try_cast(properties ->> '$.played_ms' as bigint) as given_ms,
     nullif(properties ->> '$.section', '') as section, hash(user_key, session_id, track_id, given_id) as play
 from latest where event_name in ('play_start', 'play_end') and track_id is not null;
 
@@ -65,7 +65,7 @@ with begun as (
         and epoch_ms(after.occurred_at) - epoch_ms(occurred_at) <= 86_400_000, false) as is_closed
     from followed where not ends
 )
-select coalesce(given_id, event_id) as play_id, user_key, session_id, track_id, occurred_at as started_at,
+select coalesce(play_pseudonym, given_id, event_id) as play_id, user_key, session_id, track_id, occurred_at as started_at,
     case when not is_closed then null
         when after.given_ms between 0 and 86_400_000 then after.given_ms
         else epoch_ms(after.occurred_at) - epoch_ms(occurred_at) end as played_ms,
@@ -98,11 +98,13 @@ select track_id, unnest(last(
 
 -- Someone born on 29 February has their birthday on the 28th in years without a 29th: to_years() adds like this.
 create table counted.plays as
-with kept as (
-    select * from delivered anti join beaten using (delivery_date, source_file, record)
+with shown as (
+    select * replace (coalesce(play_pseudonym, play_id) as play_id) from delivered
+), kept as (
+    select * from shown anti join beaten using (delivery_date, source_file, record)
     where play_date between getvariable('first_day') and getvariable('through')
     union all by name
-    from event_plays anti join delivered using (play_id, play_date)
+    from event_plays anti join shown using (play_id, play_date)
     where play_date between getvariable('first_day') and getvariable('through')
 ), counted_days as (
     from kept anti join kept_days using (play_date)

@@ -10,10 +10,11 @@ from umg_assets.planning.history import History, delivery_days_of, with_repeats
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.slices import Slice
 from umg_assets.transforms.plays import latest_copies
+from umg_assets.transforms.pseudonyms import pseudonymous
 
 
 def events_of(days: Iterable[date], history: History, lakehouse: Lakehouse, correction_days: int) -> DataFrame:
-    """The events of some local days, of each its latest copy (columns of tables.RAW_APP_EVENTS).
+    """The events of some local days, of each its latest copy (columns of tables.RAW_APP_EVENTS), with pseudonyms.
 
     Reads only deliveries that can hold one, or a copy of one on another day.
     """
@@ -24,4 +25,5 @@ def events_of(days: Iterable[date], history: History, lakehouse: Lakehouse, corr
     copies = copies.where(Slice.days("event_date", days_of_copies).predicate)
     if not delivered:
         return copies.limit(0)
-    return latest_copies(copies, correction_days, "events").where(Slice.days("event_date", event_days).predicate)
+    latest = latest_copies(copies, correction_days, "events").where(Slice.days("event_date", event_days).predicate)
+    return pseudonymous(latest, "events")

@@ -112,6 +112,9 @@ class Privacy(_Section):
     birth_date: Literal["month", "keep"] = Field(
         default="month", description="month: where the age group is delivered, its year and month only; keep: the day"
     )
+    pseudonyms: bool = Field(
+        default=True, description="from plays on, ids of plays and sessions that contain the user's id are keyed hashes"
+    )
     keep_landing_days: PositiveInt | None = Field(
         default=None, description="files of landing/ delivered longer ago are removed; default: none are"
     )

@@ -62,6 +62,7 @@ first_day = {first_day}            # earlier plays are quarantined
 
 [privacy]
 # birth_date = "month"          # where age_group is delivered, keep year and month of birth_date only; "keep": the day
+# pseudonyms = true             # from plays on, ids of plays and sessions that contain the user's are keyed hashes
 # keep_quarantine_days = 90     # quarantined records go so many days after their delivery
 # Set keep_landing_days = 400 to remove files of landing/ so many days after their delivery, once they have landed, and
 # keep_raw_days, not less, to remove raw plays and events: older plays and charts stay, but cannot be built again

@@ -25,6 +25,11 @@ def property_of(name: str) -> Column:
     return F.get_json_object("properties", f"$.{name}")
 
 
+def event_play_id() -> Column:
+    """The id of the play that an event starts: properties.play_id, else event_id."""
+    return F.coalesce(property_of("play_id"), F.col("event_id"))
+
+
 def pair_plays(events: DataFrame) -> DataFrame:
     """Events -> the starts and ends of plays among them, each with its `outcome`.
 
@@ -85,7 +90,7 @@ def pair_plays(events: DataFrame) -> DataFrame:
 def plays_from_events(pairs: DataFrame) -> DataFrame:
     """Starts and ends with their outcome (pair_plays) -> one play for each start that is paired or has no end.
 
-    Out: PLAY_COLUMNS. play_id is properties.play_id, else the start's event_id. played_ms (milliseconds) is the end's
+    Out: PLAY_COLUMNS. play_id is the start's play_pseudonym, else event_play_id. played_ms (milliseconds) is the end's
     properties.played_ms if that is between 0 and 24 hours, else the time from start to end; NULL for a start without
     an end. country is NULL. section is the start's properties.section, NULL if empty.
     """
@@ -93,7 +98,7 @@ def plays_from_events(pairs: DataFrame) -> DataFrame:
     lasted = F.coalesce(reported, _ms_between(F.col("occurred_at"), F.col("_end_at")))
     return pairs.where("outcome in ('paired', 'start_without_end')").select(
         F.col("event_date").alias("play_date"),
-        F.coalesce(property_of("play_id"), F.col("event_id")).alias("play_id"),
+        F.coalesce("play_pseudonym", event_play_id()).alias("play_id"),
         "user_key",
         "session_id",
         "track_id",
