@@ -33,6 +33,7 @@ CHANGED: dict[str, tuple[Any, str]] = {
     "charts.favourites_section": ("home", "range"),
     "age_groups": ([13, 25, 30], "run"),
     "correction_days": (40, "run"),
+    "privacy.pseudonyms": (False, "run"),
     "a source's columns": (DOUBLED, "run"),
 }
 """By setting, another value, and the command that docs/operations.md gives: `umg run`, or `umg run --range`."""
@@ -41,10 +42,12 @@ QUICK = ("first_day", "markets")
 
 def configure(lake: Lake, setting: str = "", value: Any = None) -> None:
     """Writes umg.toml as it is for all tests, but for one setting."""
-    of_charts, (section, _, name) = setting.startswith("charts."), setting.rpartition(".")
+    section, _, name = setting.rpartition(".")
     limits = {"shrunk_percent": 100, **({name: value} if name in ("stream_seconds", "complete_percent") else {})}
-    top = {**TOP, **({} if not setting or of_charts or name in limits or " " in name else {name: value})}
-    sections = {"charts": {**CHARTS, **({name: value} if of_charts else {})}, "thresholds": limits}
+    top = {**TOP, **({} if not setting or section or name in limits or " " in name else {name: value})}
+    sections = {"charts": {**CHARTS}, "privacy": {}, "thresholds": limits}
+    if section:
+        sections[section][name] = value
     text = "\n".join(f"{key} = {toml(given)}" for key, given in top.items() if key != "first_day")
     for section, given in sections.items():
         text += f"\n[{section}]\n" + "\n".join(f"{key} = {toml(one)}" for key, one in given.items())
@@ -52,6 +55,8 @@ def configure(lake: Lake, setting: str = "", value: Any = None) -> None:
 
 
 def toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return repr(value).replace("'", '"') if not isinstance(value, str) or "-" not in value[4:5] else value
 
 
