@@ -195,13 +195,20 @@ def last_event(instance: dg.DagsterInstance) -> int:
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Fails the crashed runs of this machine, whose process is gone, and frees their pools. Returns their ids."""
+    """Fails the crashed runs of this machine, whose process is gone, and frees their pools. Returns their ids.
+
+    Pools of finished runs are freed, too: a run that ended on a full disk may have been unable to do so.
+    """
     ended = []
     for run in _unfinished_runs(instance):
         if process_is_gone(instance, run):
             instance.report_run_failed(run, "The run's process is gone: it was killed, or its machine was switched off")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             ended.append(run.run_id)
+    for run_id in instance.event_log_storage.get_concurrency_run_ids():
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            instance.event_log_storage.free_concurrency_slots_for_run(run_id)
     return ended
 
 

@@ -115,3 +115,17 @@ def test_both_deployments_end_a_run_that_hangs(name: str):
     assert settings["run_monitoring"]["enabled"]
     assert settings["run_monitoring"]["max_runtime_seconds"] == 12 * 60 * 60
     assert settings["run_launcher"]["class"] == "WatchedRunLauncher"
+
+
+def test_a_finished_run_that_still_holds_a_pool_loses_it(instance: dg.DagsterInstance):
+    storage = instance.event_log_storage
+    storage.set_concurrency_slots("raw", 1)
+    run, process = start(instance, OBEDIENT, here())
+    assert storage.claim_concurrency_slot("raw", run.run_id, "land").is_claimed
+    end_dead_runs(instance)
+    assert storage.get_concurrency_run_ids() == {run.run_id}, "it is at work"
+    instance.report_run_failed(run)
+    end_dead_runs(instance)
+    assert storage.get_concurrency_run_ids() == set()
+    process.kill()
+    process.wait()
