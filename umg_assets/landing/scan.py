@@ -265,9 +265,11 @@ def _shrunk(file: LandingFile, before: Entry | None, percent: int) -> str | None
 
 
 def definition_hash_of(settings: Settings, source: Source, kind: Kind) -> str:
-    """A hash of what decides a file's rows and the days that it affects: the source; also time zone, first day,
-    correction days and pseudonyms, or for users the age groups. Limits belong to it where they are not the usual ones, so that a file
-    is read again when its limit is raised."""
+    """A hash of what decides a file's rows and the days that it affects.
+
+    The source; also time zone, first day, correction days and pseudonyms, or for users the age groups. Limits belong to
+    it where they are not the usual ones, so that a file is read again when its limit is raised.
+    """
     limits = settings.limits.in_bytes
     limited = source.definition_hash + ("" if limits == USUAL else f"-{limits}")
     if kind in tables.OCCURRENCES:
