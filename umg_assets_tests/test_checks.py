@@ -200,3 +200,18 @@ def test_a_published_list_in_the_settings_has_a_check_which_says_if_the_list_can
     assert differing == (False, "{'list.csv: listed': '3, plays 2'}")
     assert not unreadable[0]
     assert "Missing columns: track_id" in unreadable[1]
+
+
+def test_a_run_that_builds_an_asset_leaves_its_checks_of_whole_tables_alone_and_runs_the_others(
+    rounds: Rounds, tmp_path: Path
+):
+    """As Dagster's UI launches it: the assets, and all of their checks."""
+    lake = rounds.lake.copied(tmp_path / "copy")
+    asset = dg.AssetKey("plays")
+    job = build_definitions(lake.settings).resolve_implicit_global_asset_job_def()
+    all_checks = {key for key in job.asset_layer.asset_graph.asset_check_keys if key.asset_key == asset}
+    chosen = job.get_subset(asset_selection={asset}, asset_check_selection=all_checks)
+    before = {key.name: len(evaluations(lake, "plays", key.name)) for key in all_checks}
+    assert chosen.execute_in_process(instance=lake.instance, tags={"dagster/partition": "2026-03-02"}).success
+    run = {name for name, count in before.items() if len(evaluations(lake, "plays", name)) > count}
+    assert set(before) - run == {REPEATED, "as_published", "counted_again"}

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from umg_assets import tables
 from umg_assets.calendar import days_between, local_today, month_of
-from umg_assets.checks.verdicts import SAMPLES, days_of, verdict, written_by
+from umg_assets.checks.verdicts import SAMPLES, builds_assets, days_of, verdict, whole_table_check, written_by
 from umg_assets.planning.history import History, delivery_days_of
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
@@ -231,18 +231,23 @@ def _sums_check(table: tables.Table) -> dg.AssetChecksDefinition:
 SUM_CHECKS = [_sums_check(table) for table in (tables.DAILY_TRACK_PLAYS, tables.MONTHLY_TRACK_PLAYS)]
 
 
-@dg.asset_check(asset="plays", blocking=False)
+@whole_table_check(
+    "plays",
+    "play_id_repeated_beyond_the_window",
+    "No play_id occurs on more than one day: within correction_days the later delivery wins, beyond them both stay.",
+)
 def play_id_repeated_beyond_the_window(
-    settings: dg.ResourceParam[Settings], lakehouse: dg.ResourceParam[Lakehouse]
-) -> dg.AssetCheckResult:
-    """No play_id occurs on more than one day: within correction_days the later delivery wins, beyond them both stay.
-
-    Reads play_id and play_date of the whole table, so it runs in its own job, not after each run.
-    """
+    context: dg.AssetCheckExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    lakehouse: dg.ResourceParam[Lakehouse],
+) -> Iterator[dg.AssetCheckResult]:
+    """Counts ids on several days over play_id and play_date of the whole table."""
+    if builds_assets(context):
+        return
     repeated = repeated_plays(lakehouse.read(tables.PLAYS))
     total = repeated.agg(F.count(F.lit(1)).alias("plays")).collect()[0]["plays"]
     samples = repeated.orderBy("play_id").limit(SAMPLES).collect() if total else []
-    return verdict(
+    yield verdict(
         not total,
         expected=f"each play_id on one day, or corrected within {settings.correction_days} days",
         seen=f"{total} play_ids stand on several days, more than {settings.correction_days} days apart",

@@ -1,6 +1,6 @@
 """The form of every check's result (expected, seen, what to do), and which part of a table a run's checks read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -50,6 +50,29 @@ def _cell(name: str, value: Any) -> str | int | float | bool:
     if name in COMPOSED_IDS and value is not None:
         return told_id(value)
     return value if isinstance(value, str | int | float) else "" if value is None else str(value)
+
+
+def whole_table_check(asset: str, name: str, description: str) -> Callable[[Callable[..., Iterator[Any]]], Any]:
+    """Decorates a check that reads a whole table: a generator of at most one result, which may yield none.
+
+    It yields none where `builds_assets` says so: Dagster's UI adds every check of an asset to a run that builds it.
+    """
+    return dg.multi_asset_check(
+        name=name, specs=[dg.AssetCheckSpec(name, asset=asset, description=description)], can_subset=True
+    )
+
+
+def builds_assets(context: dg.AssetCheckExecutionContext) -> bool:
+    """Whether the run builds assets, too, which brought their checks along.
+
+    A check that reads whole tables leaves these alone: cost follows the change. Says so in the run's log.
+    """
+    if not context.job_def.asset_layer.selected_asset_keys:
+        return False
+    context.log.info(
+        "Not run with the asset: a check of whole tables runs each day (schedule daily_checks), or by itself"
+    )
+    return True
 
 
 def bounds_of(run: dg.DagsterRun) -> tuple[str, str] | None:
