@@ -273,11 +273,8 @@ def definition_hash_of(settings: Settings, source: Source, kind: Kind) -> str:
     limits = settings.limits.in_bytes
     limited = source.definition_hash + ("" if limits == USUAL else f"-{limits}")
     if kind in tables.OCCURRENCES:
-        # ledgers hold hashes from before correction_days was in them: only another one than the default is named
-        apart = settings.correction_days
-        apart = f"-{apart}" if apart != type(settings).model_fields["correction_days"].default else ""
         ids = "-pseudonyms" if settings.privacy.pseudonyms else ""
-        return f"{limited}-{settings.time_zone}-{settings.first_day}{apart}{ids}"
+        return f"{limited}-{settings.time_zone}-{settings.first_day}-{settings.correction_days}{ids}"
     return f"{limited}-{settings.age_groups}" if kind == "users" else limited
 
 

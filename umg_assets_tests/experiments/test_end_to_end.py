@@ -20,6 +20,7 @@ from umg_assets.generator.experiments import EFFECT, SyntheticExperiment, genera
 from umg_assets.privacy.requests import Requests
 from umg_assets.statistics.moments import Evidence
 from umg_assets_tests.lake import Lake
+from umg_assets_tests.privacy.test_pseudonyms import holding
 
 FIRST, LAST = date(2026, 3, 9), date(2026, 3, 22)
 FOUR = (
@@ -102,6 +103,11 @@ def assert_logged_variants_are_recomputed(lake: Lake) -> None:
         trust = by_experiment[name].trust
         assert (trust.mismatched, trust.two_arms) == (0, 0)
         assert trust.checked == sum(trust.exposed.values())
+
+
+def test_no_table_beyond_the_raw_ones_holds_an_id_of_the_generators_users(four: Lake):
+    """Whose events and sessions are named for them."""
+    assert holding(four, *(f"x_{experiment.name}_0" for experiment in FOUR)) == {"raw_app_events"}
 
 
 def test_every_experiment_has_evidence_for_each_day_and_a_readout(four: Lake):

@@ -281,7 +281,8 @@ def take_out_generations(lake: Lake) -> None:
     for name in ("deliveries", "raw_plays", "raw_users", "raw_tracks", "raw_app_events"):
         table = deltalake.DeltaTable(lake.home / "tables" / name)
         stored, partitions = table.to_pyarrow_table(), table.metadata().partition_columns
-        rows = stored.drop_columns([name for name in ("generation", "suppressed") if name in stored.column_names])
+        later = ("generation", "suppressed", "play_pseudonym", "session_pseudonym")
+        rows = stored.drop_columns([name for name in later if name in stored.column_names])
         deltalake.write_deltalake(
             table.table_uri, rows, mode="overwrite", schema_mode="overwrite", partition_by=partitions
         )
