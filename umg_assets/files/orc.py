@@ -1,21 +1,42 @@
-"""ORC: the wanted columns, stripe by stripe, in types that Spark and Sail read in the same way."""
+"""ORC: the wanted columns, some rows at a time, in types that Spark and Sail read in the same way."""
 
-from collections.abc import Sequence
-from typing import BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as pa_dataset
 import pyarrow.orc as pa_orc
 
 from umg_assets.files.limits import USUAL
-from umg_assets.files.parquet import add_batch, check_rows, columns_in, readable_alike
+from umg_assets.files.parquet import BATCH_ROWS, add_batch, check_rows, columns_in, readable_alike
 from umg_assets.files.rejects import NOT_THE_FORMAT, UNREADABLE_FILE, RefusedError, foreign_content, is_of_content
 from umg_assets.files.staged import Staging
 
 _MAGIC = b"ORC"
 
 
-def open_orc(file: BinaryIO, columns: Sequence[str], at_most: int = USUAL.columns) -> tuple[pa_orc.ORCFile, pa.Schema]:
+class OpenedOrc(NamedTuple):
+    """A file and what its footer says."""
+
+    file: BinaryIO
+    footer: pa_orc.ORCFile
+
+
+def orc_batches(
+    file: BinaryIO, columns: Sequence[str] | None = None, rows: int = BATCH_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """The rows of an ORC file, at most `rows` at a time, with these columns or all. Raises what pyarrow does.
+
+    A stripe as a whole may unpack to any size, since ORC keeps equal texts once.
+    """
+    fragment = pa_dataset.OrcFileFormat().make_fragment(pa.PythonFile(file, "r"))
+    yield from fragment.to_batches(
+        columns=None if columns is None else list(columns), batch_size=rows, batch_readahead=0, use_threads=False
+    )
+
+
+def open_orc(file: BinaryIO, columns: Sequence[str], at_most: int = USUAL.columns) -> tuple[OpenedOrc, pa.Schema]:
     """The opened file, and the schema in which its wanted columns are staged.
 
     Raises RefusedError for other content, a corrupt or cut-off file, and a column that is missing or occurs twice.
@@ -31,7 +52,7 @@ def open_orc(file: BinaryIO, columns: Sequence[str], at_most: int = USUAL.column
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(error, head) from error
     columns = columns_in(schema.names, columns, head, at_most)
-    return orc, pa.schema([(column, readable_alike(schema.field(column).type)) for column in columns])
+    return OpenedOrc(file, orc), pa.schema([(column, readable_alike(schema.field(column).type)) for column in columns])
 
 
 def _unreadable(error: Exception, head: bytes) -> RefusedError:
@@ -41,17 +62,16 @@ def _unreadable(error: Exception, head: bytes) -> RefusedError:
     return RefusedError(UNREADABLE_FILE, sentence, head)
 
 
-def stage_orc(orc: pa_orc.ORCFile, schema: pa.Schema, staging: Staging) -> None:
+def stage_orc(orc: OpenedOrc, schema: pa.Schema, staging: Staging) -> None:
     """Copy the wanted columns into `staging`. Raises RefusedError if the file turns out to be corrupt."""
-    before = staging.records
+    rows, before = orc.footer.nrows, staging.records
     try:
         if not schema.names:
-            staging.add([], np.arange(1, orc.nrows + 1) + staging.records)
-            staging.records += orc.nrows
+            staging.add([], np.arange(1, rows + 1) + staging.records)
+            staging.records += rows
             return
-        for stripe in range(orc.nstripes):
-            batch = orc.read_stripe(stripe, columns=schema.names)
+        for batch in orc_batches(orc.file, schema.names):
             add_batch(batch.select(schema.names), schema.types, staging)
-        check_rows(staging.records - before, orc.nrows)
+        check_rows(staging.records - before, rows)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(error, b"") from error

@@ -24,7 +24,8 @@ from umg_assets.files.rejects import (
 from umg_assets.files.staged import FILE_PATH, Staging
 
 _MAGIC = b"PAR1"
-_BATCH_ROWS = 64 << 10
+BATCH_ROWS = 8 << 10
+"""Rows read at a time: few, since equal texts may be stored once and unpack to any size."""
 _NEXT_SIGNED = {
     pa.uint8(): pa.int16(),
     pa.uint16(): pa.int32(),
@@ -166,7 +167,7 @@ def stage_parquet(parquet: pq.ParquetFile, schema: pa.Schema, staging: Staging) 
             staging.add([], np.arange(1, rows + 1) + staging.records)
             staging.records += rows
             return
-        for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=schema.names, use_threads=False):
+        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=schema.names, use_threads=False):
             add_batch(batch.select(schema.names), schema.types, staging)
         check_rows(staging.records - before, rows)
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -10,7 +10,7 @@ import pyarrow.compute as _compute
 import pyarrow.orc as pa_orc
 import pyarrow.parquet as pq
 
-from umg_assets.files.orc import open_orc
+from umg_assets.files.orc import open_orc, orc_batches
 from umg_assets.files.parquet import open_parquet
 from umg_assets.files.wanted import CannotEraseError, Erased, Wanted
 from umg_assets.files.workbooks import numbered_rows, text_of
@@ -148,14 +148,13 @@ def rewrite_orc(path: Path, draft: Path, wanted: Wanted) -> Erased:
     """Write an ORC file without the wanted rows: same schema and compression, without the exporter's own metadata."""
     erased = Erased(0, [])
     with path.open("rb") as file:
-        orc, _ = open_orc(file, ())
-        stripes = (orc.read_stripe(stripe) for stripe in range(orc.nstripes))
+        orc = open_orc(file, ())[0].footer
         writer = pa_orc.ORCWriter(
             draft, compression=orc.compression.lower(), compression_block_size=orc.compression_size or 64 << 10
         )
         with writer:
             writer.write(pa.Table.from_batches([], orc.schema))
-            for rows in _left(stripes, wanted, erased):
+            for rows in _left(orc_batches(file, rows=_BATCH_ROWS), wanted, erased):
                 if rows.num_rows:
                     writer.write(pa.Table.from_batches([rows]))
     return erased

@@ -22,6 +22,7 @@ from umg_assets.files.avro import first_rows, open_avro
 from umg_assets.files.blocks import COMPRESSIONS, chunks_of
 from umg_assets.files.json_sample import BLANK, RECORD_SEPARATOR, Column, flat, json_records
 from umg_assets.files.layout import format_of, is_taken
+from umg_assets.files.orc import orc_batches
 from umg_assets.files.rejects import RefusedError
 from umg_assets.files.workbooks import rows_of
 
@@ -211,9 +212,8 @@ def _of_tables(path: Path, file: BinaryIO, name: str) -> Sample:
         batches: Iterable[pa.RecordBatch] = parquet.iter_batches(RECORDS)
         form, schema = "parquet", parquet.schema_arrow
     elif magic.startswith(b"ORC"):
-        stripes = pa_orc.ORCFile(file)
-        batches = (stripes.read_stripe(number) for number in range(stripes.nstripes))
-        form, schema = "orc", stripes.schema
+        form, schema = "orc", pa_orc.ORCFile(file).schema
+        batches = orc_batches(file, rows=RECORDS)
     else:
         reader, schema = open_avro(iter(lambda: file.read(_HEAD_BYTES), b""), None)
         batches, form = iter([first_rows(reader, schema, RECORDS)]), "avro"

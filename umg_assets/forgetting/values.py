@@ -15,6 +15,7 @@ import pyarrow.orc as orc
 import pyarrow.parquet as pq
 
 from umg_assets.files import avro  # noqa: F401  (gives fastavro its snappy and zstandard)
+from umg_assets.files.orc import orc_batches
 from umg_assets.forgetting.forms import SEPARATOR
 from umg_assets.forgetting.matching import Hit, LongerWords, Matcher
 
@@ -62,12 +63,11 @@ def _may_hold(column: Any, matcher: Matcher) -> bool:
 
 
 def search_orc(file: BinaryIO, matcher: Matcher, report: Report) -> None:
-    """Every value of every column, by stripe; the file's own notes."""
+    """Every value of every column, some rows at a time; the file's own notes."""
     reader = orc.ORCFile(file)
     for name, value in (reader.metadata or {}).items():
         report("metadata", matcher.hits(SEPARATOR.join((name, value))))
-    for stripe in range(reader.nstripes):
-        rows = reader.read_stripe(stripe)
+    for rows in orc_batches(file):
         for name, column in zip(rows.schema.names, rows.columns, strict=True):
             _search_column(column, name, matcher, report)
 

@@ -19,6 +19,7 @@ from umg_assets.files.layout import Layout
 from umg_assets.files.limits import Limits
 from umg_assets.files.parse import MISSING_COLUMN, NOT_THE_FORMAT, UNREADABLE_FILE, Parsed, parse_file
 from umg_assets.recount.second_reader import count_records
+from umg_assets_tests.processes import printed_by
 
 MIB = 1 << 20
 SMALL = Limits(record_bytes=MIB, columns=50, unpacked_bytes=4 * MIB, unpacked_times=20)
@@ -176,3 +177,28 @@ def test_bad_records_beyond_those_kept_are_counted_and_nothing_of_them_is_held(
     monkeypatch.setattr(rejects, "REJECTS_BYTES", 500)
     parsed = read(tmp_path, "x.csv", b"id,b\n" + (b"y" * 300 + b"\n") * 9, Layout("csv", ("id", "b")))
     assert [len(text) for text in parsed.rejects["text"].to_pylist()] == [300, 300, *[100] * 7]
+
+
+@pytest.mark.parametrize("form", ["parquet", "orc"])
+def test_a_text_that_is_stored_once_for_many_rows_is_not_unpacked_for_all_of_them_at_once(tmp_path: Path, form: str):
+    """A few kB of file that hold 600 MB of texts, in one row group or stripe."""
+    file = tmp_path / f"x.{form}"
+    if form == "parquet":
+        pq.write_table(pa.table({"id": ["x" * 30_000] * 20_000}), file, row_group_size=20_000)
+    else:
+        with pa_orc.ORCWriter(file, dictionary_key_size_threshold=1, stripe_size=4 << 30) as writer:
+            for _ in range(6):
+                writer.write(pa.table({"id": ["x" * 1_000] * 100_000}))
+    code = """
+import sys
+from pathlib import Path
+from umg_assets.files.layout import Layout
+from umg_assets.files.parse import parse_file
+
+file = Path(sys.argv[1])
+print(parse_file(file, Layout(file.suffix[1:], ("id",)), file.parent / "staged").rows)
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
+    rows, kibibytes = map(int, printed_by(code, file).split())
+    assert rows == (20_000 if form == "parquet" else 600_000)
+    assert kibibytes < 1_000 << 10
