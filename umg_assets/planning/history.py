@@ -1,6 +1,6 @@
 """The deliveries ledger as read: its entries and what follows from them. Pure: resources/ledger.py stores it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -84,6 +84,14 @@ class History:
     entries: tuple[Entry, ...]
     accepted: tuple[Entry, ...] = ()
     expired: tuple[Entry, ...] = ()
+
+    def followed_by(self, entries: Sequence[Entry]) -> "History":
+        """This history and later entries, in the order of their sequence."""
+        kept = {"accepted": list(self.accepted), "expired": list(self.expired)}
+        deliveries = list(self.entries)
+        for entry in entries:
+            kept.get(entry.state, deliveries).append(entry)
+        return History(tuple(deliveries), tuple(kept["accepted"]), tuple(kept["expired"]))
 
     @property
     def sequence(self) -> int:

@@ -66,17 +66,14 @@ class Ledger:
             at = rows.schema.get_field_index("recorded_at")
             rows = rows.set_column(at, "recorded_at", rows.column(at).cast(pa.int64()))
             entries = sorted((_entry(row) for row in rows.to_pylist()), key=lambda entry: entry.sequence)
-            deliveries = tuple(entry for entry in entries if entry.state not in ("accepted", "expired"))
-            accepted, expired = (
-                tuple(entry for entry in entries if entry.state == state) for state in ("accepted", "expired")
-            )
-            self._read = (newest, History(deliveries, accepted, expired))
+            self._read = (newest, History(()).followed_by(entries))
         return self._read[1]
 
     def append(self, entries: Iterable[Entry]) -> list[Entry]:
         """Appends entries in one commit and returns them with their sequence; one writer at a time."""
         with exclusive(self._path.parent / ".ledger.lock"):
-            first = self.read().sequence + 1
+            before, known = self.read(), self._read[0]
+            first = before.sequence + 1
             now = clock.now()
             numbered = [
                 replace(entry, sequence=first + position, recorded_at=now) for position, entry in enumerate(entries)
@@ -94,6 +91,8 @@ class Ledger:
                 ]
                 with writing(self._path):
                     deltalake.write_deltalake(self._path, pa.Table.from_pylist(rows, schema=_SCHEMA), mode="append")
+                if newest_version(self._path) == known + 1:  # this commit alone: nothing else is new in the table
+                    self._read = (known + 1, before.followed_by(numbered))
         return numbered
 
     def accept(self, held: Entry) -> None:

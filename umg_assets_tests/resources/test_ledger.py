@@ -39,7 +39,25 @@ def test_the_ledger_is_read_again_only_when_someone_has_appended(home: Path, led
     assert ledger.read() is seen
 
 
-def test_an_entry_comes_back_as_it_was_appended_with_its_sequence_and_time(ledger: Ledger):
+def test_what_a_ledger_has_appended_itself_it_knows_as_others_read_it(home: Path, ledger: Ledger):
+    with ledger.change([entry("plays/a.csv", quarantined={"bad_time": 2}, play_dates=[DAY])]):
+        pass
+    ledger.accept(entry("plays/a.csv"))
+    Ledger(home).append([entry("plays/b.csv")])
+    ledger.expire([("raw_plays", "", DAY)])
+    known, read = ledger.read(), Ledger(home).read()
+    assert (known.entries, known.accepted, known.expired) == (read.entries, read.accepted, read.expired)
+    assert [len(known.entries), len(known.accepted), len(known.expired)] == [3, 1, 1]
+
+
+def test_what_a_ledger_has_appended_itself_is_not_read_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
+    ledger.append([entry("plays/a.csv")])
+    monkeypatch.setattr("umg_assets.resources.ledger.read_table", lambda *_, **__: pytest.fail("read again"))
+    ledger.append([entry("plays/b.csv")])
+    assert [known.path for known in ledger.read().entries] == ["plays/a.csv", "plays/b.csv"]
+
+
+def test_an_entry_comes_back_as_it_was_appended_with_its_sequence_and_time(home: Path, ledger: Ledger):
     whole = entry(
         "spiel's/Übung\\1.csv",
         signature="1-2-3",
@@ -55,7 +73,7 @@ def test_an_entry_comes_back_as_it_was_appended_with_its_sequence_and_time(ledge
         chart_months=[date(2026, 3, 1)],
     )
     (written,) = ledger.append([whole])
-    (read,) = ledger.read().entries
+    (read,) = Ledger(home).read().entries
     assert read == written == replace(whole, sequence=1, recorded_at=read.recorded_at)
     assert read.recorded_at.year >= 2025
     assert read.brought == [date(2026, 3, 1)]
