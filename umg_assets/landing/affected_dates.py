@@ -87,8 +87,9 @@ def _replaced_dates(
 ) -> dict[str, set[date]]:
     """By path, dates of rows this write may delete: current rows, and rows a crashed run may have written."""
     days: dict[str, set[date]] = {file.path: set() for file in files}
+    replaced = {entry.sequence for entry in earlier}
     for entry in [*history.standing(kind), *history.unfinished()]:
-        if entry in earlier:
+        if entry.sequence in replaced:
             days[entry.path] |= set(entry.brought)
             days[entry.path] |= set(entry.play_dates if entry.state == "staged" else ())
     return days
