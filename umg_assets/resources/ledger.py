@@ -7,7 +7,7 @@ with the withdrawal of a file: `withdrawing`, then `withdrawn`.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -46,6 +46,7 @@ _SCHEMA = pa.schema(
         pa.field("suppressed", pa.int64()),
     ]
 )
+_OF_ENTRY = {field.name for field in fields(Entry)}
 
 
 class Ledger:
@@ -83,7 +84,7 @@ class Ledger:
                     migrate_table(self._path, tables.DELIVERIES)
                 rows = [
                     {
-                        **asdict(entry),
+                        **vars(entry),
                         "quarantined": list(entry.quarantined.items()),
                         "rows_by_play_date": list(entry.rows_by_play_date.items()),
                     }
@@ -123,8 +124,7 @@ class Ledger:
 
 
 def _entry(row: dict) -> Entry:
-    known = {name.name for name in fields(Entry)}
-    values = {name: value for name, value in row.items() if name in known}
+    values = {name: value for name, value in row.items() if name in _OF_ENTRY}
     return Entry(
         **{
             **values,
