@@ -219,7 +219,7 @@ def _sources(settings: Settings) -> Iterator[Finding]:
 
 def _dated(settings: Settings, source: "Source", files: list[Path]) -> tuple[dict[Path, date], list[str]]:
     """The files with their delivery dates, and why others have none."""
-    from umg_assets.landing.scan import delivery_date_of
+    from umg_assets.landing.fingerprints import delivery_date_of
 
     dates, undated = {}, []
     for file in files:

@@ -18,7 +18,8 @@ from umg_assets.catalogue import landing_asset
 from umg_assets.forgetting.landing_files import LandingFiles
 from umg_assets.forgetting.places import Held, Place, held_of, landed_numbers, records_of
 from umg_assets.forgetting.work import Batch, Rewritten, Work
-from umg_assets.landing.scan import content_hash_of, definition_hash_of, scan, signature_of
+from umg_assets.landing.fingerprints import content_hash_of, definition_hash_of, signature_of
+from umg_assets.landing.scan import scan
 from umg_assets.planning.history import Entry, History, with_repeats
 from umg_assets.privacy.names import Names, is_distinct
 from umg_assets.privacy.seals import Seals

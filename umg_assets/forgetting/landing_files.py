@@ -9,7 +9,7 @@ from umg_assets.files.erasing import CannotEraseError, erase_records
 from umg_assets.files.layout import Layout
 from umg_assets.files.rejects import sentence_of
 from umg_assets.forgetting.work import Rewritten, Work
-from umg_assets.landing.scan import content_hash_of
+from umg_assets.landing.fingerprints import content_hash_of
 from umg_assets.planning.history import Entry
 from umg_assets.privacy.files import put_in_place
 from umg_assets.settings.sources import Source

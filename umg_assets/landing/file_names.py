@@ -129,4 +129,4 @@ def _real_of(entry: os.DirEntry[str], folder: Path) -> Path:
 
 def name_of(landing: Path, absolute: Path) -> str:
     """What a file is called: its path relative to landing/ where it lies there, else as it is."""
-    return str(absolute.relative_to(landing)) if absolute.is_relative_to(landing) else str(absolute)
+    return str(absolute).removeprefix(f"{landing}{os.sep}")

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from umg_assets import tables
-from umg_assets.landing.scan import Scan, definition_hash_of
+from umg_assets.landing.fingerprints import definition_hash_of
+from umg_assets.landing.scan import Scan
 from umg_assets.planning.history import Entry, History
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings

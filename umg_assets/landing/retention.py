@@ -12,7 +12,8 @@ from pathlib import Path
 from umg_assets import tables
 from umg_assets.calendar import local_today, utc_today
 from umg_assets.catalogue import Catalogue, landing_asset
-from umg_assets.landing.scan import content_hash_of, scan, signature_of
+from umg_assets.landing.fingerprints import content_hash_of, signature_of
+from umg_assets.landing.scan import scan
 from umg_assets.landing.sealing import sealing_alone
 from umg_assets.planning.history import Entry, History
 from umg_assets.planning.required import plan

@@ -1,17 +1,15 @@
 """Compares landing/ with the ledger: which files are new or changed, which wait, and which no source takes."""
 
-import functools
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from datetime import date, timedelta
+from pathlib import Path
 
 from umg_assets import clock, tables
 from umg_assets.calendar import utc_today
-from umg_assets.files.limits import USUAL
 from umg_assets.landing.code_version import version_of_code
 from umg_assets.landing.file_names import found_by, name_of
+from umg_assets.landing.fingerprints import definition_hash_of, hash_of, signature_and_day
 from umg_assets.landing.folders import Folder, bytes_landed, folders_of, has_shrunk
 from umg_assets.planning.history import Entry, History
 from umg_assets.settings.model import Settings
@@ -111,10 +109,19 @@ def claims(settings: Settings) -> Scan:
     in_landing |= {name_of(settings.landing, file): why for file, why in found_by(settings.landing, "**/*")}
     taken = {path for _, path in found.claimed}
     found.unclaimed = sorted(name for name, why in in_landing.items() if why is None and name not in taken)
-    walked = {str(folder) for path in (*taken, *found.unclaimed) for folder in PurePosixPath(path).parents}
+    walked = _folders_of(taken.union(found.unclaimed))
     found.waiting = {name: why for name, why in in_landing.items() if why and name not in taken | walked}
     found.stuck = {*found.waiting}
     return found
+
+
+def _folders_of(paths: Collection[str]) -> set[str]:
+    """The folders in which files lie, and those in which these do."""
+    folders: set[str] = set()
+    for path in paths:
+        while (path := path.rpartition("/")[0]) and path not in folders:
+            folders.add(path)
+    return folders
 
 
 def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
@@ -137,11 +144,16 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
     last = {key: entry for key, entry in history.latest().items() if key not in back}
     interrupted = history.interrupted() | back
     current = {(kind, entry.path): entry for kind in tables.KINDS for entry in history.standing(kind)}
-    for key, (_, source) in list(result.claimed.items()):
+    definitions = {
+        (kind, position): definition_hash_of(settings, source, kind)
+        for kind in tables.KINDS
+        for position, source in enumerate(settings.sources.of(kind))
+    }
+    for key, (position, source) in list(result.claimed.items()):
         kind, name = key
-        absolute = settings.landing / name
+        absolute, definition = settings.landing / name, definitions[kind, position]
         try:
-            file = _changed(settings, source, absolute, key, last.get(key), interrupted.get(key), quiet_seconds)
+            file = _changed(source, definition, absolute, key, last.get(key), interrupted.get(key), quiet_seconds)
         except Exception as error:
             known = isinstance(error, OSError | ValueError)
             result.waiting[name] = str(error) if known else f"internal error: {type(error).__name__}: {error}"
@@ -170,8 +182,8 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
 
 
 def _changed(
-    settings: Settings,
     source: Source,
+    definition_hash: str,
     absolute: Path,
     key: tuple[Kind, str],
     last: Entry | None,
@@ -186,15 +198,14 @@ def _changed(
     kind, path = key
     if any("\ud800" <= letter <= "\udfff" for letter in path):
         raise ValueError("its name is not UTF-8: rename it")
-    definition_hash = definition_hash_of(settings, source, kind)
-    signature, modified_on = _signature(absolute)
+    signature, modified_on = signature_and_day(absolute)
     same_definition = last is not None and last.definition == definition_hash
     if last and same_definition and last.signature == signature:
         return None
     age = clock.now().timestamp() - absolute.stat().st_ctime  # a copy can keep the modification time, but not this one
     if quiet_seconds and age < quiet_seconds:  # without: a file server's clock may be ahead of this one
         raise _BeingWrittenError(f"changed {max(age, 0):.0f} s ago: it may still be being written")
-    content_hash = _hash_of(absolute, signature)
+    content_hash = hash_of(absolute, signature)
     before = last or crashed
     same_content = before is not None and before.content_hash == content_hash
     if last and same_content and same_definition:
@@ -262,49 +273,3 @@ def _shrunk(file: LandingFile, before: Entry | None, percent: int) -> str | None
     return (
         f"{landed:,} bytes landed on {before.delivery_date}, now it has {size:,}: `umg accept {file.path}` lets it land"
     )
-
-
-def definition_hash_of(settings: Settings, source: Source, kind: Kind) -> str:
-    """A hash of what decides a file's rows and the days that it affects.
-
-    The source; also time zone, first day, correction days and pseudonyms, or for users the age groups. Limits belong to
-    it where they are not the usual ones, so that a file is read again when its limit is raised.
-    """
-    limits = settings.limits.in_bytes
-    limited = source.definition_hash + ("" if limits == USUAL else f"-{limits}")
-    if kind in tables.OCCURRENCES:
-        ids = "-pseudonyms" if settings.privacy.pseudonyms else ""
-        return f"{limited}-{settings.time_zone}-{settings.first_day}-{settings.correction_days}{ids}"
-    return f"{limited}-{settings.age_groups}" if kind == "users" else limited
-
-
-def delivery_date_of(settings: Settings, source: Source, file: Path) -> date:
-    """The delivery date of a file that has not landed yet. ValueError if `delivered_on` finds no date in its path."""
-    return source.delivery_date(name_of(settings.landing, file), _signature(file)[1])
-
-
-def signature_of(path: Path) -> str:
-    """By which the ledger knows a file that has not changed."""
-    return _signature(path)[0]
-
-
-def _signature(path: Path) -> tuple[str, date]:
-    """The file's signature and the UTC day of its modification.
-
-    The signature is size, modification time, change time (which a copy cannot keep) and inode.
-    """
-    stat = path.stat()
-    signature = f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}"
-    return signature, datetime.fromtimestamp(stat.st_mtime, UTC).date()
-
-
-@functools.lru_cache(maxsize=10_000)
-def _hash_of(path: Path, signature: str) -> str:
-    """The content's hash, computed once for each signature: a sensor scans every few seconds."""
-    return content_hash_of(path)
-
-
-def content_hash_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, as the ledger has it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -180,7 +180,7 @@ def test_nothing_is_withdrawn_while_a_file_of_the_folder_is_held_or_waits(home: 
     assert "plays/dt=2026-03-02/a.csv has to land first" in result.waiting["plays/dt=2026-03-02"]
     assert not result.withdrawn
     fill(home, "a", size=99)
-    monkeypatch.setattr("umg_assets.landing.scan.content_hash_of", lambda path: path.open("nonsense"))
+    monkeypatch.setattr("umg_assets.landing.fingerprints.content_hash_of", lambda path: path.open("nonsense"))
     assert not scan(home.settings, history).withdrawn
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from umg_assets.cli.run import accept_file
 from umg_assets.files.parse import parse_file
-from umg_assets.landing import evaluation, scan, staging
+from umg_assets.landing import evaluation, fingerprints, scan, staging
 from umg_assets.resources.engine import session
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.settings.sources import Source
@@ -66,8 +66,8 @@ def faulty_parser(path: Path, layout, rows: Path, **named):
 
 
 def make_faulty(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(scan, "_signature", raising(UNSEEN["signature"], scan._signature))
-    patch.setattr(scan, "content_hash_of", raising(UNSEEN["hash"], scan.content_hash_of))
+    patch.setattr(scan, "signature_and_day", raising(UNSEEN["signature"], fingerprints.signature_and_day))
+    patch.setattr(fingerprints, "content_hash_of", raising(UNSEEN["hash"], fingerprints.content_hash_of))
     patch.setattr(Source, "delivery_date", raising(UNSEEN["date"], Source.delivery_date))
     patch.setattr(Source, "layout", raising(UNREAD["layout"], Source.layout))
     patch.setattr(staging, "parse_file", faulty_parser)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from umg_assets.landing import scan as landing
+from umg_assets.landing import fingerprints
 from umg_assets.landing.scan import LandingError, Scan, scan
 from umg_assets.planning.history import Entry, History
 from umg_assets_tests.lake import SOURCES, Lake
@@ -51,7 +51,7 @@ def test_a_file_is_new_until_it_has_landed_and_then_unread_until_it_changes(
     home.drop("plays/2026-03-02.csv", "a")
     history = landed(scan_of(home))
     with monkeypatch.context() as counting:
-        counting.setattr(landing, "content_hash_of", lambda path: pytest.fail("read"))
+        counting.setattr(fingerprints, "content_hash_of", lambda path: pytest.fail("read"))
         assert not scan_of(home, history).changed
     home.drop("plays/2026-03-02.csv", "b")
     assert [file.path for file in scan_of(home, history).changed] == ["plays/2026-03-02.csv"]
@@ -149,7 +149,7 @@ def test_a_file_that_cannot_be_read_waits_and_does_not_hold_up_others(home: Lake
             raise PermissionError(13, "Permission denied", str(path))
         return "hash"
 
-    monkeypatch.setattr(landing, "content_hash_of", refuse)
+    monkeypatch.setattr(fingerprints, "content_hash_of", refuse)
     result = scan_of(home)
     assert [file.path for file in result.changed] == ["plays/2026-03-03.csv"]
     assert "Permission denied" in result.waiting["plays/2026-03-02.csv"]
