@@ -1,0 +1,95 @@
+"""`umg dev` as a service manager keeps it: started again whenever it has ended."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from soak.journal import Journal
+from soak.processes import Process, processes
+from umg_assets_tests.daemon import asked, environment, free_port
+
+_TO_END = 120
+"""Seconds that `umg dev` has to end after one of its servers was killed, or after a signal: Dagster's take up to 30."""
+
+
+class Service:
+    """The service over a home; its log is one file. Everything it starts is found by `processes`."""
+
+    def __init__(self, home: Path, log: Path, journal: Journal) -> None:
+        self.port, self.dashboard_port, self.log = free_port(), free_port(), log
+        self._home, self._journal = home, journal
+        self._lock, self._wanted = threading.Lock(), True
+        self._killed_at: float | None = None
+        self._umg_dev = self._started()
+
+    def keep_up(self) -> None:
+        """Starts it again if it has ended. A killed server has to end it: one that stays is a fault, and ends."""
+        with self._lock:
+            if not self._wanted:
+                return
+            if self._umg_dev.poll() is not None:
+                self._journal.note("started", "umg dev", f"again after its exit code {self._umg_dev.returncode}")
+                self._umg_dev = self._started()
+            elif self._killed_at and time.monotonic() > self._killed_at + _TO_END:
+                self._journal.fault(f"umg dev has not ended {_TO_END} s after one of its servers was killed")
+                self._umg_dev.kill()
+                for left in (process for process in processes() if process.kind):
+                    left.kill()
+
+    def kill(self, victim: Process) -> None:
+        """kill -9 for one of its processes. A server takes all of `umg dev` with it, a run does not."""
+        victim.kill()
+        if "run" not in victim.kind:
+            self._killed_at = self._killed_at or time.monotonic()
+
+    def end(self) -> None:
+        """Ends it as a service manager does, by SIGTERM to `umg dev`; what is left of it then is a fault, and ends."""
+        with self._lock:
+            self._wanted = False
+            self._umg_dev.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _TO_END
+        while (left := [process for process in processes() if process.kind]) and time.monotonic() < deadline:
+            self._umg_dev.poll()
+            time.sleep(0.5)
+        for process in left:
+            self._journal.fault(f"{process.kind} (process {process.pid}) is left {_TO_END} s after umg dev was ended")
+            process.kill()
+
+    def post(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The webserver's answer to a GraphQL query. Raises OSError while it does not answer."""
+        return asked(self.port, query, **variables)
+
+    def of_kind(self, kind: str) -> list[Process]:
+        """Its processes of a kind."""
+        return [process for process in processes() if process.kind == kind]
+
+    def _started(self) -> subprocess.Popen:
+        self._killed_at = None
+        ports = ["--port", str(self.port), "--dashboard-port", str(self.dashboard_port)]
+        variables = {name: os.environ[name] for name in ("TMPDIR", "UMG_ENGINE") if name in os.environ}
+        with self.log.open("a") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "umg_assets", "--home", str(self._home), "dev", *ports],
+                env={**environment(self._home), **variables},
+                cwd=Path(__file__).parents[1],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+
+def umg(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command typed over the home, while the service is at work."""
+    return subprocess.run(
+        [sys.executable, "-m", "umg_assets", "--home", str(home), *arguments],
+        env=environment(home),
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
