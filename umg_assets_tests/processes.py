@@ -1,8 +1,10 @@
 """Runs Python in a process of its own: for another engine, a clean interpreter, a machine without Java."""
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,24 @@ PATIENCE = 1_800
 def own_environment() -> dict[str, str]:
     """The environment without UMG_... and what this process's engine has added."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("UMG_", "SPARK_", "PYSPARK_"))}
+
+
+def of_session(leader: int) -> list[int]:
+    """The processes of a session, of whatever group; none where there is no /proc. A zombie is none."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, session, *_ = stat.read_text().rpartition(")")[2].split()
+            if int(session) == leader and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def kill_session(leader: int) -> None:
+    """kill -9 for whatever is left of a session."""
+    for pid in of_session(leader):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def run_python(code: str, *arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

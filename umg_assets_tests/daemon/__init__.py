@@ -52,7 +52,6 @@ class Daemon:
                     cwd=Path(__file__).parents[2],
                     stdout=log,
                     stderr=log,
-                    start_new_session=True,
                 )
             )
         if self._port is not None:

@@ -1,6 +1,5 @@
 """Under a real daemon: whatever happens to files, processes and Dagster, the tables end as a fresh build makes them."""
 
-import os
 import re
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from umg_assets.resources.instance import open_instance
 from umg_assets.resources.partition_keys import PARTITIONS
 from umg_assets_tests.daemon import Daemon, assert_same_as_fresh, awaited, environment, free_port
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import PATIENCE, run_python
+from umg_assets_tests.processes import PATIENCE, kill_session, of_session, run_python
 
 pytestmark = [pytest.mark.sail_enough]
 
@@ -277,10 +276,9 @@ def test_umg_dev_in_a_shells_background_ends_with_all_its_servers_on_sigterm(tmp
         assert awaited(lambda: _answers(port))
         umg_dev.terminate()
         umg_dev.wait(PATIENCE)
-        assert awaited(lambda: not _has_processes(umg_dev.pid)), "daemon, webserver and code server are gone"
+        assert awaited(lambda: not of_session(umg_dev.pid)), "daemon, webserver and code server are gone"
     finally:
-        if _has_processes(umg_dev.pid):
-            os.killpg(umg_dev.pid, signal.SIGKILL)
+        kill_session(umg_dev.pid)
 
 
 def _ports(port: int) -> list[str]:
@@ -292,12 +290,3 @@ def _answers(port: int) -> bool:
         return urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=30).status == 200
     except OSError:
         return False
-
-
-def _has_processes(group: int) -> bool:
-    """Whether a process of the group is left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
