@@ -4,10 +4,9 @@ import os
 import shutil
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -53,13 +52,13 @@ def soak(
         os.environ |= {"TMPDIR": str(base / "tmp"), "UMG_ENGINE": os.environ.get("UMG_ENGINE", "sail")}
         tempfile.tempdir = None
         place, full = _place(base, stack, journal)
-        figures, runs = _soaked(base, place, full, minutes, seed, journal)
+        figures = _soaked(base, place, full, minutes, seed, journal)
         for figure in figures:
             if not figure.good:
                 journal.fault(figure.sentence)
-        _show(figures, runs, journal, Console(width=None if sys.stdout.isatty() else 140))
+        _show(figures, journal, Console(width=None if sys.stdout.isatty() else 140))
         if folder and full:
-            shutil.copytree(place, base / "kept", symlinks=True)
+            shutil.copytree(place / "home", base / "home", symlinks=True, ignore=lambda *_: {"staging"})
     for fault in journal.faults:
         print(f"soak: {fault}", file=sys.stderr)
     sys.exit(1 if journal.faults else 0)
@@ -75,10 +74,8 @@ def _place(base: Path, stack: ExitStack, journal: Journal) -> tuple[Path, bool]:
     return base / "disk", True
 
 
-def _soaked(
-    base: Path, place: Path, full: bool, minutes: float, seed: int, journal: Journal
-) -> tuple[list[Figure], dict[tuple[str, str], int]]:
-    """Figures, and runs by job and status."""
+def _soaked(base: Path, place: Path, full: bool, minutes: float, seed: int, journal: Journal) -> list[Figure]:
+    """The figures of a soak; what happened and what is wrong is in the journal."""
     clock = Clock(base / "clock", journal)
     lake = Lake(place / "home", on_disk=True)
     first_day = clock.today.replace(day=1)
@@ -87,59 +84,52 @@ def _soaked(
     feeder.begin(_HISTORY_DAYS)
     service = Service(lake.home, base / "umg_dev.log", journal)
     backfiller, killer = Backfiller(service, clock, seed, journal), Killer(service, seed, journal)
-    reader, disk = Reader(lake.home, service, seed, journal), Disk(place / "other", seed, journal)
-    places = {
-        "log of umg dev": base / "umg_dev.log",
-        "Dagster's storage": lake.home / "dagster",
-        "TMPDIR": base / "tmp",
-    }
-    watcher = Watcher({**places, "tables": lake.home / "tables"}, journal)
-    seconds = minutes * 60
-    often = min(60.0, seconds / 8)
-    journal.began = time.monotonic()
-    with _every(journal) as every:
-        every(1, service.keep_up)
-        every(5, watcher.look)
-        every(min(6, often), feeder.feed)
-        every(min(15, often), feeder.accept)
-        every(3, reader.read)
-        every(often, killer.kill)
-        every(often / 1.5, backfiller.ask)
-        every(often / 1.2, clock.an_hour_on)
-        if full:
-            every(often * 2, disk.fill)
-        time.sleep(seconds / 2)
-        clock.to_the_end_of_the_month()
-        time.sleep(seconds * (_SPARED - 0.5))
-        killer.spares_servers = True
-        time.sleep(seconds * (1 - _SPARED))
-    disk.clear()
+    disk = Disk(place / "other", seed, journal)
+    watcher = Watcher(
+        {
+            "log of umg dev": service.log,
+            "Dagster's storage": lake.home / "dagster",
+            "tables and their versions": lake.home / "tables",
+            "TMPDIR": base / "tmp",
+        },
+        journal,
+    )
     ending = Ending(lake, service, feeder, backfiller, clock, journal)
-    figures = of_processes(watcher) + of_places(watcher)
-    ending.settle()
-    runs = ending.runs()
-    service.end()
-    return figures + ending.compare(place / "fresh"), runs
-
-
-@contextmanager
-def _every(journal: Journal) -> Iterator[Callable[[float, Callable[[], object]], None]]:
-    """Takes what is to be done again and again, every so many seconds; when the block ends, waits for all of it."""
-    ended, threads = threading.Event(), list[threading.Thread]()
     try:
-        yield lambda seconds, act: threads.append(repeated(act, seconds, ended, journal))
+        ending.await_first_set()
+        journal.began = time.monotonic()
+        often = min(60.0, minutes * 60 / 8)
+        acts: dict[Callable[[], object], float] = {
+            service.keep_up: 1,
+            watcher.look: 5,
+            feeder.feed: min(6, often),
+            feeder.accept: min(15, often),
+            Reader(lake.home, service, seed, journal).read: 3,
+            killer.kill: often,
+            backfiller.ask: often / 1.5,
+            clock.an_hour_on: often / 1.2,
+            **({disk.fill: often * 2} if full else {}),
+        }
+        with repeated(acts, journal):
+            time.sleep(minutes * 30)
+            clock.to_the_end_of_the_month()
+            time.sleep(minutes * 60 * (_SPARED - 0.5))
+            killer.spares_servers = True
+            time.sleep(minutes * 60 * (1 - _SPARED))
+        disk.clear()
+        figures = of_processes(watcher) + of_places(watcher)
+        ending.settle()
+        ending.count_runs()
+        service.end()
+        return figures + ending.compare(place / "fresh")
     finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
+        service.kill_all()
 
 
-def _show(figures: list[Figure], runs: dict[tuple[str, str], int], journal: Journal, console: Console) -> None:
+def _show(figures: list[Figure], journal: Journal, console: Console) -> None:
     done = Table("what was done", "kind", "times", title="What happened")
     for (what, kind), times in sorted(journal.counts.items()):
         done.add_row(what, kind, str(times))
-    for (job, status), times in sorted(runs.items()):
-        done.add_row("run", f"{job}, {status}", str(times))
     console.print(done)
     shown = Table("figure", "start", "middle", "end", "at most", "unit", title="Figures and their bounds")
     for figure in figures:

@@ -15,7 +15,7 @@ from soak.settable_clock import Clock
 from soak.watcher import files_in, weight
 from umg_assets import clock
 from umg_assets.landing.scan import scan
-from umg_assets.resources.instance import open_instance
+from umg_assets.resources.instance import open_instance, under_way
 from umg_assets.resources.ledger import Ledger
 from umg_assets_tests.daemon import is_settled
 from umg_assets_tests.lake import Lake
@@ -32,6 +32,13 @@ class Ending:
     ) -> None:
         self._lake, self._service, self._feeder = lake, service, feeder
         self._backfiller, self._clock, self._journal = backfiller, clock, journal
+
+    def await_first_set(self) -> None:
+        """Waits until the service has published the charts of the first files."""
+        while not (self._lake.home / "exports" / "current").exists():
+            self._service.keep_up()
+            time.sleep(1)
+        self._journal.say("the first charts are published: now things happen")
 
     def settle(self) -> None:
         """Delivers what is missing, and waits until everything is up to date, by the service alone.
@@ -60,7 +67,8 @@ class Ending:
 
     def _nothing_waits(self) -> bool:
         found = scan(self._lake.settings, Ledger(self._lake.home).read())
-        return not (found.held or found.withdrawn or found.waiting)
+        with open_instance(self._lake.home) as instance:
+            return not (found.held or found.withdrawn or found.waiting or under_way(instance))
 
     def _waits(self) -> str:
         found = scan(self._lake.settings, Ledger(self._lake.home).read())
@@ -104,14 +112,13 @@ class Ending:
             Figure("published sets kept", 1, sets, sets, 10, ""),
         ]
 
-    def runs(self) -> dict[tuple[str, str], int]:
-        """How many runs there were, by job and status."""
-        counts = dict[tuple[str, str], int]()
+    def count_runs(self) -> None:
+        """Counts in the journal how runs and backfills have ended."""
         with open_instance(self._lake.home) as instance:
-            for run in instance.get_runs():
-                key = (run.job_name, run.status.value)
-                counts[key] = counts.get(key, 0) + 1
-        return counts
+            ends = [("run", run.job_name, run.status) for run in instance.get_runs()]
+            ends += [("backfill", "of the UI", backfill.status) for backfill in instance.get_backfills()]
+        for what, name, status in ends:
+            self._journal.counts[what, f"{name}, {status.value}"] += 1
 
 
 def _difference(lived: list[dict], afresh: list[dict]) -> str:

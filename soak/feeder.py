@@ -85,7 +85,8 @@ class Feeder:
 
     def begin(self, days: int) -> None:
         """Users, tracks, and a file of plays for each day up to today."""
-        self._users(), self._tracks()
+        self._users()
+        self._tracks()
         for back in range(days, -1, -1):
             self._new(self._clock.today - timedelta(days=back))
 

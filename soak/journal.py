@@ -4,7 +4,8 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -39,16 +40,27 @@ class Journal:
         print(f"{self.seconds:6.0f} s  {text}", flush=True)
 
 
-def repeated(act: Callable[[], object], every: float, ended: threading.Event, journal: Journal) -> threading.Thread:
-    """A started thread that acts, then waits, until the event is set. An error of the act is a fault, not its end."""
+@contextmanager
+def repeated(acts: Mapping[Callable[[], object], float], journal: Journal) -> Iterator[None]:
+    """Acts again and again, each in a thread of its own, so many seconds after it has acted before.
 
-    def go_on() -> None:
-        while not ended.wait(every):
+    An error of an act is a fault, and not its end. At the end of the block the last ones are waited for.
+    """
+    ended = threading.Event()
+
+    def go_on(act: Callable[[], object], pause: float) -> None:
+        while not ended.wait(pause):
             try:
                 act()
             except Exception:
                 journal.fault(f"{act.__qualname__} failed:\n{traceback.format_exc()}")
 
-    thread = threading.Thread(target=go_on, name=act.__qualname__)
-    thread.start()
-    return thread
+    threads = [threading.Thread(target=go_on, args=each, name=each[0].__qualname__) for each in acts.items()]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()

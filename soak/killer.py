@@ -6,7 +6,7 @@ import time
 from soak.journal import Journal
 from soak.service import Service
 
-_SERVERS = ("daemon", "code server", "code of the server")
+_VICTIMS = ("run", "run", "daemon", "code server", "code of the server")
 _PATIENCE = 20
 """Seconds that a run is waited for."""
 
@@ -17,10 +17,12 @@ class Killer:
     def __init__(self, service: Service, seed: int, journal: Journal) -> None:
         self.spares_servers = False
         self._service, self._random, self._journal = service, random.Random(f"killer {seed}"), journal
+        self._next = list[str]()
 
     def kill(self) -> None:
-        """kill -9 of a process of a random kind; a run is waited for, and where none comes, nothing is killed."""
-        kind = "run" if self.spares_servers else self._random.choice(["run", "run", *_SERVERS])
+        """kill -9 of a process of the next kind; a run is waited for, and where none comes, nothing is killed."""
+        self._next = self._next or self._random.sample(_VICTIMS, len(_VICTIMS))
+        kind = "run" if self.spares_servers else self._next.pop()
         deadline = time.monotonic() + _PATIENCE
         while not (victims := self._service.of_kind(kind)) and time.monotonic() < deadline:
             time.sleep(0.3)

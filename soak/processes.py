@@ -49,7 +49,7 @@ class Process:
 
 def processes() -> Iterator[Process]:
     """Every process but this one that was started, by whomever, for the soak: under its clock. No zombies."""
-    mark = f"{clock.AHEAD_FILE}={os.environ[clock.AHEAD_FILE]}".encode()
+    mark = f"{clock.SHIFT_FILE}={os.environ[clock.SHIFT_FILE]}".encode()
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if folder.name != str(os.getpid()) and mark in (folder / "environ").read_bytes().split(b"\0"):

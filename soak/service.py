@@ -38,7 +38,7 @@ class Service:
             elif self._killed_at and time.monotonic() > self._killed_at + _TO_END:
                 self._journal.fault(f"umg dev has not ended {_TO_END} s after one of its servers was killed")
                 self._umg_dev.kill()
-                for left in (process for process in processes() if process.kind):
+                for left in processes():
                     left.kill()
 
     def kill(self, victim: Process) -> None:
@@ -59,6 +59,14 @@ class Service:
         for process in left:
             self._journal.fault(f"{process.kind} (process {process.pid}) is left {_TO_END} s after umg dev was ended")
             process.kill()
+
+    def kill_all(self) -> None:
+        """kill -9 for whatever it has left, as at the end of a soak that broke off."""
+        with self._lock:
+            self._wanted = False
+            for process in processes():
+                process.kill()
+            self._umg_dev.wait()
 
     def post(self, query: str, **variables: Any) -> dict[str, Any]:
         """The webserver's answer to a GraphQL query. Raises OSError while it does not answer."""

@@ -4,7 +4,7 @@ import functools
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path, PurePosixPath
 
 from umg_assets import clock, tables
@@ -191,7 +191,7 @@ def _changed(
     same_definition = last is not None and last.definition == definition_hash
     if last and same_definition and last.signature == signature:
         return None
-    age = clock.now().timestamp() - absolute.stat().st_ctime  # a copy can keep the modification time, but not this one
+    age = clock.seconds_since(absolute.stat().st_ctime)  # a copy can keep the modification time, but not this one
     if quiet_seconds and age < quiet_seconds:  # without: a file server's clock may be ahead of this one
         raise _BeingWrittenError(f"changed {max(age, 0):.0f} s ago: it may still be being written")
     content_hash = _hash_of(absolute, signature)
@@ -218,7 +218,7 @@ def _settle(settings: Settings, history: History, folder: Folder, result: Scan, 
     has been accepted; this lets files in it that shrank land, too.
     """
     try:
-        left, size, age = folder.left, folder.size, clock.now().timestamp() - folder.changed_at
+        left, size, age = folder.left, folder.size, clock.seconds_since(folder.changed_at)
     except OSError as error:
         result.waiting[folder.path] = str(error)
         result.stuck.add(folder.path)
@@ -295,7 +295,7 @@ def _signature(path: Path) -> tuple[str, date]:
     """
     stat = path.stat()
     signature = f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}"
-    return signature, datetime.fromtimestamp(stat.st_mtime, UTC).date()
+    return signature, clock.instant_of(stat.st_mtime).date()
 
 
 @functools.lru_cache(maxsize=10_000)
