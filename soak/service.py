@@ -1,6 +1,5 @@
 """`umg dev` as a service manager keeps it: started again whenever it has ended."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -79,11 +78,10 @@ class Service:
     def _started(self) -> subprocess.Popen:
         self._killed_at = None
         ports = ["--port", str(self.port), "--dashboard-port", str(self.dashboard_port)]
-        variables = {name: os.environ[name] for name in ("TMPDIR", "UMG_ENGINE") if name in os.environ}
         with self.log.open("a") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "umg_assets", "--home", str(self._home), "dev", *ports],
-                env={**environment(self._home), **variables},
+                env=environment(self._home),
                 cwd=Path(__file__).parents[1],
                 stdout=log,
                 stderr=log,

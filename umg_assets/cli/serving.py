@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,6 +28,11 @@ from umg_assets.resources.python_module import command, environment
 
 _TO_END = 45
 """Seconds that the servers have to end: the code server waits 30 for runs, and umg.service 60 for all of it."""
+
+_LOOK_SECONDS = 5
+"""Between two looks whether the code answers; it is gone when it does not twice."""
+_TO_LOAD = 180
+"""Seconds that the code has to load."""
 
 
 @contextlib.contextmanager
@@ -71,7 +77,12 @@ def processes(
         except BaseException:
             end_all(started)
             raise
-        yield started
+        ended = threading.Event()
+        threading.Thread(target=_keep_code, args=(socket, ended), daemon=True).start()
+        try:
+            yield started
+        finally:
+            ended.set()
 
 
 def _await_code(socket: Path, server: subprocess.Popen) -> None:
@@ -81,6 +92,22 @@ def _await_code(socket: Path, server: subprocess.Popen) -> None:
             if socket.exists() and DagsterGrpcClient(socket=str(socket)).ping("umg"):
                 return
         time.sleep(0.2)
+
+
+def _keep_code(socket: Path, ended: threading.Event) -> None:
+    """Has the code server load the code into a new process when the one that had it has died: it never does by itself,
+    and every sensor would fail for ever."""
+    client, silent = DagsterGrpcClient(socket=str(socket)), False
+    while not ended.wait(_LOOK_SECONDS):
+        try:
+            client.ping("umg")
+            silent = False
+        except DagsterUserCodeUnreachableError:
+            if silent and not ended.is_set():
+                out.print("The process with the code has died: the code server loads it again")
+                with contextlib.suppress(DagsterUserCodeUnreachableError):  # it has, and then misses the old process
+                    client.reload_code(_TO_LOAD)
+            silent = not silent
 
 
 def serve(home: Path, port: int, access: Access, dashboard_port: int) -> int:
