@@ -15,7 +15,7 @@ from soak.settable_clock import Clock
 from soak.watcher import files_in, weight
 from umg_assets import clock
 from umg_assets.landing.scan import scan
-from umg_assets.resources.instance import open_instance, under_way
+from umg_assets.resources.instance import open_instance, started
 from umg_assets.resources.ledger import Ledger
 from umg_assets_tests.daemon import is_settled
 from umg_assets_tests.lake import Lake
@@ -68,7 +68,7 @@ class Ending:
     def _nothing_waits(self) -> bool:
         found = scan(self._lake.settings, Ledger(self._lake.home).read())
         with open_instance(self._lake.home) as instance:
-            return not (found.held or found.withdrawn or found.waiting or under_way(instance))
+            return not (found.held or found.withdrawn or found.waiting or started(instance))
 
     def _waits(self) -> str:
         found = scan(self._lake.settings, Ledger(self._lake.home).read())

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,13 +32,22 @@ def own_environment() -> dict[str, str]:
 
 def of_session(leader: int) -> list[int]:
     """The processes of a session, of whatever group; none where there is no /proc. A zombie is none."""
-    found = []
+    return [pid for pid, _, session in _running() if session == leader]
+
+
+def of_group(leader: int, words: str) -> list[int]:
+    """The processes of a group that have these words in their command line; none where there is no /proc."""
+    found = [pid for pid, group, _ in _running() if group == leader]
+    return [pid for pid in found if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")]
+
+
+def _running() -> Iterator[tuple[int, int, int]]:
+    """Number, group and session of each process."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            state, _, _, session, *_ = stat.read_text().rpartition(")")[2].split()
-            if int(session) == leader and state != "Z":
-                found.append(int(stat.parent.name))
-    return found
+            state, _, group, session, *_ = stat.read_text().rpartition(")")[2].split()
+            if state != "Z":
+                yield int(stat.parent.name), int(group), int(session)
 
 
 def kill_session(leader: int) -> None:

@@ -25,7 +25,7 @@ from umg_assets.resources.instance import open_instance
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import PATIENCE, own_environment
+from umg_assets_tests.processes import PATIENCE, of_group, own_environment
 
 DEFINITIONS = "umg_assets.definitions"
 
@@ -64,6 +64,11 @@ class Daemon:
             process.wait()
         self._processes = []
         self._open.close()
+
+    def code(self) -> int:
+        """The process that holds the code; the code server has started it."""
+        (found,) = of_group(self._processes[0].pid, "dagster api grpc")
+        return found
 
     def post(self, query: str, **variables: Any) -> dict[str, Any]:
         """The webserver's answer to a GraphQL query with variables."""

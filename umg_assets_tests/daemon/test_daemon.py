@@ -1,5 +1,6 @@
 """Under a real daemon: whatever happens to files, processes and Dagster, the tables end as a fresh build makes them."""
 
+import os
 import re
 import signal
 import subprocess
@@ -224,6 +225,16 @@ def test_a_machine_that_loses_its_power_in_a_run_catches_up_when_it_is_back(watc
     daemon.start()
     daemon.settle()
     assert not [run for run in daemon.runs() if not run.is_finished]
+    assert_same_as_fresh(lake)
+
+
+@pytest.mark.exhaustive
+def test_after_the_process_with_the_code_has_died_files_land_as_before(watched: tuple[Lake, Daemon]):
+    lake, daemon = watched
+    os.kill(daemon.code(), signal.SIGKILL)
+    lake.drop_plays("2026-03-07", [play("after-the-code-died", "03-02", track="t2", hour=20)])
+    daemon.wait_for(lambda: "plays/2026-03-07.csv" in str(lake.history().latest().keys()), "the file has landed")
+    daemon.settle()
     assert_same_as_fresh(lake)
 
 
