@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from soak.processes import KINDS
+from soak.processes import KINDS, SHORT_LIVED
 from soak.watcher import Sample, Watcher
 
-SHORT_LIVED = ("run", "engine of a run")
 _WARM = 60
 """Seconds in which a server loads what it needs: its figures count after them."""
+
+_NOISE_KB = 10_000
+"""By which a folder may grow at once: SQLite's write-ahead logs come and go, and stay where a process is killed."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def of_places(watcher: Watcher) -> list[Figure]:
     for name, weights in watcher.weights.items():
         parts = [weights[len(weights) * part // 3 : len(weights) * (part + 1) // 3 + 1] for part in range(3)]
         start, middle, end = (_kilobytes_a_minute(part) for part in parts)
-        most = 1.5 * max(start, middle) + 200
+        noise = _NOISE_KB / max((parts[-1][-1][0] - parts[-1][0][0]) / 60, 1 / 60)
+        most = 1.5 * max(start, middle, 0) + noise
         figures.append(Figure(f"{name} ({weights[-1][1] / 1e6:.1f} MB)", start, middle, end, most, "kB a minute"))
     return figures
 

@@ -4,9 +4,10 @@ import random
 import time
 
 from soak.journal import Journal
+from soak.processes import CODE, RUN
 from soak.service import Service
 
-_VICTIMS = ("run", "run", "daemon", "code server", "code of the server")
+_VICTIMS = (RUN, RUN, "daemon", "code server", CODE)
 _PATIENCE = 20
 """Seconds that a run is waited for."""
 
@@ -22,11 +23,11 @@ class Killer:
     def kill(self) -> None:
         """kill -9 of a process of the next kind; a run is waited for, and where none comes, nothing is killed."""
         self._next = self._next or self._random.sample(_VICTIMS, len(_VICTIMS))
-        kind = "run" if self.spares_servers else self._next.pop()
+        kind = RUN if self.spares_servers else self._next.pop()
         deadline = time.monotonic() + _PATIENCE
         while not (victims := self._service.of_kind(kind)) and time.monotonic() < deadline:
             time.sleep(0.3)
-        if kind == "run":
+        if kind == RUN:
             time.sleep(self._random.uniform(0, 12))  # it starts for about five seconds, then works for as many
             victims = self._service.of_kind(kind)
         if victims:

@@ -9,17 +9,19 @@ from pathlib import Path
 
 from umg_assets import clock
 
+CODE, RUN, ENGINE = "code of the server", "run", "engine of a run"
 KINDS = {
     " dev --port": "umg dev",
     "dagster code-server": "code server",
-    "dagster api grpc": "code of the server",
+    "dagster api grpc": CODE,
     "dagster._daemon": "daemon",
     "umg_assets.cli.webserver": "webserver",
     " dashboard --host": "dashboard",
-    "--multiprocessing-fork": "run",
-    "resources.sail_server": "engine of a run",
+    "--multiprocessing-fork": RUN,
+    "resources.sail_server": ENGINE,
 }
 """What a process is, by words of its command line. Others (the soak's own commands) have no kind."""
+SHORT_LIVED = (RUN, ENGINE)
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 

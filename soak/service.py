@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from soak.journal import Journal
-from soak.processes import Process, processes
+from soak.processes import CODE, SHORT_LIVED, Process, processes
 from umg_assets_tests.daemon import asked, environment, free_port
 
 _TO_END = 120
@@ -23,28 +23,32 @@ class Service:
         self.port, self.dashboard_port, self.log = free_port(), free_port(), log
         self._home, self._journal = home, journal
         self._lock, self._wanted = threading.Lock(), True
-        self._killed_at: float | None = None
+        self._killed: Process | None = None
+        self._killed_at = 0.0
         self._umg_dev = self._started()
 
     def keep_up(self) -> None:
-        """Starts it again if it has ended. A killed server has to end it: one that stays is a fault, and ends."""
+        """Starts it again if it has ended. It has to end when a server was killed, and to load the code again when the
+        process that had it was: else that is a fault, and all of it is killed."""
         with self._lock:
             if not self._wanted:
                 return
             if self._umg_dev.poll() is not None:
                 self._journal.note("started", "umg dev", f"again after its exit code {self._umg_dev.returncode}")
                 self._umg_dev = self._started()
-            elif self._killed_at and time.monotonic() > self._killed_at + _TO_END:
-                self._journal.fault(f"umg dev has not ended {_TO_END} s after one of its servers was killed")
-                self._umg_dev.kill()
-                for left in processes():
+            elif self._killed and self._killed.kind == CODE and self.of_kind(CODE):
+                self._killed = None
+            elif self._killed and time.monotonic() > self._killed_at + _TO_END:
+                self._journal.fault(f"umg dev has not got over the death of {self._killed.kind} within {_TO_END} s")
+                for left in [process for process in processes() if process.kind]:
                     left.kill()
 
     def kill(self, victim: Process) -> None:
-        """kill -9 for one of its processes. A server takes all of `umg dev` with it, a run does not."""
-        victim.kill()
-        if "run" not in victim.kind:
-            self._killed_at = self._killed_at or time.monotonic()
+        """kill -9 for one of its processes."""
+        with self._lock:
+            victim.kill()
+            if victim.kind not in SHORT_LIVED and not self._killed:
+                self._killed, self._killed_at = victim, time.monotonic()
 
     def end(self) -> None:
         """Ends it as a service manager does, by SIGTERM to `umg dev`; what is left of it then is a fault, and ends."""
@@ -76,7 +80,7 @@ class Service:
         return [process for process in processes() if process.kind == kind]
 
     def _started(self) -> subprocess.Popen:
-        self._killed_at = None
+        self._killed = None
         ports = ["--port", str(self.port), "--dashboard-port", str(self.dashboard_port)]
         with self.log.open("a") as log:
             return subprocess.Popen(
