@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UMG_HOME ?= $(CURDIR)/umg_home
 export UMG_HOME
 
-.PHONY: demo dashboard test test-all dev lint bench bench-experiments clean
+.PHONY: demo dashboard test test-all dev lint bench bench-experiments soak clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/.made: pyproject.toml constraints.txt
@@ -44,6 +44,9 @@ bench: $(VENV)/.made
 
 bench-experiments: $(VENV)/.made
 	@$(BIN)/python -m bench.experiments
+
+soak: $(VENV)/.made
+	@$(BIN)/python -m soak --minutes $(or $(MINUTES),20) --seed $(or $(SEED),7)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -157,19 +157,19 @@ class Lake:
         """
         plays = list(rows)
         section = any("section" in row if isinstance(row, Mapping) else len(row) > len(PLAY_COLUMNS) for row in plays)
-        return self.drop(f"plays/{name}.csv", _csv((*PLAY_COLUMNS, "section") if section else PLAY_COLUMNS, plays))
+        return self.drop(f"plays/{name}.csv", csv_text((*PLAY_COLUMNS, "section") if section else PLAY_COLUMNS, plays))
 
     def drop_events(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
         """An events file `events/NAME.csv`; rows in the order of EVENT_COLUMNS (may be shorter), or mappings."""
-        return self.drop(f"events/{name}.csv", _csv(EVENT_COLUMNS, rows))
+        return self.drop(f"events/{name}.csv", csv_text(EVENT_COLUMNS, rows))
 
     def drop_users(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
         """A users file `users/NAME.csv`; rows in the order of USER_COLUMNS, or mappings."""
-        return self.drop(f"users/{name}.csv", _csv(USER_COLUMNS, rows))
+        return self.drop(f"users/{name}.csv", csv_text(USER_COLUMNS, rows))
 
     def drop_tracks(self, name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> Path:
         """A tracks file `tracks/NAME.csv`; rows in the order of TRACK_COLUMNS, or mappings."""
-        return self.drop(f"tracks/{name}.csv", _csv(TRACK_COLUMNS, rows))
+        return self.drop(f"tracks/{name}.csv", csv_text(TRACK_COLUMNS, rows))
 
     def run(self, rebuild: tuple[date, date] | None = None) -> Report:
         """`umg run`, against a Dagster instance in memory (several times faster) or the one on disk."""
@@ -246,7 +246,8 @@ class Lake:
         return Ledger(self.home).read()
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> str:
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> str:
+    """A CSV file with a header; rows in the order of the columns (may be shorter), or mappings."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

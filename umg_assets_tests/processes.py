@@ -1,8 +1,11 @@
 """Runs Python in a process of its own: for another engine, a clean interpreter, a machine without Java."""
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,33 @@ PATIENCE = 1_800
 def own_environment() -> dict[str, str]:
     """The environment without UMG_... and what this process's engine has added."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("UMG_", "SPARK_", "PYSPARK_"))}
+
+
+def of_session(leader: int) -> list[int]:
+    """The processes of a session, of whatever group; none where there is no /proc. A zombie is none."""
+    return [pid for pid, _, session in _running() if session == leader]
+
+
+def of_group(leader: int, words: str) -> list[int]:
+    """The processes of a group that have these words in their command line; none where there is no /proc."""
+    found = [pid for pid, group, _ in _running() if group == leader]
+    return [pid for pid in found if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")]
+
+
+def _running() -> Iterator[tuple[int, int, int]]:
+    """Number, group and session of each process."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, group, session, *_ = stat.read_text().rpartition(")")[2].split()
+            if state != "Z":
+                yield int(stat.parent.name), int(group), int(session)
+
+
+def kill_session(leader: int) -> None:
+    """kill -9 for whatever is left of a session."""
+    for pid in of_session(leader):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def run_python(code: str, *arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -2,9 +2,11 @@
 unless it is told otherwise."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +26,14 @@ from umg_assets.resources.dagster_internals import (
 from umg_assets.resources.instance import ASKED_BY, RANGE, WHY, open_instance
 from umg_assets.resources.python_module import command, environment
 
+_TO_END = 45
+"""Seconds that the servers have to end: the code server waits 30 for runs, and umg.service 60 for all of it."""
+
+_LOOK_SECONDS = 5
+"""Between two looks whether the code answers; it is gone when it does not twice."""
+_TO_LOAD = 180
+"""Seconds that the code has to load."""
+
 
 @contextlib.contextmanager
 def processes(
@@ -34,8 +44,8 @@ def processes(
     dashboard_port: int | None = None,
     **options: Any,
 ) -> Iterator[list[subprocess.Popen]]:
-    """Starts a code server, a daemon and, with a port of its own each, a webserver and the dashboard; the caller ends
-    them.
+    """Starts a code server, a daemon and, with a port of its own each, a webserver and the dashboard, each in a process
+    group of its own; the caller ends them.
 
     module: Python module that holds the definitions. access: default: the loopback, and everyone who reaches it.
     options: passed on to Popen. Webserver and daemon share the code
@@ -53,15 +63,26 @@ def processes(
         others = [[*command(DAEMON_MODULE), "run", *location]]
         if port is not None:
             others.append([*command("umg_assets.cli.webserver"), *access.options(), "-p", str(port), *location])
-        started = [subprocess.Popen(server, **options)]
-        if dashboard_port is not None:  # it needs no code server: its first page is there long before Dagster's
-            address = [*access.options("--host"), "--port", str(dashboard_port)]
-            started.append(
-                subprocess.Popen([*command("umg_assets"), "--home", str(home), "dashboard", *address], **options)
-            )
-        _await_code(socket, started[0])
-        started += [subprocess.Popen(arguments, **options) for arguments in others]
-        yield started
+        options["process_group"] = 0  # of each server, with what it starts
+        started = list[subprocess.Popen]()
+        try:
+            started.append(subprocess.Popen(server, **options))
+            if dashboard_port is not None:  # it needs no code server: its first page is there long before Dagster's
+                address = [*access.options("--host"), "--port", str(dashboard_port)]
+                started.append(
+                    subprocess.Popen([*command("umg_assets"), "--home", str(home), "dashboard", *address], **options)
+                )
+            _await_code(socket, started[0])
+            started += [subprocess.Popen(arguments, **options) for arguments in others]
+        except BaseException:
+            end_all(started)
+            raise
+        ended = threading.Event()
+        threading.Thread(target=_keep_code, args=(socket, ended), daemon=True).start()
+        try:
+            yield started
+        finally:
+            ended.set()
 
 
 def _await_code(socket: Path, server: subprocess.Popen) -> None:
@@ -71,6 +92,22 @@ def _await_code(socket: Path, server: subprocess.Popen) -> None:
             if socket.exists() and DagsterGrpcClient(socket=str(socket)).ping("umg"):
                 return
         time.sleep(0.2)
+
+
+def _keep_code(socket: Path, ended: threading.Event) -> None:
+    """Has the code server load the code into a new process when the one that had it has died: it never does by itself,
+    and every sensor would fail for ever."""
+    client, silent = DagsterGrpcClient(socket=str(socket)), False
+    while not ended.wait(_LOOK_SECONDS):
+        try:
+            client.ping("umg")
+            silent = False
+        except DagsterUserCodeUnreachableError:
+            if silent and not ended.is_set():
+                out.print("The process with the code has died: the code server loads it again")
+                with contextlib.suppress(DagsterUserCodeUnreachableError):  # it has, and then misses the old process
+                    client.reload_code(_TO_LOAD)
+            silent = not silent
 
 
 def serve(home: Path, port: int, access: Access, dashboard_port: int) -> int:
@@ -84,6 +121,8 @@ def serve(home: Path, port: int, access: Access, dashboard_port: int) -> int:
     # a shell starts background jobs with SIGINT ignored: Dagster's servers would then never end
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it; else its terminal was closed
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     log = Log(lambda run: _why(home, run))
     with (
         logged(log) as printed,
@@ -113,8 +152,19 @@ def _wait_and_end_all(started: Sequence[subprocess.Popen]) -> int:
     except KeyboardInterrupt:
         out.print("ending ...")
     finally:
-        for process in started[::-1]:
-            process.terminate()
-        for process in started:
-            process.wait()
+        end_all(started)
     return code
+
+
+def end_all(started: Sequence[subprocess.Popen]) -> None:
+    """Ends servers, the last one first, and then what they leave behind: a run that takes longer than the code server
+    waits for it, or code whose disk was full, so that it never hears that it is to end."""
+    for server in started[::-1]:
+        server.terminate()
+    deadline = time.monotonic() + _TO_END
+    for server in started:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(max(deadline - time.monotonic(), 0))
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left; on macOS, or only zombies
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()

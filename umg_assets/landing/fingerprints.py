@@ -2,10 +2,10 @@
 
 import functools
 import hashlib
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
-from umg_assets import tables
+from umg_assets import clock, tables
 from umg_assets.files.limits import USUAL
 from umg_assets.landing.file_names import name_of
 from umg_assets.settings.model import Settings
@@ -44,7 +44,7 @@ def signature_and_day(path: Path) -> tuple[str, date]:
     """
     stat = path.stat()
     signature = f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}"
-    return signature, datetime.fromtimestamp(stat.st_mtime, UTC).date()
+    return signature, clock.instant_of(stat.st_mtime).date()
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -202,7 +202,7 @@ def _changed(
     same_definition = last is not None and last.definition == definition_hash
     if last and same_definition and last.signature == signature:
         return None
-    age = clock.now().timestamp() - absolute.stat().st_ctime  # a copy can keep the modification time, but not this one
+    age = clock.seconds_since(absolute.stat().st_ctime)  # a copy can keep the modification time, but not this one
     if quiet_seconds and age < quiet_seconds:  # without: a file server's clock may be ahead of this one
         raise _BeingWrittenError(f"changed {max(age, 0):.0f} s ago: it may still be being written")
     content_hash = hash_of(absolute, signature)
@@ -229,7 +229,7 @@ def _settle(settings: Settings, history: History, folder: Folder, result: Scan, 
     has been accepted; this lets files in it that shrank land, too.
     """
     try:
-        left, size, age = folder.left, folder.size, clock.now().timestamp() - folder.changed_at
+        left, size, age = folder.left, folder.size, clock.seconds_since(folder.changed_at)
     except OSError as error:
         result.waiting[folder.path] = str(error)
         result.stuck.add(folder.path)

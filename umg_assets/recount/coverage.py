@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from umg_assets import clock
 from umg_assets.calendar import local_today
 from umg_assets.catalogue import Catalogue
 from umg_assets.planning.frozen import kept_days
@@ -56,5 +57,5 @@ def _last_write(home: Path, table: Table) -> datetime | None:
     for count in (_RECENT_COMMITS, None):
         for commit in log.history(count):
             if commit.get("operation") == "WRITE":
-                return datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
+                return clock.instant_of(commit["timestamp"] / 1000)
     return None

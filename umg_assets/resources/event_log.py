@@ -147,7 +147,7 @@ class RangeEventLog(SqliteEventLogStorage):
         with self.index_transaction() as connection:
             stored = [(event, self._insert(connection, row)) for event, row in zip(events, rows, strict=True)]
             of_assets = [(event, id_) for event, id_ in stored if event.dagster_event_type in ASSET_EVENTS]
-            self._store_asset_event_tags(connection, *map(list, zip(*of_assets, strict=True)))
+            self._store_asset_event_tags(connection, [event for event, _ in of_assets], [id_ for _, id_ in of_assets])
             # the index keeps only an asset's last event of each kind
             latest = {
                 (event.get_dagster_event().asset_key, event.dagster_event_type): (event, id_)

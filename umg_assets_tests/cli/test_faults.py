@@ -8,13 +8,14 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from umg_assets.cli.doctor import findings
 from umg_assets_tests.cli.conftest import type_umg
+from umg_assets_tests.disk import NoMountError, mounted
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.processes import run_python
 
@@ -166,47 +167,41 @@ def assert_one_line(code: int, said: list[str], printed: str, words: str) -> Non
     assert not [sign for sign in ("Traceback", "sqlalche", "SQL:", "pyarrow") if sign in printed], printed
 
 
-@contextmanager
-def mounted(folder: Path, megabytes: int) -> Iterator[None]:
-    """A small file system. Skips the test where this user may mount none."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("this user may not mount a file system")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MB; the test is skipped where this user may mount none."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(mounted(tmp_path / "small", 16))
+        except NoMountError as error:
+            pytest.skip(str(error))
+        yield tmp_path / "small"
 
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("free", [100_000, 700_000, 1_500_000, 1_900_000, 2_300_000])
 def test_a_full_disk_is_named_and_once_there_is_room_a_run_ends_right(
-    built: Lake, expected: Lake, tmp_path: Path, free: int
+    built: Lake, expected: Lake, tmp_path: Path, small: Path, free: int
 ):
-    small = tmp_path / "small"
-    with mounted(small, 16):
-        lake = copied(built, small / "home")
-        rest = shutil.disk_usage(small).free - free
-        (small / "others").write_bytes(bytes(rest))
-        # in a process that ends, as the run does that may have been unable to store its end
-        failed = run_python("from umg_assets.cli.main import main; main()", "--home", lake.home, "run")
-        said = [line for line in failed.stderr.splitlines() if line.startswith("umg:")]
-        assert_one_line(failed.returncode, said, failed.stdout + failed.stderr, "the disk is full, that of")
-        (small / "others").unlink()
-        assert type_umg(tmp_path, "run", home=lake.home).code == 0
-        assert lake.content() == expected.content()
+    lake = copied(built, small / "home")
+    rest = shutil.disk_usage(small).free - free
+    (small / "others").write_bytes(bytes(rest))
+    # in a process that ends, as the run does that may have been unable to store its end
+    failed = run_python("from umg_assets.cli.main import main; main()", "--home", lake.home, "run")
+    said = [line for line in failed.stderr.splitlines() if line.startswith("umg:")]
+    assert_one_line(failed.returncode, said, failed.stdout + failed.stderr, "the disk is full, that of")
+    (small / "others").unlink()
+    assert type_umg(tmp_path, "run", home=lake.home).code == 0
+    assert lake.content() == expected.content()
 
 
 @pytest.mark.exhaustive
-def test_a_read_only_home_is_named_and_can_still_be_read(built: Lake, expected: Lake, tmp_path: Path):
-    small = tmp_path / "small"
-    with mounted(small, 16):
-        lake = copied(built, small / "home")
-        subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
-        for command in ("run", "expire", "forget --now"):
-            assert_said(lake, command, "is mounted read-only")
-        assert type_umg(tmp_path, "chart", "plays", home=lake.home).code == 0
-        subprocess.run(["mount", "-o", "remount,rw", str(small)], check=True)
-        assert type_umg(tmp_path, "run", home=lake.home).code == 0
-        assert lake.content() == expected.content()
+def test_a_read_only_home_is_named_and_can_still_be_read(built: Lake, expected: Lake, tmp_path: Path, small: Path):
+    lake = copied(built, small / "home")
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    for command in ("run", "expire", "forget --now"):
+        assert_said(lake, command, "is mounted read-only")
+    assert type_umg(tmp_path, "chart", "plays", home=lake.home).code == 0
+    subprocess.run(["mount", "-o", "remount,rw", str(small)], check=True)
+    assert type_umg(tmp_path, "run", home=lake.home).code == 0
+    assert lake.content() == expected.content()

@@ -25,7 +25,7 @@ from umg_assets.resources.instance import open_instance
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import PATIENCE, own_environment
+from umg_assets_tests.processes import PATIENCE, of_group, own_environment
 
 DEFINITIONS = "umg_assets.definitions"
 
@@ -52,7 +52,6 @@ class Daemon:
                     cwd=Path(__file__).parents[2],
                     stdout=log,
                     stderr=log,
-                    start_new_session=True,
                 )
             )
         if self._port is not None:
@@ -66,14 +65,15 @@ class Daemon:
         self._processes = []
         self._open.close()
 
+    def code(self) -> int:
+        """The process that holds the code; the code server has started it."""
+        (found,) = of_group(self._processes[0].pid, "dagster api grpc")
+        return found
+
     def post(self, query: str, **variables: Any) -> dict[str, Any]:
         """The webserver's answer to a GraphQL query with variables."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self._port}/graphql", body, {"Content-Type": "application/json"}, method="POST"
-        )
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            return json.load(answer)
+        assert self._port is not None
+        return asked(self._port, query, **variables)
 
     def _answers(self) -> bool:
         try:
@@ -89,17 +89,7 @@ class Daemon:
 
     def settle(self) -> None:
         """Waits until landing/ holds nothing new, no partition is stale and no run is queued or running."""
-        self.wait_for(self._is_settled, "everything up to date")
-
-    def _is_settled(self) -> bool:
-        settings, history = self.lake.settings, Ledger(self.lake.home).read()
-        if not settings.landing.is_dir() or scan(settings, history).changed or history.unfinished():
-            return False
-        with open_instance(self.lake.home) as instance:
-            catalogue = Catalogue.of(settings)
-            watermarks = read_watermarks(instance, catalogue.planned)
-            stale = plan(history, watermarks, catalogue, local_today(settings.time_zone))
-            return not stale and not instance.get_runs(filters=dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
+        self.wait_for(lambda: is_settled(self.lake), "everything up to date")
 
     def runs(self) -> list[dg.DagsterRun]:
         """Every run, oldest first."""
@@ -124,6 +114,28 @@ class Daemon:
                     if tick.error:
                         errors.append(tick.error.to_string())
         return errors
+
+
+def asked(port: int, query: str, **variables: Any) -> dict[str, Any]:
+    """The answer of the webserver at a port to a GraphQL query with variables. Raises OSError where nobody answers."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        return json.load(answer)
+
+
+def is_settled(lake: Lake) -> bool:
+    """Whether landing/ holds nothing new, no partition is stale and no run is queued or running."""
+    settings, history = lake.settings, Ledger(lake.home).read()
+    if not settings.landing.is_dir() or scan(settings, history).changed or history.unfinished():
+        return False
+    with open_instance(lake.home) as instance:
+        catalogue = Catalogue.of(settings)
+        watermarks = read_watermarks(instance, catalogue.planned)
+        stale = plan(history, watermarks, catalogue, local_today(settings.time_zone))
+        return not stale and not instance.get_runs(filters=dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
 
 
 def assert_same_as_fresh(lake: Lake) -> None:

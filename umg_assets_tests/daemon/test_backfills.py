@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Any
 
 import pytest
 from dagster import DagsterRun, DagsterRunStatus
@@ -11,6 +10,7 @@ from dagster import DagsterRun, DagsterRunStatus
 from umg_assets.resources.instance import open_instance
 from umg_assets.resources.launcher import process_is_gone
 from umg_assets_tests.daemon import Daemon, assert_same_as_fresh
+from umg_assets_tests.daemon.backfills import LAUNCH, id_of, launched
 from umg_assets_tests.lake import Lake
 
 pytestmark = [pytest.mark.sail_enough, pytest.mark.exhaustive]
@@ -19,15 +19,6 @@ DAYS = [date(2026, 10, 1) + timedelta(days=offset) for offset in range(45)]  # t
 FIRST, LAST = DAYS[0].isoformat(), DAYS[-1].isoformat()
 MAX_RUNTIME = "60"
 """Seconds: more than a retry takes on a busy machine."""
-LAUNCH = """
-mutation ($params: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $params) {
-    __typename
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on PythonError { message }
-  }
-}
-"""
 CANCEL = "mutation ($id: String!) { cancelPartitionBackfill(backfillId: $id) { __typename } }"
 RESUME = """
 mutation ($id: String!) {
@@ -71,19 +62,11 @@ class Ui:
 
     def launch(self, ranges: dict[str, tuple[str, str]], **tags: str) -> str:
         """Starts a backfill of ranges of partitions, by asset, with tags on its runs; returns its id."""
-        partitions = [
-            {"assetKey": {"path": [asset]}, "partitions": {"range": {"start": first, "end": last}}}
-            for asset, (first, last) in ranges.items()
-        ]
-        params = {
-            "partitionsByAssets": partitions,
-            "tags": [{"key": f"dagster/{name}", "value": value} for name, value in tags.items()],
-        }
-        return self._launched(self._post(LAUNCH, params=params), "launchPartitionBackfill")
+        return launched(self._post, ranges, **tags)
 
     def resume(self, backfill: str) -> str:
         """Restarts what failed in a backfill; returns the new backfill's id."""
-        return self._launched(self._post(RESUME, id=backfill), "reexecutePartitionBackfill")
+        return id_of(self._post(RESUME, id=backfill), "reexecutePartitionBackfill")
 
     def cancel(self, backfill: str) -> None:
         """Cancels a backfill and its runs."""
@@ -100,11 +83,6 @@ class Ui:
     def _ended(self, backfill: str) -> str | None:
         status = self._post(STATUS, id=backfill)["data"]["partitionBackfillOrError"]["status"]
         return None if status in ("REQUESTED", "CANCELING", "FAILING") else status
-
-    def _launched(self, answer: dict[str, Any], name: str) -> str:
-        launched = answer.get("data", {}).get(name, answer)
-        assert launched.get("__typename") == "LaunchBackfillSuccess", launched
-        return launched["backfillId"]
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from umg_assets.resources.instance import open_instance
 from umg_assets.resources.partition_keys import PARTITIONS
 from umg_assets_tests.daemon import Daemon, assert_same_as_fresh, awaited, environment, free_port
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import PATIENCE, run_python
+from umg_assets_tests.processes import PATIENCE, kill_session, of_session, run_python
 
 pytestmark = [pytest.mark.sail_enough]
 
@@ -229,6 +229,16 @@ def test_a_machine_that_loses_its_power_in_a_run_catches_up_when_it_is_back(watc
 
 
 @pytest.mark.exhaustive
+def test_after_the_process_with_the_code_has_died_files_land_as_before(watched: tuple[Lake, Daemon]):
+    lake, daemon = watched
+    os.kill(daemon.code(), signal.SIGKILL)
+    lake.drop_plays("2026-03-07", [play("after-the-code-died", "03-02", track="t2", hour=20)])
+    daemon.wait_for(lambda: "plays/2026-03-07.csv" in str(lake.history().latest().keys()), "the file has landed")
+    daemon.settle()
+    assert_same_as_fresh(lake)
+
+
+@pytest.mark.exhaustive
 def test_a_thousand_days_at_once_are_a_few_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("UMG_ENGINE", "sail")
     lake = Lake(tmp_path / "home")
@@ -277,10 +287,9 @@ def test_umg_dev_in_a_shells_background_ends_with_all_its_servers_on_sigterm(tmp
         assert awaited(lambda: _answers(port))
         umg_dev.terminate()
         umg_dev.wait(PATIENCE)
-        assert awaited(lambda: not _has_processes(umg_dev.pid)), "daemon, webserver and code server are gone"
+        assert awaited(lambda: not of_session(umg_dev.pid)), "daemon, webserver and code server are gone"
     finally:
-        if _has_processes(umg_dev.pid):
-            os.killpg(umg_dev.pid, signal.SIGKILL)
+        kill_session(umg_dev.pid)
 
 
 def _ports(port: int) -> list[str]:
@@ -292,12 +301,3 @@ def _answers(port: int) -> bool:
         return urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=30).status == 200
     except OSError:
         return False
-
-
-def _has_processes(group: int) -> bool:
-    """Whether a process of the group is left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -1,7 +1,5 @@
 """The dashboard as a process: beside Dagster under `umg dev`, and alone; and a port that is taken."""
 
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -12,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from umg_assets_tests.daemon import awaited, environment, free_port
-from umg_assets_tests.processes import PATIENCE
+from umg_assets_tests.processes import PATIENCE, kill_session, of_session
 
 pytestmark = pytest.mark.sail_enough
 
 
 def umg(home: Path, *arguments: str, **options) -> subprocess.Popen:
-    """`umg ARGUMENTS` over a home, in a process group of its own."""
+    """`umg ARGUMENTS` over a home, in a session of its own."""
     command = [sys.executable, "-m", "umg_assets", "--home", str(home), *arguments]
     return subprocess.Popen(
         command,
@@ -41,15 +39,6 @@ def status(port: int, path: str) -> int:
         return 0
 
 
-def is_there(group: int) -> bool:
-    """Whether a process of the group is left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @pytest.mark.exhaustive
 def test_umg_dev_starts_the_dashboard_beside_dagster_prints_both_addresses_and_ends_both(tmp_path: Path):
     port, dashboard_port = free_port(), free_port()
@@ -62,10 +51,9 @@ def test_umg_dev_starts_the_dashboard_beside_dagster_prints_both_addresses_and_e
         printed, _ = umg_dev.communicate(timeout=PATIENCE)
         assert f"http://127.0.0.1:{port}" in printed
         assert f"http://127.0.0.1:{dashboard_port}/" in printed
-        assert awaited(lambda: not is_there(umg_dev.pid)), "the dashboard is gone, too"
+        assert awaited(lambda: not of_session(umg_dev.pid)), "the dashboard is gone, too"
     finally:
-        if is_there(umg_dev.pid):
-            os.killpg(umg_dev.pid, signal.SIGKILL)
+        kill_session(umg_dev.pid)
 
 
 @pytest.mark.parametrize("command", ["dashboard", "dev"])

@@ -43,23 +43,32 @@ class Server:
 
     def send(self, target: str, method: str, headers: Any, host: bool = True) -> Answer:
         """As `ask`, with (name, value) headers as they are, and Host only if wanted."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        headers = list(headers)
-        try:
-            has_host = not host or any(name.lower() == "host" for name, _ in headers)
-            connection._validate_path = lambda url: None  # type: ignore[attr-defined]
-            connection.putrequest(method, target, skip_host=has_host, skip_accept_encoding=True)
-            for name, value in headers:
-                connection.putheader(name, value.encode() if isinstance(value, str) else value)
-            connection.endheaders()
-            got = connection.getresponse()
-            body = got.read()
-            given = {name.lower(): value for name, value in got.getheaders()}
-        finally:
-            connection.close()
-        return Answer(
-            got.status, given, gzip.decompress(body) if given.get("content-encoding") == "gzip" and body else body
-        )
+        return sent(self.port, target, method, headers, host)
+
+
+def sent(port: int, target: str, method: str = "GET", headers: Any = (), host: bool = True) -> Answer:
+    """The answer of the server at a port to a request target, sent as it is.
+
+    headers: (name, value) pairs as they are, and Host only if wanted. Raises OSError or HTTPException where nobody
+    answers.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = list(headers)
+    try:
+        has_host = not host or any(name.lower() == "host" for name, _ in headers)
+        connection._validate_path = lambda url: None  # type: ignore[attr-defined]
+        connection.putrequest(method, target, skip_host=has_host, skip_accept_encoding=True)
+        for name, value in headers:
+            connection.putheader(name, value.encode() if isinstance(value, str) else value)
+        connection.endheaders()
+        got = connection.getresponse()
+        body = got.read()
+        given = {name.lower(): value for name, value in got.getheaders()}
+    finally:
+        connection.close()
+    return Answer(
+        got.status, given, gzip.decompress(body) if given.get("content-encoding") == "gzip" and body else body
+    )
 
 
 @contextmanager

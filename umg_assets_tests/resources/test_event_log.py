@@ -1,4 +1,4 @@
-"""The event log that stores the events of a range in one batch returns what Dagster's own returns."""
+"""The event log that stores the events of a range, or of checks, in one batch returns what Dagster's own returns."""
 
 import dagster as dg
 import pytest
@@ -28,8 +28,14 @@ def total() -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata={"rows": 20})
 
 
+@dg.multi_asset_check(specs=[dg.AssetCheckSpec(name, asset="total") for name in ("high", "low")])
+def checks():
+    yield dg.AssetCheckResult(check_name="high", passed=True)
+    yield dg.AssetCheckResult(check_name="low", passed=True)
+
+
 def read_back(home, batch: str, dagster_yaml: str = "") -> tuple[object, ...]:
-    """What an instance returns about two runs and some materializations without a run."""
+    """What an instance returns about three runs and some materializations without a run."""
     home.mkdir()
     (home / "dagster.yaml").write_text(f"telemetry:\n  enabled: false\n{dagster_yaml}")
     with pytest.MonkeyPatch.context() as patched:
@@ -39,12 +45,17 @@ def read_back(home, batch: str, dagster_yaml: str = "") -> tuple[object, ...]:
             assert isinstance(instance.event_log_storage, RangeEventLog) is bool(dagster_yaml)
             assert dg.materialize([numbers], instance=instance, tags=RANGE).success
             assert dg.materialize([total], instance=instance).success
+            definitions = dg.Definitions(
+                [total], asset_checks=[checks], jobs=[dg.define_asset_job("check", dg.AssetSelection.checks(checks))]
+            )
+            check = definitions.resolve_job_def("check").execute_in_process(instance=instance)
+            logged = [event.dagster_event_type for event in instance.all_logs(check.run_id)]
             files = [
                 dg.AssetMaterialization("files", partition=day, metadata={"files": 2})
                 for day in DAYS.get_partition_keys()
             ]
             report_materializations(instance, files)
-            return answers(instance)
+            return (*answers(instance), logged)
 
 
 def answers(instance: dg.DagsterInstance) -> tuple[object, ...]:
@@ -76,5 +87,5 @@ def logged_by_dagster(tmp_path_factory) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("batch", ["0", "3", "1000"])
-def test_a_range_is_logged_as_dagster_logs_it(tmp_path, logged_by_dagster, batch):
+def test_a_range_and_checks_are_logged_as_dagster_logs_them(tmp_path, logged_by_dagster, batch):
     assert read_back(tmp_path / "ours", batch, RANGE_EVENT_LOG) == logged_by_dagster
