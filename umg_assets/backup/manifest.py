@@ -10,6 +10,7 @@ from pathlib import Path
 
 from umg_assets.privacy.files import write_whole
 from umg_assets.privacy.keys import UserKeys
+from umg_assets.settings.home import on_disk
 
 FILE = "backup.json"
 _FORMAT = 1
@@ -103,7 +104,8 @@ def name_of_user_key(home: Path) -> str:
 
 
 def check_empty(folder: Path, what: str) -> None:
-    """Raises BackupError where a folder holds anything."""
+    """Raises BackupError where a folder holds anything, and AddressError where it is none."""
+    on_disk(folder, what)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BackupError(f"{what}: expected a new or empty directory, got {folder}, which holds something")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from umg_assets.cli.access import Access, read_passwords
 from umg_assets.cli.console import out
+from umg_assets.settings.home import on_disk
 from umg_assets.settings.model import read_settings
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
@@ -65,7 +66,7 @@ def serve(home: Path, access: Access, port: int, prefix: str, behind_proxy: bool
 
 def write(home: Path, target: Path) -> None:
     """Writes the site of the newest set as files, and says what was written. Raises NothingPublishedError without a
-    set, NotASnapshotError where something else lies."""
+    set, NotASnapshotError where something else lies, AddressError for s3://... and its like."""
     from umg_assets import clock
     from umg_assets.dashboard.pages.routes import ROUTES
     from umg_assets.dashboard.rendering import Renderer
@@ -75,6 +76,7 @@ def write(home: Path, target: Path) -> None:
     from umg_assets.dashboard.state import state_of
 
     settings = read_settings(home)
+    on_disk(target, "--snapshot")
     served = Served.newest(home, settings.dashboard)
     now = clock.now()
     state = replace(state_of(served, settings, now), as_of=f"{now:%Y-%m-%d %H:00} UTC")

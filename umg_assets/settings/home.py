@@ -15,12 +15,36 @@ class HalfRestoredError(RuntimeError):
     """Restoring a back-up to a home was broken off; the message says what to do."""
 
 
+class AddressError(ValueError):
+    """An address stands where a directory on a disk is meant; the message says which."""
+
+    @property
+    def lines(self) -> list[str]:
+        """What is told of it: nothing that asks for UMG_HOME, which may be the address."""
+        return [str(self)]
+
+
 _PLAIN = re.compile(r"[A-Za-z0-9/._~+'=,@-]")
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
 
 
 def home_of(home: Path | None = None) -> Path:
-    """UMG_HOME: `home` if not None, else from the environment, else ./umg_home; absolute."""
-    return (home or Path(os.environ.get("UMG_HOME") or "umg_home")).absolute()
+    """UMG_HOME: `home` if not None, else from the environment, else ./umg_home; absolute.
+
+    Raises AddressError for s3://... and its like.
+    """
+    return on_disk(home or Path(os.environ.get("UMG_HOME") or "umg_home"), "UMG_HOME").absolute()
+
+
+def on_disk(path: Path, what: str) -> Path:
+    """The path. Raises AddressError where it is an address (s3://...), of which a folder `s3:` would be made here.
+
+    what: the path is for.
+    """
+    if address := _ADDRESS.match(str(path)):  # Path has made one slash of two
+        typed = f"{address[1]}://{str(path)[address.end() :]}"
+        raise AddressError(f"{what}: expected a place on a disk of this machine, got the address {typed}")
+    return path
 
 
 def half_restored(home: Path) -> Path:

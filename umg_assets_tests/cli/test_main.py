@@ -1,12 +1,14 @@
 """What `umg` itself takes, before any command: --version, and the lines that a shell has it complete."""
 
 import importlib.metadata
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from umg_assets_tests.cli.conftest import Outcome, Umg, type_umg
-from umg_assets_tests.processes import printed_by
+from umg_assets_tests.processes import printed_by, run_python
 
 pytestmark = pytest.mark.sail_enough
 
@@ -54,3 +56,37 @@ main()
 """
     line = {"_UMG_COMPLETE": "complete_bash", "COMP_WORDS": "umg sta", "COMP_CWORD": "1"}
     assert printed_by(loaded, env=line).split() == ["status", "set()"]
+
+
+ADDRESSES = ("s3://bucket/lake", "abfss://lake@account.dfs.core.windows.net/umg", "hdfs://name:8020/umg")
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_is_no_home_in_one_line_and_no_folder_is_made_of_it(address: str, umg: Umg, tmp_path: Path):
+    for command in ("run", "init", "status", "generate"):
+        code, printed, error = umg("--home", address, command)
+        assert (code, printed) == (1, ""), command
+        assert error == f"umg: UMG_HOME: expected a place on a disk of this machine, got the address {address}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "code", ["import sys; sys.argv = ['umg', 'run']; from umg_assets.cli.main import main; main()",
+             "import umg_assets.definitions"],
+)  # fmt: skip
+def test_an_address_in_the_environment_is_no_home_for_umg_and_for_dagster(code: str, tmp_path: Path):
+    variables = {"UMG_HOME": "gs://bucket/lake", "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = run_python(f"import os; os.chdir({str(tmp_path)!r})\n{code}", env=variables)
+    assert ended.returncode == 1
+    told = ended.stderr.splitlines()[-1]
+    assert told.endswith("UMG_HOME: expected a place on a disk of this machine, got the address gs://bucket/lake")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("backup", "s3://b/copy"), ("dashboard", "--snapshot", "s3://b/site.zip")])
+def test_an_address_is_no_place_for_what_a_command_writes(command: tuple[str, ...], umg: Umg, tmp_path: Path):
+    (tmp_path / "home" / "tables").mkdir(parents=True)
+    code, _, error = umg(*command, home=tmp_path / "home")
+    assert code == 1
+    assert f"expected a place on a disk of this machine, got the address {command[-1]}" in error
+    assert not (tmp_path / "s3:").exists()
