@@ -537,7 +537,7 @@ PUBLISHED = (
     DAILY_TRACK_PLAYS,
     TRACKS,
 )
-"""Tables that a published set names with their versions: all that the dashboard may read. None knows a user."""
+"""Tables of a published set that the dashboard may read. None knows a user."""
 RECOUNTED = (
     PLAYS,
     SESSIONS,
@@ -553,6 +553,9 @@ OF_EXPERIMENTS = (VISITS, USER_DAYS, EXPOSURE_DAYS, EXPERIMENT_DAYS, READOUTS, D
 """Tables that stay empty in a lakehouse without experiments."""
 BY_NAME: dict[str, Table] = {table.name: table for table in ALL}
 RAW: dict[Kind, Table] = {"plays": RAW_PLAYS, "users": RAW_USERS, "tracks": RAW_TRACKS, "events": RAW_APP_EVENTS}
+CATALOGUED = tuple(table for table in ALL if not table.personal and table not in RAW.values())
+"""Tables that a published set names with their versions, and that other tools find (resources/interop.py). Of people
+they hold user_key alone."""
 SEALED = tuple(table for table in ALL if table.sealed)
 """Tables with a column that is encrypted at rest."""
 

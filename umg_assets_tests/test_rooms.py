@@ -23,6 +23,7 @@ ROOMS = (
     "__main__",
     "cli",
     "dashboard",
+    "notebook",
     "build",
     "automation",
     "weekly",

@@ -22,6 +22,7 @@ from umg_assets.privacy.files import write_whole
 from umg_assets.privacy.keys import KEYS, KeyFileError
 from umg_assets.resources.forgetting_lock import replay_file
 from umg_assets.resources.instance import end_all_runs, open_instance
+from umg_assets.resources.interop import refresh_catalog
 from umg_assets.resources.published import CURRENT
 from umg_assets.settings.home import half_restored, refuse_half_restored
 
@@ -69,6 +70,7 @@ def restore(source: Path, home: Path, keys: Path | None, tombstones: Path | None
     known = _tombstones(home / TOMBSTONES) if (home / TOMBSTONES).exists() else set()
     if back := newest - known:
         _note_forgotten(home, known | newest)
+    refresh_catalog(home)
     ended = _end_runs(home, manifest)
     half_restored(home).unlink()
     return Restored(manifest, ended, len(known), len(back), all((home / "keys" / name).exists() for name in KEYS))

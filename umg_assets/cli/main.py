@@ -12,6 +12,7 @@ import typer
 
 from umg_assets.calendar import parse_range
 from umg_assets.cli.backup import backup, restore
+from umg_assets.cli.catalog import catalog
 from umg_assets.cli.chart import chart_app
 from umg_assets.cli.console import Format, err, show
 from umg_assets.cli.exit_code import exit_code
@@ -222,6 +223,7 @@ def expire() -> None:
 
 app.command()(backup)
 app.command()(restore)
+app.command()(catalog)
 
 
 @app.command()

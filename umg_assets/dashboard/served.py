@@ -18,10 +18,10 @@ import pyarrow as pa
 from umg_assets import tables
 from umg_assets.dashboard.figures import readable
 from umg_assets.dashboard.sums import FileSums
-from umg_assets.dashboard.table_files import File, files_of, relation
 from umg_assets.resources.delta_log import TableDamagedError
 from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST, read_json
 from umg_assets.resources.reading import TableMissingError
+from umg_assets.resources.table_files import File, files_of, relation
 from umg_assets.settings.groups import Dashboard
 from umg_assets.tables import Table
 

@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any
 
 from umg_assets import tables
-from umg_assets.dashboard.table_files import File, relation
 from umg_assets.dashboard.track_sums import TrackSums
+from umg_assets.resources.table_files import File, relation
 
 FIGURES = ("plays", "streams", "listening_ms")
 _Key = tuple[date, str | None]

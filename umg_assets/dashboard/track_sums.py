@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from umg_assets import tables
-from umg_assets.dashboard.table_files import File, relation
+from umg_assets.resources.table_files import File, relation
 
 KEPT_BYTES = 48 * 1024 * 1024
 READ_TOGETHER = 32

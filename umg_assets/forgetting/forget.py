@@ -28,6 +28,7 @@ from umg_assets.privacy.seals import Seals
 from umg_assets.privacy.tombstones import Tombstones
 from umg_assets.resources.delta_log import forget_versions
 from umg_assets.resources.forgetting_lock import ForgettingError, alone, replay_file
+from umg_assets.resources.interop import refresh_catalog
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.staging import clear_abandoned
@@ -142,6 +143,7 @@ class Forgetting:
         for table in tables.ALL:
             self._lakehouse.vacuum(table, timedelta(0))
             forget_versions(self._lakehouse.path(table))
+        refresh_catalog(self._home)
 
 
 def people_of(home: Path, user_ids: Sequence[str]) -> People:

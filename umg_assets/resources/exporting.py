@@ -23,6 +23,7 @@ from umg_assets.calendar import local_today, months_before, next_month
 from umg_assets.planning.health import health_of
 from umg_assets.planning.history import History
 from umg_assets.resources.delta_log import newest_version
+from umg_assets.resources.interop import CATALOG, write_catalog
 from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST, write_json
 from umg_assets.resources.reading import complete_through, day_shown, newest_day, partition_values, read_table
 from umg_assets.settings.model import Settings
@@ -58,13 +59,14 @@ def export_charts(settings: Settings, history: History) -> dict[str, str | int]:
 
     exports/current then holds top_tracks_by_country and chart_movements of the last months, and top_artists_by_genre
     of the last complete day, each as one CSV (minutes listened; csv_for_spreadsheets guards its texts) and as Parquet
-    partitioned by country;
-    age_group_favourites of that day as JSON for the app; health.json, sums of the ledger (planning/health.py); and
-    manifest.json: complete_through, months, rows by chart; when it was published, the versions of tables.PUBLISHED, and
-    the definitions behind the figures with their hash. Returns complete_through, months and rows by chart.
+    partitioned by country; age_group_favourites of that day as JSON for the app; in catalog/, how other tools find the
+    tables (interop.py); health.json, sums of the ledger (planning/health.py); and
+    manifest.json: complete_through, months, rows by chart; when it was published, the versions of tables.CATALOGUED,
+    and the definitions behind the figures with their hash. Returns complete_through, months and rows by chart; and
+    without_view, the tables that catalog/ has no view of, where some cannot be read.
     """
     home, exports = settings.home, settings.home / "exports"
-    versions = {table: newest_version(home / "tables" / table.name) for table in tables.PUBLISHED}
+    versions = {table: newest_version(home / "tables" / table.name) for table in tables.CATALOGUED}
     newest = newest_day(home, tables.PLAYS) or local_today(settings.time_zone)
     charted = tables.TOP_TRACKS_BY_COUNTRY
     months = [date.fromisoformat(value) for value in partition_values(home, charted, "month", versions[charted])]
@@ -96,11 +98,15 @@ def export_charts(settings: Settings, history: History) -> dict[str, str | int]:
         _write(complete, order, folder / name, settings.csv_for_spreadsheets)
     favourites = read(tables.AGE_GROUP_FAVOURITES, ("chart_date", "=", shown))
     _write_favourites(settings, favourites, shown, complete_through(newest, shown), folder / "age_group_favourites")
+    last_whole = complete_through(newest, last_days[wanted[-1]])
     summary = {
-        "complete_through": complete_through(newest, last_days[wanted[-1]]).isoformat(),
+        "complete_through": last_whole.isoformat(),
         "months": ", ".join(f"{month:%Y-%m}" for month in wanted),
         **{f"rows_{name}": table.num_rows for name, (table, *_) in rows.items()},
     }
+    there = {table: version for table, version in versions.items() if version >= 0}
+    if missing := write_catalog(home, there, last_whole, folder / CATALOG):
+        summary["without_view"] = "; ".join(f"{name}: {why}" for name, why in missing.items())
     definitions = definitions_of(settings)
     manifest = {
         **summary,

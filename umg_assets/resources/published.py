@@ -27,6 +27,15 @@ def published_versions(home: Path, table: str) -> list[int]:
     return sorted(version for version in versions if version >= 0 and _is_known(home / "tables" / table, version))
 
 
+def current_version(home: Path, table: str) -> int:
+    """The version of a table that the current set names; -1 where it names none, or the log does not know it any more.
+
+    Where people were forgotten since, it does not.
+    """
+    version = read_json(home / "exports" / CURRENT / MANIFEST).get("versions", {}).get(table, -1)
+    return version if version in published_versions(home, table) else -1
+
+
 def _is_known(path: Path, version: int) -> bool:
     try:
         deltalake.DeltaTable(path, version=version)
@@ -45,7 +54,12 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON object as write_text does."""
+    write_text(file, json.dumps(content, indent=1) + "\n")
+
+
+def write_text(file: Path, text: str) -> None:
     """Writes a file as a whole: who reads meanwhile sees the old one or the new one."""
     draft = file.with_name(f".{file.name}")
-    draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    draft.write_text(text, encoding="utf-8")
     draft.replace(file)

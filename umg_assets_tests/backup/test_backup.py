@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from umg_assets.backup.manifest import BackupError, Manifest
@@ -77,6 +78,11 @@ def test_a_restored_lakehouse_is_the_same_and_a_run_finds_nothing_new(original: 
     assert reconcile(copy.settings)
     assert type_umg(tmp_path, "chart", "plays", home=copy.home).code == 0
     assert (copy.home / "exports" / "current" / "manifest.json").exists()
+    views = copy.home / "exports" / "current" / "catalog" / "umg.duckdb"
+    with duckdb.connect(str(views), read_only=True) as connection:
+        assert connection.sql("select count(*) from plays").fetchall() == [(2,)]
+        ((sql,),) = connection.sql("select sql from duckdb_views() where view_name = 'plays'").fetchall()
+    assert (str(original.home) in sql, f"{copy.home}/tables/plays/" in sql) == (False, True)
 
 
 def test_what_landed_after_the_back_up_lands_again(lake: Lake, kept: Path, tmp_path: Path):

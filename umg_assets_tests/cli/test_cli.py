@@ -30,6 +30,7 @@ READING_COMMANDS = [
     ("chart", "top-artists", "--genre", "Pop"),
     ("chart", "favourites", "--age-group", "18-24"),
     ("quarantine",),
+    ("catalog", "--format", "json"),
 ]
 
 

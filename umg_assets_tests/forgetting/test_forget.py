@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from umg_assets.cli.forget import forgetting_of
@@ -249,6 +250,21 @@ def test_somebody_in_quarantine_only_is_forgotten_and_somebody_unknown_costs_no_
     assert unknown is not None
     assert (unknown.good, unknown.records, unknown.files_rewritten) == (True, 0, 0)
     assert [row["play_id"] for row in lake.rows("plays")] == ["p21"]
+
+
+def test_other_tools_find_a_table_whose_old_versions_went_though_no_chart_was_published_anew(new_lake):
+    """Somebody who never played: of the tables that other tools find, only users changes."""
+    lake = new_lake("listed")
+    lake.drop_users("2026-03-01", [(GONE, "AT", "25-34", ""), ("ann-00", "DE", "25-34", "")])
+    lake.drop_plays("2026-03-02", [_play(21, "ann-00", 2)])
+    lake.run()
+    published = (lake.home / "exports" / "current").resolve()
+    receipt = forget(lake, GONE)
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert (lake.home / "exports" / "current").resolve() == published
+    with duckdb.connect(str(published / "catalog" / "umg.duckdb"), read_only=True) as found:
+        assert found.sql("select user_key from users").fetchall() == lake.values("users", "user_key")
 
 
 @pytest.mark.exhaustive
