@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+import pandas
 import pytest
 from pyspark.sql import DataFrame
 
 from umg_assets.build import build_definitions
+from umg_assets.resources.instance import open_instance
 from umg_assets.resources.io_manager import NoTableError
 from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.lake import Lake
@@ -17,7 +19,23 @@ from umg_assets_tests.processes import printed_by, run_python
 
 pytestmark = pytest.mark.sail_enough
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "own_asset" / "definitions.py"
+EXAMPLES = Path(__file__).parents[1] / "examples"
+DAGSTER = "import sys; from dagster._cli import main; sys.argv[0] = 'dagster'; main()"
+
+
+OWN, STREAMS = "streams_by_market", ["play_date,country,streams", "2026-02-02,AT,1", "2026-03-02,AT,1"]
+
+
+def dagster(lake: Lake, *arguments: object) -> None:
+    """Types `dagster ARGUMENTS` over a lake's instance; it must succeed."""
+    environment = {"UMG_HOME": str(lake.home), "DAGSTER_HOME": str(lake.home / "dagster")}
+    process = run_python(DAGSTER, *arguments, env=environment)
+    assert process.returncode == 0, process.stderr[-3000:]
+
+
+def own(lake: Lake, name: str) -> list[str]:
+    """The lines of what an own asset wrote, as CSV."""
+    return pandas.read_parquet(lake.home / "own" / f"{name}.parquet").to_csv(index=False).split()
 
 
 @pytest.fixture(scope="module")
@@ -76,17 +94,38 @@ with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
 
 
 def test_the_examples_own_asset_is_built_from_plays_by_dagsters_command_line(built: Lake):
-    environment = {"UMG_HOME": str(built.home), "DAGSTER_HOME": str(built.home / "dagster")}
-    command = "import sys; from dagster._cli import main; sys.argv[0] = 'dagster'; main()"
-    arguments = ("asset", "materialize", "-f", EXAMPLE, "--select", "streams_by_market")
-    process = run_python(command, *arguments, env=environment)
-    assert process.returncode == 0, process.stderr[-3000:]
-    shown = "import sys, pandas; print(pandas.read_parquet(sys.argv[1]).to_csv(index=False))"
-    assert printed_by(shown, built.home / "own" / "streams_by_market.parquet").split() == [
-        "play_date,country,streams",
-        "2026-02-02,AT,1",
-        "2026-03-02,AT,1",
-    ]
+    dagster(built, "asset", "materialize", "-f", EXAMPLES / "own_asset" / "definitions.py", "--select", OWN)
+    assert own(built, OWN) == STREAMS
+
+
+_MATERIALIZED = """
+import runpy, sys
+import dagster as dg
+defs = runpy.run_path(sys.argv[1])["defs"]
+with dg.DagsterInstance.from_config(sys.argv[2]) as instance:
+    assert defs.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance).success
+print(*(key.to_user_string() for node in defs.resolve_asset_graph().asset_nodes for key in node.parent_keys))
+"""
+
+
+def test_assets_of_another_code_location_follow_from_the_lakehouses_by_their_keys_and_read_its_tables(built: Lake):
+    versions, environment = built.versions(), {"UMG_HOME": str(built.home)}
+    file = EXAMPLES / "own_location" / "definitions.py"
+    parents = printed_by(_MATERIALIZED, file, built.home / "dagster", env=environment).splitlines()[-1].split()
+    assert own(built, OWN) == STREAMS
+    assert own(built, "plays_by_section") == ["section,count", ",2"]
+    assert built.versions() == versions
+    assert sorted(parents) == ["daily_track_plays", "plays"]
+    known = build_definitions(built.settings).resolve_asset_graph().get_all_asset_keys()
+    assert {dg.AssetKey(name) for name in parents} <= known
+    with open_instance(built.home) as instance:
+        assert instance.get_latest_materialization_event(dg.AssetKey(OWN)) is not None
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("example", ["own_asset", "own_location"])
+def test_dagster_loads_the_code_locations_of_each_examples_workspace(built: Lake, example: str):
+    dagster(built, "definitions", "validate", "-w", EXAMPLES / example / "workspace.yaml")
 
 
 @contextmanager
