@@ -1,12 +1,10 @@
 """What tests of experiments share: the day on which they run."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from types import SimpleNamespace
 
 import pytest
-
-from umg_assets import clock
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +13,6 @@ def today() -> Iterator[date]:
     with pytest.MonkeyPatch.context() as patch:
         noon = datetime(2026, 4, 1, 12, tzinfo=UTC)
         # a file's change time cannot be set: by an earlier clock it would lie in the future, and the file would wait
-        patch.setattr("umg_assets.landing.scan.clock", SimpleNamespace(now=clock.now))
+        patch.setattr("umg_assets.clock.seconds_since", lambda noted: time.time() - noted)
         patch.setattr("umg_assets.clock.now", lambda: noon)
         yield noon.date()
