@@ -102,7 +102,7 @@ def _soaked(base: Path, place: Path, full: bool, minutes: float, seed: int, jour
         acts: dict[Callable[[], object], float] = {
             service.keep_up: 1,
             watcher.look: 5,
-            feeder.feed: min(6, often),
+            feeder.feed: min(5, often),
             feeder.accept: min(15, often),
             Reader(lake.home, service, seed, journal).read: 3,
             killer.kill: often,

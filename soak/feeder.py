@@ -80,6 +80,7 @@ class Feeder:
         self._lake, self._incoming, self._clock, self._journal = lake, incoming, clock, journal
         self._random, self._number, self._files = random.Random(f"feeder {seed}"), 0, dict[str, PlaysFile]()
         self._dimensions: dict[str, str] = {}
+        self._next = list[Callable[[], None]]()
         self._lock = threading.Lock()
         incoming.mkdir()
 
@@ -92,7 +93,7 @@ class Feeder:
 
     def feed(self) -> None:
         """Does one thing that exporters do. A full disk is one of them: then what was to come stays away."""
-        acts: dict[Callable[[], None], int] = {
+        acts = {
             self._drop: 6,
             self._change: 3,
             self._shrink: 1,
@@ -105,7 +106,8 @@ class Feeder:
             self._tracks: 1,
         }
         with self._lock:
-            act = self._random.choices(list(acts), list(acts.values()))[0]
+            self._next = self._next or self._random.sample(list(acts), sum(acts.values()), counts=list(acts.values()))
+            act = self._next.pop()
             try:
                 act()
             except OSError as error:

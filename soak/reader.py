@@ -32,7 +32,8 @@ class Reader:
 
     def __init__(self, home: Path, service: Service, seed: int, journal: Journal) -> None:
         self._home, self._service, self._journal = home, service, journal
-        self._random, self._pages = random.Random(f"reader {seed}"), ["/"]
+        self._random = random.Random(f"reader {seed}")
+        self._pages, self._pages_of = ["/"], Path()
 
     def read(self) -> None:
         """Reads in each way once. Nothing is published before the first exports."""
@@ -85,7 +86,9 @@ class Reader:
         return done.returncode == 0
 
     def _open_pages(self, current: Path) -> int:
-        """Pages from one that was found before on. While the service starts, nobody answers."""
+        """Pages from one of this set on that was found before. While the service starts, nobody answers."""
+        if self._pages_of != current:
+            self._pages, self._pages_of = ["/"], current
 
         def ask(target: str) -> Answer:
             return sent(self._service.dashboard_port, target)
@@ -93,10 +96,9 @@ class Reader:
         try:
             found = crawled(ask, _PAGES, self._random.choice(self._pages))
         except (OSError, HTTPException):
-            self._pages = ["/"]
             return 0
         bad = {target: answer.status for target, answer in found.items() if answer.status >= 400}
-        self._pages = ["/"] if bad else [*self._pages, *found][-500:]
+        self._pages = [*self._pages, *found][-500:]
         if bad:
             raise ValueError(f"the dashboard answers {bad}")
         return len(found)

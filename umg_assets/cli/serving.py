@@ -158,12 +158,12 @@ def _wait_and_end_all(started: Sequence[subprocess.Popen]) -> int:
 
 def end_all(started: Sequence[subprocess.Popen]) -> None:
     """Ends servers, the last one first, and then what they leave behind: a run that takes longer than the code server
-    waits for it, or code whose disk was full, so that it never hears that it is to end."""
+    waits for it, or code whose disk was full, so that it never hears that it is to end. Ctrl-C does not wait."""
     for server in started[::-1]:
         server.terminate()
     deadline = time.monotonic() + _TO_END
     for server in started:
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
             server.wait(max(deadline - time.monotonic(), 0))
         with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left; on macOS, or only zombies
             os.killpg(server.pid, signal.SIGKILL)

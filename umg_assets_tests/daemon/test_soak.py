@@ -27,5 +27,5 @@ def test_two_minutes_of_everything_that_happens_end_in_the_tables_of_a_fresh_bui
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-4000:]
-    for happened in ("killed", "filled", "launched", "withdrawn", "before midnight", "before a new month"):
-        assert happened in done.stdout or "the disk is never full" in done.stdout, happened
+    for happened in ("killed", "launched", "before midnight", "before a new month"):
+        assert happened in done.stdout, happened
