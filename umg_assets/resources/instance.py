@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 from sqlalchemy import func, select
 
+from umg_assets import clock
 from umg_assets.planning.partition_spans import to_text
 from umg_assets.resources.dagster_internals import (
     NOT_FINISHED_STATUSES,
@@ -42,6 +43,8 @@ QUIET = "umg/quiet_seconds"
 RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """Tags of a run: its first and its last partition."""
 _FOLDER = "dagster"
+_TO_FREE = 60
+"""Seconds that a run that has ended may take to free its pools: two that free one at once are in each other's way."""
 _MAX_RETRIES = "dagster/max_retries"
 _ENDED_CHECKS = (AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED)
 _ACTIVE_BACKFILLS = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
@@ -197,7 +200,7 @@ def last_event(instance: dg.DagsterInstance) -> int:
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Fails the crashed runs of this machine, whose process is gone, and frees their pools. Returns their ids.
 
-    Pools of finished runs are freed, too: a run that ended on a full disk may have been unable to do so.
+    Pools of runs that finished a while ago are freed, too: one that ended on a full disk may have been unable to.
     """
     ended = []
     for run in _unfinished_runs(instance):
@@ -206,8 +209,8 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             ended.append(run.run_id)
     for run_id in instance.event_log_storage.get_concurrency_run_ids():
-        run = instance.get_run_by_id(run_id)
-        if run is None or run.is_finished:
+        record = instance.get_run_record_by_id(run_id)
+        if record is None or (record.end_time and clock.seconds_since(record.end_time) > _TO_FREE):
             instance.event_log_storage.free_concurrency_slots_for_run(run_id)
     return ended
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from umg_assets import clock
 from umg_assets.resources import launcher
 from umg_assets.resources.dagster_internals import EngineEventData
 from umg_assets.resources.instance import end_dead_runs, here, open_instance
@@ -117,7 +119,9 @@ def test_both_deployments_end_a_run_that_hangs(name: str):
     assert settings["run_launcher"]["class"] == "WatchedRunLauncher"
 
 
-def test_a_finished_run_that_still_holds_a_pool_loses_it(instance: dg.DagsterInstance):
+def test_a_run_that_holds_a_pool_a_minute_after_it_ended_loses_it(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+):
     storage = instance.event_log_storage
     storage.set_concurrency_slots("raw", 1)
     run, process = start(instance, OBEDIENT, here())
@@ -125,6 +129,9 @@ def test_a_finished_run_that_still_holds_a_pool_loses_it(instance: dg.DagsterIns
     end_dead_runs(instance)
     assert storage.get_concurrency_run_ids() == {run.run_id}, "it is at work"
     instance.report_run_failed(run)
+    end_dead_runs(instance)
+    assert storage.get_concurrency_run_ids() == {run.run_id}, "it may be about to free it"
+    monkeypatch.setattr(clock, "seconds_since", lambda noted: time.time() + 61 - noted)
     end_dead_runs(instance)
     assert storage.get_concurrency_run_ids() == set()
     process.kill()
