@@ -28,18 +28,19 @@ def read_watermarks(instance: dg.DagsterInstance, assets: Iterable[Asset]) -> di
     watermarks: dict[str, dict[str, Watermark]] = {}
     for asset in assets:
         key = dg.AssetKey(asset.name)
-        by_partition = instance.event_log_storage.get_latest_tags_by_partition(
-            key, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
-        )
-        watermarks[asset.name] = {
-            partition: watermark_in(tags[DATA_VERSION_TAG], asset.definition_hash)
-            for partition, tags in by_partition.items()
-        }
-        if not by_partition:
+        if asset.is_partitioned:
+            by_partition = instance.event_log_storage.get_latest_tags_by_partition(
+                key, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
+            )
+            watermarks[asset.name] = {
+                partition: watermark_in(tags[DATA_VERSION_TAG], asset.definition_hash)
+                for partition, tags in by_partition.items()
+            }
+        else:
             event = instance.get_latest_materialization_event(key)
             tags = (event.asset_materialization.tags or {}) if event and event.asset_materialization else {}
-            if event:
-                watermarks[asset.name] = {WHOLE: watermark_in(tags.get(DATA_VERSION_TAG, ""), asset.definition_hash)}
+            built = {WHOLE: watermark_in(tags.get(DATA_VERSION_TAG, ""), asset.definition_hash)} if event else {}
+            watermarks[asset.name] = built
     return watermarks
 
 

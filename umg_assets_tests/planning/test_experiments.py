@@ -86,6 +86,13 @@ def test_what_another_definition_made_is_stale_whoever_owns_it(tmp_path: Path):
         }
 
 
+def test_of_a_partitioned_asset_only_partitions_have_a_watermark(tmp_path: Path):
+    """Its first partition may be written between two queries: then it has no partition yet, and an event."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization("plays"))
+        assert read_watermarks(instance, [CATALOGUE["plays"]]) == {"plays": {}}
+
+
 def test_plays_touch_an_experiment_as_events_do():
     assert days_needed(date(2026, 4, 1), entry(1, *range(9, 16), source="plays"), entry(2, 15))[15] == 2
 
