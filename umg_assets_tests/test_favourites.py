@@ -115,7 +115,7 @@ def _day(table: str) -> str:
 def test_a_lakehouse_that_was_made_before_plays_had_a_section_gets_it_by_a_run_over_its_days(listening: Lake):
     before = listening.content()
     for table, columns in (
-        ("raw_plays", ("section", "generation")),
+        ("raw_plays", ("section", "generation", "play_pseudonym", "session_pseudonym")),
         ("plays", ("section",)),
         ("daily_track_plays", ("section_plays",)),
     ):
