@@ -18,7 +18,7 @@ from rich.table import Table
 from soak.backfiller import Backfiller
 from soak.disk import Disk
 from soak.ending import Ending
-from soak.feeder import LATE_DAYS, SOURCES, Feeder
+from soak.feeder import FOLDERS, LATE_DAYS, Feeder
 from soak.figures import Figure, of_places, of_processes
 from soak.journal import Journal, repeated
 from soak.killer import Killer
@@ -79,7 +79,7 @@ def _soaked(base: Path, place: Path, full: bool, minutes: float, seed: int, jour
     clock = Clock(base / "clock", journal)
     lake = Lake(place / "home", on_disk=True)
     first_day = clock.today.replace(day=1)
-    lake.configure(_SETTINGS, SOURCES, (first_day - timedelta(days=LATE_DAYS)).isoformat())
+    lake.configure(_SETTINGS, FOLDERS, (first_day - timedelta(days=LATE_DAYS)).isoformat())
     feeder = Feeder(lake, place / "incoming", clock, seed, journal)
     feeder.begin(_HISTORY_DAYS)
     service = Service(lake.home, base / "umg_dev.log", journal)

@@ -18,42 +18,12 @@ from soak.service import umg
 from soak.settable_clock import Clock
 from umg_assets.landing.scan import scan
 from umg_assets.resources.ledger import Ledger
-from umg_assets_tests.lake import PLAY_COLUMNS, TRACK_COLUMNS, USER_COLUMNS, Lake, csv_text
+from umg_assets_tests.lake import PLAY_COLUMNS, SOURCES, TRACK_COLUMNS, USER_COLUMNS, Lake, csv_text
 
-SOURCES = """
-[[sources.plays]]
-files = "plays/dt=*/*.csv*"
-delivered_on = 'dt=(\\d{4}-\\d{2}-\\d{2})'
-folder_is_delivery = true
-[sources.plays.columns]
-play_id = "play_id"
-user_id = "user_id"
-session_id = "session_id"
-track_id = "track_id"
-started_at = "to_timestamp(started_at)"
-played_ms = "cast(played_ms as bigint)"
-country = "country"
-
-[[sources.users]]
-files = "users/*.csv"
-delivered_on = '(\\d{4}-\\d{2}-\\d{2})'
-[sources.users.columns]
-user_id = "user_id"
-country = "country"
-age_group = "age_group"
-birth_date = "cast(birth_date as date)"
-
-[[sources.tracks]]
-files = "tracks/*.csv"
-delivered_on = '(\\d{4}-\\d{2}-\\d{2})'
-[sources.tracks.columns]
-track_id = "track_id"
-title = "title"
-artist_id = "artist_id"
-artist_name = "artist_name"
-genre = "genre"
-duration_ms = "cast(duration_ms as bigint)"
-"""
+FOLDERS = SOURCES.replace("plays/*.csv*", "plays/dt=*/*.csv*").replace(
+    "delivered_on = '(", "folder_is_delivery = true\ndelivered_on = 'dt=(", 1
+)
+"""The sources of an exporter that delivers each day's plays as a folder."""
 USERS, TRACKS, GENRES, MARKETS = 30, 40, ("Pop", "Rock", "Jazz"), ("AT", "DE")
 LATE_DAYS = 20
 """How far back late plays and corrections reach; so long is the history before the first day of delivery, too."""

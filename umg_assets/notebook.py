@@ -12,7 +12,7 @@ from umg_assets.calendar import month_of, parse_day, parse_month
 from umg_assets.resources.interop import create_views, versions_now
 from umg_assets.resources.reading import day_shown
 from umg_assets.resources.staging import staging_folder
-from umg_assets.resources.table_files import literal
+from umg_assets.resources.table_files import duckdb_literal
 from umg_assets.settings.home import home_of, refuse_half_restored
 from umg_assets.tables import Criterion
 
@@ -128,7 +128,7 @@ def _newest(rows: Frame, column: str) -> date:
 def _chart(rows: Frame, wanted: Mapping[str, date | str | None]) -> Frame:
     """Those of the rows that have a value in each column, one column after the other, in order of rank."""
     for column, value in wanted.items():
-        of_value = f'"{column}" is null' if value is None else f'"{column}" = {literal(str(value))}'
+        of_value = f'"{column}" is null' if value is None else f'"{column}" = {duckdb_literal(str(value))}'
         found = rows.filter(of_value)
         if not found.limit(1).fetchall():
             there = rows.aggregate(f'"{column}"').order(f'"{column}"').fetchall()

@@ -231,17 +231,16 @@ def _sums_check(table: tables.Table) -> dg.AssetChecksDefinition:
 SUM_CHECKS = [_sums_check(table) for table in (tables.DAILY_TRACK_PLAYS, tables.MONTHLY_TRACK_PLAYS)]
 
 
-@whole_table_check(
-    "plays",
-    "play_id_repeated_beyond_the_window",
-    "No play_id occurs on more than one day: within correction_days the later delivery wins, beyond them both stay.",
-)
+@whole_table_check("plays")
 def play_id_repeated_beyond_the_window(
     context: dg.AssetCheckExecutionContext,
     settings: dg.ResourceParam[Settings],
     lakehouse: dg.ResourceParam[Lakehouse],
 ) -> Iterator[dg.AssetCheckResult]:
-    """Counts ids on several days over play_id and play_date of the whole table."""
+    """No play_id occurs on more than one day: within correction_days the later delivery wins, beyond them both stay.
+
+    Reads play_id and play_date of the whole table.
+    """
     if builds_assets(context):
         return
     repeated = repeated_plays(lakehouse.read(tables.PLAYS))

@@ -17,11 +17,7 @@ if TYPE_CHECKING:
     from umg_assets.recount.rows import Comparison
 
 
-@whole_table_check(
-    "deliveries",
-    "counted_again",
-    "The records of every file, counted by a second reader, and the rows of the raw tables agree with the ledger.",
-)
+@whole_table_check("deliveries")
 def counted_again(
     context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
 ) -> Iterator[dg.AssetCheckResult]:
@@ -106,9 +102,7 @@ def _recounted(comparison: "Comparison", kept_days: int) -> dg.AssetCheckResult:
     )
 
 
-@whole_table_check(
-    "plays", "as_published", "Plays per track agree with the lists that umg.toml names under [[published]]."
-)
+@whole_table_check("plays")
 def as_published(
     context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.AssetCheckResult]:

@@ -1,5 +1,6 @@
 """The form of every check's result (expected, seen, what to do), and which part of a table a run's checks read."""
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -52,14 +53,17 @@ def _cell(name: str, value: Any) -> str | int | float | bool:
     return value if isinstance(value, str | int | float) else "" if value is None else str(value)
 
 
-def whole_table_check(asset: str, name: str, description: str) -> Callable[[Callable[..., Iterator[Any]]], Any]:
-    """Decorates a check that reads a whole table: a generator of at most one result, which may yield none.
+def whole_table_check(asset: str) -> Callable[[Callable[..., Iterator[dg.AssetCheckResult]]], dg.AssetChecksDefinition]:
+    """Decorates a check that reads a whole table, named and described as its function: a generator of one result.
 
     It yields none where `builds_assets` says so: Dagster's UI adds every check of an asset to a run that builds it.
     """
-    return dg.multi_asset_check(
-        name=name, specs=[dg.AssetCheckSpec(name, asset=asset, description=description)], can_subset=True
-    )
+
+    def decorate(check: Callable[..., Iterator[dg.AssetCheckResult]]) -> dg.AssetChecksDefinition:
+        spec = dg.AssetCheckSpec(check.__name__, asset=asset, description=inspect.getdoc(check))
+        return dg.multi_asset_check(name=check.__name__, specs=[spec], can_subset=True)(check)
+
+    return decorate
 
 
 def builds_assets(context: dg.AssetCheckExecutionContext) -> bool:

@@ -17,7 +17,7 @@ from umg_assets import tables
 from umg_assets.resources.delta_log import TableDamagedError, newest_version
 from umg_assets.resources.published import CURRENT, complete_through, current_version, write_json, write_text
 from umg_assets.resources.reading import TableMissingError
-from umg_assets.resources.table_files import files_of, literal, view
+from umg_assets.resources.table_files import duckdb_literal, files_of, view
 from umg_assets.tables import Table
 
 CATALOG = "catalog"
@@ -88,7 +88,8 @@ def write_duckdb(home: Path, versions: Versions, file: Path) -> dict[str, str]:
     draft = file.with_name(f".{uuid.uuid4().hex}")
     try:
         with _connect(home) as connection:
-            connection.execute(f"attach {literal(str(draft))} as lake (storage_version {literal(_OLDEST_READER)})")
+            version = duckdb_literal(_OLDEST_READER)
+            connection.execute(f"attach {duckdb_literal(str(draft))} as lake (storage_version {version})")
             connection.execute("use lake")
             missing = create_views(connection, home, versions)
             connection.execute("use memory")
@@ -111,9 +112,10 @@ def create_views(connection: duckdb.DuckDBPyConnection, home: Path, versions: Ve
         except (duckdb.Error, TableDamagedError) as error:
             missing[table.name] = str(error).splitlines()[0]  # DuckDB shows the statement below
             continue
-        connection.execute(f'comment on view "{table.name}" is {literal(table.comment)}')
+        connection.execute(f'comment on view "{table.name}" is {duckdb_literal(table.comment)}')
         for column in table.columns:
-            connection.execute(f'comment on column "{table.name}"."{column.name}" is {literal(column.comment)}')
+            comment = duckdb_literal(column.comment)
+            connection.execute(f'comment on column "{table.name}"."{column.name}" is {comment}')
     return missing
 
 
@@ -164,7 +166,7 @@ def refuse_to_replace(home: Path, file: Path) -> None:
     held = "select table_name, table_type from information_schema.tables where table_catalog = 'old'"
     try:
         with _connect(home) as connection:
-            connection.execute(f"attach {literal(str(file))} as old (read_only)")
+            connection.execute(f"attach {duckdb_literal(str(file))} as old (read_only)")
             others = [name for name, kind in connection.sql(held).fetchall() if (name, kind) not in _VIEWS]
     except duckdb.Error as error:
         found = f"one that cannot be opened ({str(error).splitlines()[0]})"

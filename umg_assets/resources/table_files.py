@@ -39,11 +39,8 @@ def relation(table: Table, files: Collection[File], numbered: bool = False) -> s
     columns = _columns(table)
     if not files:
         return f"({_no_rows(table)})"
-    places = ", ".join(
-        f"({number}, "
-        f"{', '.join(literal(text) for text in (file.path, *(file.values[name] for name in table.partitioned_by)))})"
-        for number, file in enumerate(files)
-    )
+    texts = [(file.path, *(file.values[name] for name in table.partitioned_by)) for file in files]
+    places = ", ".join(f"({number}, {', '.join(map(duckdb_literal, of_file))})" for number, of_file in enumerate(texts))
     shown = ", ".join(
         f'cast(_of_file."{name}" as {type_}) as "{name}"' if name in table.partitioned_by else f'_rows."{name}"'
         for name, type_ in columns.items()
@@ -99,9 +96,9 @@ def _no_rows(table: Table) -> str:
 
 
 def _paths(files: Collection[File]) -> str:
-    return f"[{', '.join(literal(file.path) for file in files)}]"
+    return f"[{', '.join(duckdb_literal(file.path) for file in files)}]"
 
 
-def literal(text: str | None) -> str:
+def duckdb_literal(text: str | None) -> str:
     """A text as DuckDB's SQL writes it; None is NULL."""
     return "null" if text is None else "'" + text.replace("'", "''") + "'"

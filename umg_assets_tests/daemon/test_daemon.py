@@ -44,13 +44,15 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, Da
         lake.configure(SETTINGS)
         daemon = Daemon(lake, "umg_assets_tests.dying")
         daemon.start()
-        lake.drop_users("2026-02-20", USERS)
-        lake.drop_tracks("2026-02-20", TRACKS)
-        for day in ("02-20", "02-21", "03-01", "03-02"):
-            lake.drop_plays(f"2026-{day}", [play(f"{day}-{n}", day, hour=8 + n) for n in range(4)])
-        daemon.settle()
-        yield lake, daemon
-        daemon.kill()
+        try:
+            lake.drop_users("2026-02-20", USERS)
+            lake.drop_tracks("2026-02-20", TRACKS)
+            for day in ("02-20", "02-21", "03-01", "03-02"):
+                lake.drop_plays(f"2026-{day}", [play(f"{day}-{n}", day, hour=8 + n) for n in range(4)])
+            daemon.settle()
+            yield lake, daemon
+        finally:
+            daemon.kill()
 
 
 def test_new_files_land_in_one_run_a_range_and_runs_say_who_requested_them_and_why(watched: tuple[Lake, Daemon]):
