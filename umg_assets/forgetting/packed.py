@@ -8,7 +8,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -51,9 +51,13 @@ _CLOSED = {
     b"PARE": "encrypted Parquet",
 }
 _ZIP, _PARQUET, _ORC, _AVRO, _SQLITE = (b"PK\x03\x04", b"PK\x05\x06"), b"PAR1", b"ORC", b"Obj\x01", b"SQLite format 3\0"
-_PAGES = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
+_WAL = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+_PAGES = (*_WAL, b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
 _PAGES_OF = ("-wal", "-journal")
 """How SQLite's log of writes and its journal begin, and what their names add to the database's."""
+_WAL_HEAD_BYTES, _FRAME_HEAD_BYTES = 32, 24
+"""The heads of the log and of each page in it: salts and checksums, in which a short id stands by chance.
+https://www.sqlite.org/fileformat2.html#walformat"""
 _HEAD_BYTES, _TAR_AT = 512, 257
 _ERRORS = (
     *values.UNREADABLE_VALUES,
@@ -108,7 +112,7 @@ class Reading:
             content, longer = Content.PAGES, self._longer.get(place.rpartition("-")[0])
         file.seek(0)
         search = StreamSearch(self.matcher, content, longer)
-        while block := file.read(BLOCK_BYTES):
+        for block in _pages_of_wal(file, head) if head.startswith(_WAL) else _blocks(file):
             search.feed(block)
         self.note(place, search.end())
         return search.size
@@ -243,3 +247,23 @@ class Reading:
                 self.stream(stream, place, depth + 1)
         except _ERRORS as error:
             self.unreadable.append(f"{place}: {self._why(error)}")
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    while block := file.read(BLOCK_BYTES):
+        yield block
+
+
+def _pages_of_wal(file: BinaryIO, head: bytes) -> Iterator[bytes]:
+    """The pages of SQLite's log of writes, zeros in place of the heads between them."""
+    page_bytes = int.from_bytes(head[8:12], "big")
+    if not 512 <= page_bytes <= 1 << 16:  # no log that SQLite wrote
+        yield from _blocks(file)
+        return
+    yield bytes(len(file.read(_WAL_HEAD_BYTES)))
+    frame_bytes = _FRAME_HEAD_BYTES + page_bytes
+    while frames := bytearray(file.read(BLOCK_BYTES // frame_bytes * frame_bytes)):
+        for at in range(0, len(frames), frame_bytes):
+            head_bytes = min(_FRAME_HEAD_BYTES, len(frames) - at)
+            frames[at : at + head_bytes] = bytes(head_bytes)
+        yield bytes(frames)
