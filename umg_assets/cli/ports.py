@@ -1,7 +1,13 @@
-"""Ports to listen on: taken ones are refused before anything starts."""
+"""Ports and sockets to listen on: what cannot be listened on is refused before anything starts."""
 
 import errno
+import os
 import socket
+import tempfile
+from pathlib import Path
+
+_PATH_BYTES = 103
+"""The longest path of a Unix socket that every system takes: macOS 103 bytes, Linux 107 (`man 7 unix`)."""
 
 
 class PortError(OSError):
@@ -26,3 +32,14 @@ def listen(host: str, port: int, option: str = "--port") -> socket.socket:
 def check_free(host: str, port: int, option: str = "--port") -> None:
     """Raises PortError where something listens already."""
     listen(host, port, option).close()
+
+
+def check_path(file: Path) -> None:
+    """Raises PortError where a Unix socket's path in the temporary directory is too long for one."""
+    size = len(os.fsencode(file))
+    if size > _PATH_BYTES:
+        most = len(os.fsencode(tempfile.gettempdir())) - (size - _PATH_BYTES)
+        raise PortError(
+            f"the temporary directory {tempfile.gettempdir()} has too long a path for a socket in it: set TMPDIR to a "
+            f"directory whose path has at most {most} bytes"
+        )

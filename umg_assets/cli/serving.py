@@ -15,7 +15,7 @@ from typing import Any
 from umg_assets.cli.access import Access
 from umg_assets.cli.console import out
 from umg_assets.cli.log import Log, logged
-from umg_assets.cli.ports import check_free
+from umg_assets.cli.ports import check_free, check_path
 from umg_assets.resources.dagster_internals import (
     DAEMON_MODULE,
     LOCATION,
@@ -50,11 +50,13 @@ def processes(
     module: Python module that holds the definitions. access: default: the loopback, and everyone who reaches it.
     options: passed on to Popen. Webserver and daemon share the code
     server: otherwise each would start its own, and the daemon a new one every minute. They start once it answers,
-    because a webserver that finds no code shows an error until somebody reloads it.
+    because a webserver that finds no code shows an error until somebody reloads it. Raises PortError, and starts
+    nothing, where the temporary directory's path is too long for the code server's socket.
     """
     home.mkdir(parents=True, exist_ok=True)
     with open_instance(home), tempfile.TemporaryDirectory(prefix="umg-") as folder:
         socket, workspace = Path(folder, "code.sock"), Path(folder, "workspace.yaml")
+        check_path(socket)
         workspace.write_text(f"load_from:\n  - grpc_server:\n      socket: {socket}\n      location_name: {LOCATION}\n")
         # Dagster takes the first place of imports away and puts -d there, by default the current folder: the same here
         options["env"], location = environment(options.get("env"), first=folder), ["-w", str(workspace)]
@@ -113,7 +115,8 @@ def _keep_code(socket: Path, ended: threading.Event) -> None:
 def serve(home: Path, port: int, access: Access, dashboard_port: int) -> int:
     """Starts all servers and waits; ends them all when one ends or on Ctrl-C. Returns the exit code.
 
-    Raises AccessError or PortError, and starts nothing, when the access is not as it must be, or a port is taken.
+    Raises AccessError or PortError, and starts nothing, when the access is not as it must be, a port is taken, or
+    TMPDIR is too long.
     """
     access.check()
     check_free(access.host, port)

@@ -3,11 +3,16 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
 from umg_assets.cli import serving
+from umg_assets.cli.ports import PortError, check_path
+from umg_assets_tests.cli.conftest import type_umg
+from umg_assets_tests.daemon import free_port
 
 _DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(1000)"
 _LEAVES = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {_DEAF!r}])"
@@ -35,3 +40,17 @@ def _is_gone(group: int) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+def test_a_temporary_directory_too_long_for_a_socket_is_refused_and_the_message_says_how_long_it_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    longer = tmp_path / ("x" * 100)
+    longer.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(longer))
+    done = type_umg(tmp_path, "dev", "--port", str(free_port()), "--dashboard-port", str(free_port()))
+    assert (done.code, str(longer) in done.err) == (1, True)
+    at_most = int(done.err.split()[-2])
+    check_path(Path(f"/{'x' * (at_most - 1)}", "umg-12345678", "code.sock"))
+    with pytest.raises(PortError):
+        check_path(Path(f"/{'x' * at_most}", "umg-12345678", "code.sock"))
