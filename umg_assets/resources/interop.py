@@ -112,10 +112,12 @@ def create_views(connection: duckdb.DuckDBPyConnection, home: Path, versions: Ve
         except (duckdb.Error, TableDamagedError) as error:
             missing[table.name] = str(error).splitlines()[0]  # DuckDB shows the statement below
             continue
-        connection.execute(f'comment on view "{table.name}" is {duckdb_literal(table.comment)}')
-        for column in table.columns:
-            comment = duckdb_literal(column.comment)
-            connection.execute(f'comment on column "{table.name}"."{column.name}" is {comment}')
+        comments = [f'comment on view "{table.name}" is {duckdb_literal(table.comment)}']
+        comments += [
+            f'comment on column "{table.name}"."{column.name}" is {duckdb_literal(column.comment)}'
+            for column in table.columns
+        ]
+        connection.execute(";".join(["begin", *comments, "commit"]))  # alone, each waits for the disk
     return missing
 
 
