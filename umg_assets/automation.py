@@ -15,6 +15,7 @@ from umg_assets.assets.landing import landing_events, shrunk_files
 from umg_assets.calendar import local_today
 from umg_assets.catalogue import LAND_FILES, Catalogue
 from umg_assets.checks import checks_of_run, checks_of_tables
+from umg_assets.landing.bucket import fetch
 from umg_assets.landing.scan import LandingError, Scan, scan
 from umg_assets.planning.required import Plan, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, try_of, work_of
@@ -143,6 +144,7 @@ def _sensors(
             return dg.SensorResult(skip_reason=elsewhere)
         try:
             refuse_while_forgetting(settings.home)
+            fetch(settings)
             files = scan(settings, ledger.read(), settings.automation.quiet_seconds)
         except ForgettingError as error:
             return dg.SensorResult(skip_reason=str(error))

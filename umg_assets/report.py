@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from umg_assets.calendar import local_today
+from umg_assets.landing.bucket import fetch
 from umg_assets.landing.scan import Scan, scan
 from umg_assets.planning.history import History
 from umg_assets.resources.ledger import Ledger
@@ -80,13 +81,14 @@ def nothing_is_stale(settings: Settings, report: Report, events: Events) -> None
 def nothing_new(settings: Settings) -> Report | None:
     """The report of a run that would do nothing: no file is new, and neither ledger, day, settings nor what Dagster
     knows has changed since a run found nothing stale. None where a run must look. Raises LandingError without a
-    landing/."""
+    landing/, or when it cannot be fetched."""
     left = read_json(_file(settings))
     if not left:
         return None
     history = Ledger(settings.home).read()
     if left["state"] != _state(settings, history) or left["newest_event"] != _newest_event(Path(left["events"])):
         return None
+    fetch(settings)
     files = scan(settings, history)
     if files.changed or files.withdrawn:
         return None

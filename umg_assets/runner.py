@@ -12,6 +12,7 @@ import dagster as dg
 from umg_assets.assets.landing import landing_events
 from umg_assets.calendar import days_between, local_today
 from umg_assets.catalogue import LAND_FILES, Catalogue
+from umg_assets.landing.bucket import fetch
 from umg_assets.landing.scan import Scan, scan
 from umg_assets.planning.frozen import refuse_frozen, untouched_days
 from umg_assets.planning.required import Plan, keys_of_days, plan
@@ -82,9 +83,10 @@ class Runner:
     def bring_up_to_date(self, rebuild: tuple[date, date] | None = None) -> Report:
         """Lands new and changed files, then builds what they affect until nothing is stale; `rebuild`: its days anyway.
 
-        Raises RunFailedError when a run fails, LandingError when landing/ is not there, FrozenDaysError when raw rows
-        of days to rebuild have gone by age.
+        Raises RunFailedError when a run fails, LandingError when landing/ is not there or cannot be fetched,
+        FrozenDaysError when raw rows of days to rebuild have gone by age.
         """
+        fetch(self._settings)
         history = self._ledger.read()
         report = Report(scan(self._settings, history), since=history.sequence)
         forced = self._forced(rebuild) if rebuild else {}
@@ -124,7 +126,8 @@ class Runner:
         return report
 
     def explain(self, rebuild: tuple[date, date] | None = None) -> Explanation:
-        """What `bring_up_to_date` would do now, and why; runs nothing. Raises LandingError without a landing/."""
+        """What `bring_up_to_date` would do now, and why; runs nothing. Raises LandingError as that does."""
+        fetch(self._settings)
         files, history = scan(self._settings, self._ledger.read()), self._ledger.read()
         watermarks = {}
         if self._instance or (self._settings.home / "dagster").is_dir():

@@ -38,6 +38,7 @@ ROOMS = (
     "landing",
     "privacy",
     "resources",
+    "object_store",
     "planning",
     "catalogue",
     "graph",

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from umg_assets import tables
+from umg_assets.cli.buckets import buckets
 from umg_assets.cli.connections import connections
 from umg_assets.cli.console import err, out, say
 from umg_assets.cli.stored import stored
@@ -71,10 +72,8 @@ def examine(home: Path) -> bool:
 
 
 def findings(home: Path) -> Iterator[Finding]:
-    """Findings about Python, home, volume, what is stored, requests, settings, Java, connections, engine, sources,
-    landing/, look logs.
-
-    If the settings are wrong, nothing that depends on them is examined.
+    """Findings about Python, home, volume, what is stored, requests, settings, Java, connections, buckets, engine,
+    sources, landing/, look logs. If the settings are wrong, nothing that depends on them is examined.
     """
     yield _python()
     yield _home(home)
@@ -92,8 +91,8 @@ def findings(home: Path) -> Iterator[Finding]:
     yield Finding("good", "settings", str(file) if file.exists() else f"the defaults ({file}: `umg init` writes one)")
     yield Finding("good", "time zone", f"{settings.time_zone}; markets {', '.join(settings.markets)}")
     yield from _spark(settings)
-    for connection in connections(home, settings.spark_remote, settings.spark_master):
-        yield Finding(*connection)
+    elsewhere = *connections(home, settings.spark_remote, settings.spark_master), *buckets(settings)
+    yield from (Finding(*tried) for tried in elsewhere)
     yield from _sources(settings)
     yield from _look_logs(settings)
 

@@ -68,7 +68,7 @@ class Erasure:
         folder = self._lakehouse.staging()
         try:
             files = LandingFiles(
-                self._settings.landing, self._work, names, Names(common) if common else None, set(naming), folder
+                self._settings, self._work, names, Names(common) if common else None, set(naming), folder
             )
             self._rewrite(files, held, set(naming))
         finally:

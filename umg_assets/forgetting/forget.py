@@ -19,6 +19,7 @@ from umg_assets.forgetting.frozen_days import take_out
 from umg_assets.forgetting.places import users_of
 from umg_assets.forgetting.receipt import Receipt
 from umg_assets.forgetting.work import Progress, Work
+from umg_assets.landing.bucket import fetch
 from umg_assets.landing.file_names import files_of, name_of
 from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.privacy.keys import UserKeys
@@ -120,6 +121,7 @@ class Forgetting:
             seal_tables(self._lakehouse, self._settings.chunk_plays, say)
         people = people_of(self._home, user_ids)
         say("looking for their records in landing/")
+        fetch(self._settings)
         naming = naming_files(self._settings, people)
         say("taking out their records")
         kept = Erasure(self._settings, self._lakehouse, self._ledger, self._work).erase(people, naming)

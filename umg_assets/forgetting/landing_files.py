@@ -1,4 +1,4 @@
-"""Files of landing/ without the records of some people, each replaced whole or not at all."""
+"""Files of landing/, and their objects in a bucket, without the records of some people: each replaced whole or not."""
 
 import os
 import uuid
@@ -9,9 +9,11 @@ from umg_assets.files.erasing import CannotEraseError, erase_records
 from umg_assets.files.layout import Layout
 from umg_assets.files.rejects import sentence_of
 from umg_assets.forgetting.work import Rewritten, Work
+from umg_assets.landing import bucket
 from umg_assets.landing.fingerprints import content_hash_of
 from umg_assets.planning.history import Entry
 from umg_assets.privacy.files import put_in_place
+from umg_assets.settings.model import Settings
 from umg_assets.settings.sources import Source
 from umg_assets.tables import Kind
 
@@ -27,21 +29,21 @@ class LandingFiles:
 
     def __init__(
         self,
-        landing: Path,
+        settings: Settings,
         work: Work,
         names: Callable[[bytes], bool],
         common: Callable[[bytes], bool] | None,
         naming: Collection[str],
         folder: Path,
     ) -> None:
-        self._landing, self._work, self._folder = landing, work, folder
+        self._settings, self._work, self._folder = settings, work, folder
         self._names, self._common, self._naming = names, common, naming
         self.kept: dict[str, str] = {}
         """By path, why a file that may name them was neither rewritten nor removed."""
 
     def clear_drafts(self, paths: Iterable[str]) -> None:
         """Removes drafts that a crash has left where these files lie."""
-        for folder in {(self._landing / path).resolve().parent for path in paths}:
+        for folder in {(self._settings.landing / path).resolve().parent for path in paths}:
             for draft in folder.glob(f"{_DRAFT}*"):
                 draft.unlink()
 
@@ -60,7 +62,7 @@ class LandingFiles:
         that cannot be rewritten is removed (its other rows stay in the tables), unless the files that lie in its folder
         decide what is withdrawn.
         """
-        absolute = self._landing / path
+        absolute = self._settings.landing / path
         if landed and all(entry.refused for entry in landed.values()):
             self._remove(path, absolute, claims, "no source could read it.")
             return
@@ -99,6 +101,9 @@ class LandingFiles:
         if content_hash_of(absolute) != rewritten.before:
             self.kept[path] = "it was delivered anew meanwhile"
             return
+        if not bucket.replace(self._settings, path, draft):
+            self.kept[path] = "it was delivered anew to the bucket meanwhile"
+            return
         self._work.rewriting(rewritten)
         put_in_place(draft, absolute.resolve())
 
@@ -107,6 +112,7 @@ class LandingFiles:
             self.kept[path] = f"{why} Correct it, or remove it by hand" if path in self._naming else why
             return
         self._work.rewriting(Rewritten(path, content_hash_of(absolute), ""))
+        bucket.remove(self._settings, path)
         absolute.resolve().unlink()
         absolute.unlink(missing_ok=True)
 

@@ -21,6 +21,11 @@ _NO_FILES = {
     stat.S_IFBLK: "is a device, not a file",
 }
 
+
+class LandingError(RuntimeError):
+    """landing/ cannot be read; the message says what to do. Never the same as an empty landing/."""
+
+
 Found = tuple[Path, str | None]
 """A path, and why what lies there cannot land; None: it is a regular file."""
 

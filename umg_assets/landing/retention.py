@@ -12,6 +12,7 @@ from pathlib import Path
 from umg_assets import tables
 from umg_assets.calendar import local_today, utc_today
 from umg_assets.catalogue import Catalogue, landing_asset
+from umg_assets.landing.bucket import remove
 from umg_assets.landing.fingerprints import content_hash_of, signature_of
 from umg_assets.landing.scan import scan
 from umg_assets.landing.sealing import sealing_alone
@@ -116,6 +117,7 @@ class Retention:
             for path, entries in files:
                 file = self._settings.landing / path
                 if _has_landed(file, entries):
+                    remove(self._settings, path)
                     file.unlink()
                     gone.setdefault(kind, []).append(day)
         for kind, days in gone.items():

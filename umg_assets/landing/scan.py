@@ -7,18 +7,15 @@ from pathlib import Path
 
 from umg_assets import clock, tables
 from umg_assets.calendar import utc_today
+from umg_assets.landing.bucket import copied
 from umg_assets.landing.code_version import version_of_code
-from umg_assets.landing.file_names import found_by, name_of
+from umg_assets.landing.file_names import LandingError, found_by, name_of
 from umg_assets.landing.fingerprints import definition_hash_of, hash_of, signature_and_day
 from umg_assets.landing.folders import Folder, bytes_landed, folders_of, has_shrunk
 from umg_assets.planning.history import Entry, History
 from umg_assets.settings.model import Settings
 from umg_assets.settings.sources import Source
 from umg_assets.tables import Kind
-
-
-class LandingError(RuntimeError):
-    """landing/ cannot be read; the message says what to do. Never the same as an empty landing/."""
 
 
 class _BeingWrittenError(ValueError):
@@ -128,16 +125,18 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
     """Compares landing/ with the ledger. Reads only files whose size, times or inode changed, to hash them.
 
     A file is changed when its content or its source's definition differs from the last landed entry of its path.
-    Without `delivered_on`, its delivery date stays that entry's for as long as the content stays the same. A file
-    that cannot be read waits, and so does one that changed less than quiet_seconds ago. One that an internal error has
-    refused is changed once umg has another version, or somebody has accepted it. A file that is empty, or
-    smaller than what landed before by more than shrunk_percent, is held unless that content has been accepted. A file
-    that has left a folder that is one delivery is withdrawn: see _settle.
+    Without `delivered_on`, its delivery date stays that entry's for as long as the content stays the same. A file that
+    cannot be read waits, and so does one that changed less than quiet_seconds ago, unless it was fetched from a bucket.
+    One that an internal error has refused is changed once umg has another version, or somebody has accepted it. A file
+    that is empty, or smaller than what landed before by more than shrunk_percent, is held unless that content has been
+    accepted. A file that has left a folder that is one delivery is withdrawn: see _settle.
     Raises LandingError when landing/ is not there.
     """
     if not settings.landing.is_dir():
         raise LandingError(f"{settings.landing} is not a directory: make it, or set UMG_HOME; `umg init` makes both")
-    today, result = utc_today(), claims(settings)
+    today, result, bucket = utc_today(), claims(settings), copied(settings)
+    result.waiting |= bucket.refused
+    result.stuck |= bucket.refused.keys()
     keep = settings.privacy.keep_raw_days
     back = history.back_in_reach(today - timedelta(days=keep) if keep else date.min)
     back |= history.to_try_again(version_of_code()) if any(entry.tried_by for entry in history.entries) else {}
@@ -152,8 +151,9 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
     for key, (position, source) in list(result.claimed.items()):
         kind, name = key
         absolute, definition = settings.landing / name, definitions[kind, position]
+        quiet = 0 if name in bucket.objects else quiet_seconds
         try:
-            file = _changed(source, definition, absolute, key, last.get(key), interrupted.get(key), quiet_seconds)
+            file = _changed(source, definition, absolute, key, last.get(key), interrupted.get(key), quiet)
         except Exception as error:
             known = isinstance(error, OSError | ValueError)
             result.waiting[name] = str(error) if known else f"internal error: {type(error).__name__}: {error}"

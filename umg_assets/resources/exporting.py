@@ -64,6 +64,9 @@ def export_charts(settings: Settings, history: History) -> dict[str, str | int]:
     manifest.json: complete_through, months, rows by chart; when it was published, the versions of tables.CATALOGUED,
     and the definitions behind the figures with their hash. Returns complete_through, months and rows by chart; and
     without_view, the tables that catalog/ has no view of, where some cannot be read.
+
+    Where `places` names a bucket for exports, the set is published there first (bucket_exports.py). Raises StoreError
+    when it cannot be: then no reader sees it, here or there.
     """
     home, exports = settings.home, settings.home / "exports"
     versions = {table: newest_version(home / "tables" / table.name) for table in tables.CATALOGUED}
@@ -120,6 +123,10 @@ def export_charts(settings: Settings, history: History) -> dict[str, str | int]:
     }
     write_json(folder / HEALTH, health_of(history))
     write_json(folder / MANIFEST, manifest)
+    if settings.places.exports:
+        from umg_assets.resources.bucket_exports import publish  # only where there is a bucket: it takes a while
+
+        publish(settings.places.exports, folder, manifest)
     _switch(exports, folder)
     return summary
 

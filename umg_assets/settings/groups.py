@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from umg_assets.files.limits import Limits
+from umg_assets.text import redacted
 
 Percent = Annotated[int, Field(ge=1, le=100)]
 Address = Annotated[str, Field(pattern=r"^[^@\s<>,]+@[^@\s<>,]+$")]
@@ -29,6 +30,20 @@ def _check_variable(name: str) -> str:
 
 
 Variable = Annotated[str, AfterValidator(_check_variable)]
+
+
+def _check_bucket(address: str) -> str:
+    if not re.fullmatch(r"(s3|gs|abfss?)://[^/@?#\s]+(@[^/@?#\s]+)?(/[^?#]*)?", address) or (
+        "@" in address and not address.startswith("abfs")
+    ):
+        raise ValueError(
+            "expected s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX, "
+            f"without a key or a password, got {redacted(address)!r}"
+        )
+    return address
+
+
+Bucket = Annotated[str, AfterValidator(_check_bucket)]
 
 
 class _Section(BaseModel):
@@ -148,6 +163,13 @@ class Dashboard(_Section):
             if not re.fullmatch(r"https?://[A-Za-z0-9.*:-]+", origin):
                 raise ValueError(f"expected origins such as 'https://wiki.example.com', got {origin!r}")
         return origins
+
+
+class Places(_Section):
+    """What lies in a bucket beside UMG_HOME. Who may, the environment says (AWS_ACCESS_KEY_ID, ...), or the machine."""
+
+    landing: Bucket | None = Field(default=None, description="bucket and prefix from which landing/ is fetched")
+    exports: Bucket | None = Field(default=None, description="bucket and prefix to which each set of exports goes, too")
 
 
 class Alerts(_Section):

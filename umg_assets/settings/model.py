@@ -33,6 +33,7 @@ from umg_assets.settings.groups import (
     Dashboard,
     FileLimits,
     Freshness,
+    Places,
     Privacy,
     PublishedList,
     Thresholds,
@@ -128,6 +129,7 @@ class Settings(BaseSettings):
     privacy: Privacy = Privacy()
     dashboard: Dashboard = Dashboard()
     alerts: Alerts = Alerts()
+    places: Places = Places()
     owners: tuple[Owner, ...] = Field(
         default=("team:analytics",),
         description="whom Dagster's UI names for every asset: team:NAME or an e-mail address",

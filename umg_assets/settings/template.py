@@ -78,6 +78,10 @@ first_day = {first_day}            # earlier plays are quarantined
 # to which it is posted; or smtp_host, mail_from and mail_to = ["data@example.com"]. docs/operations.md has the rest
 # timeout_seconds = 5           # a receiver that takes longer is tried again at the next turn
 
+[places]                        # beside UMG_HOME; keys and endpoints: docs/buckets.md
+# Set landing = "s3://exports/plays" to fetch landing/ from a bucket before each look, and exports = "s3://charts/umg"
+# to write each set of exports there, too
+
 # Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
 # strings). plays need play_id, user_id, track_id, started_at; session_id, played_ms, country, section are optional.

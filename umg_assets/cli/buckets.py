@@ -1,0 +1,72 @@
+"""The buckets of umg.toml, tried: whether they can be listed, read and written, and whether conditions hold there."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from umg_assets import clock
+from umg_assets.landing.bucket import unusable
+from umg_assets.settings.model import Settings
+
+State = Literal["good", "warning", "bad"]
+
+_SKEW_SECONDS = 60
+
+
+def buckets(settings: Settings) -> Iterator[tuple[State, str, str]]:
+    """State, subject and text of each finding, as `umg doctor` shows them. Writes an object to exports, for a moment.
+
+    The versions that a bucket may keep of what is replaced or deleted cannot be seen from here.
+    """
+    if not (settings.places.landing or settings.places.exports):
+        return
+    from umg_assets.object_store import StoreError
+
+    for tried, subject, address in (
+        (_readable, "places.landing", settings.places.landing),
+        (_writable, "places.exports", settings.places.exports),
+    ):
+        try:
+            if address:
+                for state, text in tried(address):
+                    yield state, subject, f"{address}: {text}"
+        except StoreError as error:
+            yield "bad", subject, str(error)
+
+
+def _readable(address: str) -> Iterator[tuple[State, str]]:
+    from umg_assets.object_store import ObjectStore
+
+    store = ObjectStore(address)
+    listed = store.listing()
+    smallest = min(listed, key=lambda found: found.size, default=None)
+    if smallest:
+        with TemporaryDirectory() as folder:
+            store.fetch(smallest, Path(folder, "object"))
+    yield "good", f"{len(listed):,} objects, {sum(found.size for found in listed):,} bytes"
+    for key, why in unusable({found.key for found in listed}):
+        yield "warning", f"{key}: {why}"
+
+
+def _writable(address: str) -> Iterator[tuple[State, str]]:
+    from umg_assets.object_store import ConflictError, ObjectStore
+
+    store, key = ObjectStore(address), f"umg-doctor-{uuid.uuid4().hex}"
+    store.write(key, b"", replaces="")
+    try:
+        written = next(found for found in store.listing() if found.key == key).modified
+        try:
+            store.write(key, b"", replaces="")
+        except ConflictError:
+            yield "good", "can be written, and conditions hold there"
+        else:
+            yield (
+                "bad",
+                "ignores conditions: two lakehouses could publish over each other; expected a store that has them",
+            )
+    finally:
+        store.delete([key])
+    if (skew := abs(clock.seconds_since(written.timestamp()))) > _SKEW_SECONDS:
+        yield "warning", f"its clock differs by {skew:,.0f} s from this machine's"

@@ -1,0 +1,177 @@
+"""landing/ as a copy of what exporters put into a bucket: fetched before each look, and corrected there, too.
+
+Everything else reads landing/ as it does without a bucket. A file that is there beside what the bucket holds stays.
+"""
+
+import os
+import uuid
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from umg_assets.landing.file_names import LandingError
+from umg_assets.resources.locks import exclusive
+from umg_assets.resources.published import read_json, write_json
+from umg_assets.settings.model import Settings
+from umg_assets.text import visible
+
+if TYPE_CHECKING:
+    from umg_assets.object_store import Object, ObjectStore
+
+_STATE, _LOCK, _DRAFT = ".umg-bucket.json", ".umg-bucket.lock", ".umg-fetch-"
+_AT_ONCE = 8
+_NAME_BYTES = 255
+
+
+@dataclass
+class Copied:
+    """What landing/ has of a bucket. objects: by key, the ETag and size of what was fetched; refused: why others were
+    not."""
+
+    address: str
+    objects: dict[str, tuple[str, int]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def copied(settings: Settings) -> Copied:
+    """What landing/ has of the bucket; nothing without one, or before the first look."""
+    address = settings.places.landing or ""
+    content = read_json(settings.landing / _STATE) if address else None
+    if not content or content["address"] != address:
+        return Copied(address)
+    return Copied(address, {key: (etag, size) for key, (etag, size) in content["objects"].items()}, content["refused"])
+
+
+def fetch(settings: Settings) -> int:
+    """Makes landing/ the copy of what the bucket holds now: fetches what is new or changed, removes what has gone.
+
+    A file appears whole, with the time at which the object was written. Returns how many were fetched or removed; 0
+    without a bucket. Raises LandingError when it cannot be listed or read: then nothing has been removed.
+    """
+    if not settings.places.landing:
+        return 0
+    from umg_assets.object_store import ConflictError
+
+    settings.landing.mkdir(parents=True, exist_ok=True)
+    with _changing(settings) as (store, known):
+        for draft in settings.landing.glob(f"{_DRAFT}*"):
+            draft.unlink()
+        listed = {found.key: found for found in store.listing()}
+        folders = {outer for key in listed for outer in _outer(key)}
+        # consoles stand for a folder by an object without content
+        files = {key: found for key, found in listed.items() if found.size or key not in folders}
+        known.refused = dict(unusable(files))
+        wanted = {key: found for key, found in files.items() if key not in known.refused}
+        gone = known.objects.keys() - wanted.keys()
+        for key in gone:
+            _remove(settings.landing, key)
+            del known.objects[key]
+        changed = [found for key, found in wanted.items() if known.objects.get(key) != (found.etag, found.size)]
+        fetched = 0
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            try:
+                under_way = {pool.submit(_fetch, store, found, settings.landing): found for found in changed}
+                for done in as_completed(under_way):
+                    found = under_way[done]
+                    with suppress(ConflictError):  # the next look shows what is there now
+                        done.result()
+                        known.objects[found.key] = found.etag, found.size
+                        fetched += 1
+            finally:
+                pool.shutdown(cancel_futures=True)
+    return fetched + len(gone)
+
+
+def replace(settings: Settings, path: str, content: Path) -> bool:
+    """Writes a file of landing/ over its object. False: the object is not what was fetched, and stays.
+
+    True also without a bucket, or for a file that is not the bucket's. Raises LandingError.
+    """
+    if path not in copied(settings).objects:
+        return True
+    from umg_assets.object_store import ConflictError
+
+    with _changing(settings) as (store, known):
+        try:
+            etag = store.write(path, content, replaces=known.objects[path][0])
+        except ConflictError:
+            return False
+        known.objects[path] = etag, content.stat().st_size
+        return True
+
+
+def remove(settings: Settings, path: str) -> None:
+    """Deletes a file's object, if it has one; the file itself is the caller's. Raises LandingError."""
+    if path not in copied(settings).objects:
+        return
+    with _changing(settings) as (store, known):
+        store.delete([path])
+        known.objects.pop(path, None)
+
+
+@contextmanager
+def _changing(settings: Settings) -> Iterator[tuple["ObjectStore", Copied]]:
+    """The bucket, and what landing/ has of it, which is kept afterwards; one process at a time."""
+    from umg_assets.object_store import ObjectStore, StoreError  # only where there is a bucket: it takes a while
+
+    address = settings.places.landing or ""
+    with exclusive(settings.landing / _LOCK):
+        known = copied(settings)
+        before = dict(known.objects), dict(known.refused)
+        try:
+            yield ObjectStore(address), known
+        except StoreError as error:
+            raise LandingError(
+                f"{visible(str(error))}: what is in landing/ stays; `umg doctor` tries the bucket"
+            ) from None
+        finally:
+            if (known.objects, known.refused) != before:
+                write_json(settings.landing / _STATE, vars(known))
+
+
+def _fetch(store: "ObjectStore", found: "Object", landing: Path) -> None:
+    draft, target = landing / f"{_DRAFT}{uuid.uuid4().hex}", landing / found.key
+    try:
+        store.fetch(found, draft)
+        written = found.modified.timestamp()
+        os.utime(draft, (written, written))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _remove(landing: Path, key: str) -> None:
+    """Removes a file, and the folders that are empty without it."""
+    file = landing / key
+    file.unlink(missing_ok=True)
+    for folder in file.parents:
+        if folder == landing or not folder.is_dir() or any(folder.iterdir()):
+            break
+        folder.rmdir()
+
+
+def unusable(keys: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The keys that a disk cannot hold as files, and why."""
+    for key in keys:
+        parts = key.split("/")
+        inside = next((outer for outer in _outer(key) if outer in keys), None)
+        if any(part in ("", ".", "..") for part in parts) or "\0" in key:
+            yield key, "its key is no path of a file: put it under another"
+        elif any(len(part.encode()) > _NAME_BYTES for part in parts):
+            yield key, f"its key has a part of more than {_NAME_BYTES} bytes: put it under a shorter one"
+        elif parts[0].startswith((_STATE, _LOCK, _DRAFT)):
+            yield key, "its key is one that umg uses itself: put it under another"
+        elif inside:
+            yield (
+                key,
+                f"{inside} is an object, too, and cannot be a folder on a disk: put one under another key",
+            )
+
+
+def _outer(key: str) -> Iterator[str]:
+    """The folders in which a key lies."""
+    return (key[:at] for at, letter in enumerate(key) if letter == "/")

@@ -1,0 +1,137 @@
+"""Objects under an address (s3://bucket/prefix, gs://, abfss://), by obstore; the only module that opens them.
+
+Who may is said by the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, AWS_ALLOW_HTTP, ...) or by the machine's own
+role: https://developmentseed.org/obstore/latest/authentication/. Throttling and errors of the server are tried again by
+obstore, with growing pauses, for a minute.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.store import from_url
+
+from umg_assets.text import redacted
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, PutMode
+    from obstore.store import ClientConfig, RetryConfig
+
+_SECONDS, _CONNECT_SECONDS = 60, 5
+_TRIES, _TRIED_SECONDS = 8, 60
+_BLOCK_BYTES = 4 << 20
+_STATUS = re.compile(r"status code: (\d{3} [A-Za-z ]+)")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+
+
+class StoreError(RuntimeError):
+    """An address cannot be listed, read or written; the message says which, and why."""
+
+
+class ConflictError(StoreError):
+    """An object is not, or no longer, what the caller has seen."""
+
+
+class _MissingError(ConflictError):
+    """There is no such object."""
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object as a listing shows it. key: its path under the address; size: in bytes; modified: UTC."""
+
+    key: str
+    etag: str
+    size: int
+    modified: datetime
+
+
+class ObjectStore:
+    """The objects under an address. Every method raises StoreError."""
+
+    def __init__(self, address: str) -> None:
+        """address: as in `places` of umg.toml. Nothing is asked of the store yet."""
+        self.address = address
+        options: ClientConfig = {
+            "timeout": timedelta(seconds=_SECONDS),
+            "connect_timeout": timedelta(seconds=_CONNECT_SECONDS),
+            "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true"),
+        }
+        retries: RetryConfig = {"max_retries": _TRIES, "retry_timeout": timedelta(seconds=_TRIED_SECONDS)}
+        with self._explained():
+            self._store = from_url(address, client_options=options, retry_config=retries)
+
+    def listing(self) -> list[Object]:
+        """Every object; a request for each thousand."""
+        with self._explained():
+            return [
+                Object(meta["path"], meta["e_tag"] or "", meta["size"], meta["last_modified"])
+                for page in obstore.list(self._store)
+                for meta in page
+            ]
+
+    def fetch(self, listed: Object, target: Path) -> None:
+        """Writes an object's content to a new file. Raises ConflictError when it is not the one listed any more."""
+        options: GetOptions | None = {"if_match": listed.etag} if listed.etag else None
+        with self._explained(listed.key):
+            content = obstore.get(self._store, listed.key, options=options)
+            with target.open("xb") as file:
+                for block in content.stream(_BLOCK_BYTES):
+                    file.write(block)
+                size = file.tell()
+        if size != listed.size:
+            raise ConflictError(f"{self.address}: {listed.key} was replaced while it was read")
+
+    def read(self, key: str) -> tuple[bytes, str] | None:
+        """An object's content and ETag; None if there is none."""
+        try:
+            with self._explained(key):
+                content = obstore.get(self._store, key)
+                return bytes(content.bytes()), content.meta["e_tag"] or ""
+        except _MissingError:
+            return None
+
+    def write(self, key: str, content: bytes | Path, replaces: str | None = None) -> str:
+        """Writes an object at once, whatever is there. Returns its ETag.
+
+        replaces: only over the object of this ETag, or, if it is "", only where there is none: else ConflictError.
+        """
+        mode: PutMode = "overwrite"
+        if replaces is not None:
+            mode = {"e_tag": replaces} if replaces else "create"
+        multipart = None if replaces is None else False  # a condition needs one request, whatever the size
+        with self._explained(key):
+            return obstore.put(self._store, key, content, mode=mode, use_multipart=multipart)["e_tag"] or ""
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Deletes objects; those that are not there are none."""
+        if keys:
+            with self._explained(keys[0]):
+                obstore.delete(self._store, keys)
+
+    @contextmanager
+    def _explained(self, key: str = "") -> Iterator[None]:
+        try:
+            yield
+        except (AlreadyExistsError, PreconditionError):
+            raise ConflictError(f"{self.address}: {key} was changed by somebody else meanwhile") from None
+        except FileNotFoundError:
+            raise _MissingError(f"{self.address}: {key} is not there any more") from None
+        except (BaseError, ValueError) as error:
+            where = f"{self.address}: {key}" if key else self.address
+            raise StoreError(f"{where}: {reason_of(str(error))}") from None
+
+
+def reason_of(error: str) -> str:
+    """What obstore's error says: the status and code that the server gave, or its first line."""
+    status, code = _STATUS.search(error), _CODE.search(error)
+    if status:
+        return f"{status[1].strip()}{f' ({code[1]})' if code else ''}"
+    return redacted(" ".join(error.split("\n\n")[0].split()))
