@@ -110,7 +110,7 @@ class ObjectStore:
         with self._explained(key):
             return obstore.put(self._store, key, content, mode=mode, use_multipart=multipart)["e_tag"] or ""
 
-    def delete(self, keys: Sequence[str]) -> None:
+    def remove(self, keys: Sequence[str]) -> None:
         """Deletes objects; those that are not there are none."""
         if keys:
             with self._explained(keys[0]):

@@ -67,6 +67,6 @@ def _writable(address: str) -> Iterator[tuple[State, str]]:
                 "ignores conditions: two lakehouses could publish over each other; expected a store that has them",
             )
     finally:
-        store.delete([key])
+        store.remove([key])
     if (skew := abs(clock.seconds_since(written.timestamp()))) > _SKEW_SECONDS:
         yield "warning", f"its clock differs by {skew:,.0f} s from this machine's"

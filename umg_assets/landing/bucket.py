@@ -108,7 +108,7 @@ def remove(settings: Settings, path: str) -> None:
     if path not in copied(settings).objects:
         return
     with _changing(settings) as (store, known):
-        store.delete([path])
+        store.remove([path])
         known.objects.pop(path, None)
 
 

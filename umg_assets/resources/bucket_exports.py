@@ -50,7 +50,7 @@ def publish(address: str, folder: Path, manifest: Mapping[str, Any]) -> None:
     store.write(CURRENT_SET, (json.dumps(content, indent=1) + "\n").encode(), replaces=before[1] if before else "")
     last = json.loads(before[0]).get("set") if before else None
     named = [(found.key, match[1]) for found in store.listing() if (match := _SET.match(found.key))]
-    store.delete([key for key, name in named if name not in (folder.name, last)])
+    store.remove([key for key, name in named if name not in (folder.name, last)])
 
 
 def _hash_of(file: Path) -> str:
