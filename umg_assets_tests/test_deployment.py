@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import tomllib
@@ -57,7 +56,9 @@ def containers() -> Iterator[Container]:
     mounts = {volume["target"]: volume["source"] for volume in SERVICE["volumes"] if isinstance(volume, dict)}
     yield Container("compose", SERVICE["command"], SERVICE["environment"], mounts)
     for pod, spec in PODS.items():
-        claims = {volume["name"]: volume.get("persistentVolumeClaim", {}).get("claimName") for volume in spec["volumes"]}
+        claims = {
+            volume["name"]: volume.get("persistentVolumeClaim", {}).get("claimName") for volume in spec["volumes"]
+        }
         for each in spec["containers"]:
             variables = {variable["name"]: variable for variable in each.get("env", [])}
             mounts = {mount["mountPath"]: claims[mount["name"]] or mount["name"] for mount in each["volumeMounts"]}
@@ -217,6 +218,25 @@ def test_the_image_is_made_of_files_that_are_there_and_sent_to_the_builder():
     assert os.access(FOLDER / "start.sh", os.X_OK)
 
 
+def test_each_start_puts_the_deployments_configuration_into_a_umg_home_of_its_owner_alone(tmp_path: Path):
+    configuration, home = tmp_path / "etc", tmp_path / "lake" / "umg_home"
+    configuration.mkdir()
+    variables = {**os.environ, "CONFIGURATION": str(configuration), "UMG_HOME": str(home)}
+    for content in ("first", "second"):
+        for name in ("umg.toml", "dagster.yaml"):
+            (configuration / name).write_text(content)
+        start = [FOLDER / "start.sh", "sh", "-c", 'echo "$1"', "sh", "a word"]
+        done = subprocess.run(start, env=variables, capture_output=True, text=True, umask=0o022)
+        assert (done.returncode, done.stdout) == (0, "a word\n"), done.stderr
+        files = {str(file.relative_to(home)): file for file in home.rglob("*") if file.is_file()}
+        assert {name: file.read_text() for name, file in files.items()} == {
+            "umg.toml": content,
+            "dagster/dagster.yaml": content,
+        }
+    for place in (home, home / "landing", *files.values()):
+        assert place.stat().st_mode & 0o077 == 0
+
+
 def test_the_probe_of_the_pod_is_the_images_own():
     (umg,) = PODS["umg"]["containers"]
     assert umg["livenessProbe"]["exec"]["command"] == health_check()
@@ -244,7 +264,11 @@ def test_what_the_compose_file_starts_answers_over_its_postgresql_and_its_code_l
         def here(text: str) -> str:
             """A value of the Compose file or of the image, with what is this test's own for what is the container's."""
             text = re.sub(r"\$\{POSTGRES_PASSWORD:\?[^}]*\}", password, text)
-            for path, own in {"/var/run/postgresql": server.folder, "/lake": tmp_path, "/etc/umg": tmp_path / "etc"}.items():
+            for path, own in {
+                "/var/run/postgresql": server.folder,
+                "/lake": tmp_path,
+                "/etc/umg": tmp_path / "etc",
+            }.items():
                 text = text.replace(path, str(own))
             return re.sub(r":(300[01])/", lambda port: f":{ports[port[1]]}/", text)
 
@@ -258,8 +282,10 @@ def test_what_the_compose_file_starts_answers_over_its_postgresql_and_its_code_l
         healthy = [here(word) for word in health_check()]
         try:
             assert awaited(
-                lambda: umg_dev.poll() is not None
-                or subprocess.run(healthy, env=variables, capture_output=True).returncode == 0
+                lambda: (
+                    umg_dev.poll() is not None
+                    or subprocess.run(healthy, env=variables, capture_output=True).returncode == 0
+                )
             )
             assert umg_dev.poll() is None, "it has ended"
             validate = ["dagster", "definitions", "validate", "-m", "umg_assets.definitions"]
@@ -268,7 +294,6 @@ def test_what_the_compose_file_starts_answers_over_its_postgresql_and_its_code_l
             doctor = subprocess.run(["umg", "doctor"], env=variables, cwd=tmp_path, capture_output=True, text=True)
             assert "PostgreSQL" not in doctor.stdout, "nothing of it goes over a network"
         finally:
-            os.kill(umg_dev.pid, signal.SIGTERM)
+            umg_dev.terminate()
             umg_dev.wait(PATIENCE)
     assert not list((tmp_path / "umg_home" / "dagster").rglob("*.db"))
-    assert (tmp_path / "umg_home").stat().st_mode & 0o077 == 0

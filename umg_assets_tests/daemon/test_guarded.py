@@ -77,10 +77,10 @@ def test_behind_a_proxy_dagsters_pages_answer_to_known_names_alone_and_the_dashb
             return 0
 
     try:
-        assert awaited(lambda: status(port, "/server_info", "localhost") == 200)
+        assert awaited(lambda: umg_dev.poll() is not None or status(port, "/server_info", "localhost") == 200)
         assert status(port, "/server_info", "evil.example") == 421
         assert status(port, "/graphql?query=%7Bversion%7D", "localhost") == 405, "guarded as ever"
         assert status(dashboard_port, "/healthz", "charts.example") == 200
     finally:
-        os.kill(umg_dev.pid, signal.SIGTERM)
+        umg_dev.terminate()
         umg_dev.wait(PATIENCE)
