@@ -103,8 +103,8 @@ def test_kustomize_creates_every_manifest_and_the_settings():
 
 def commands() -> list[str]:
     """Every command of the image's that a container starts with, or that the README types into one."""
-    typed = re.findall(r"(?:exec umg|exec umg-0 -c umg --) ((?:umg|dagster) [^`\n]*)", README)
-    assert len(typed) >= 6
+    typed = re.findall(r"(?:exec umg|run --rm umg|exec umg-0 -c umg --) ((?:umg|dagster) [^`\n]*)", README)
+    assert len(typed) == 7
     return [" ".join(container.words) for container in CONTAINERS.values()] + typed
 
 
