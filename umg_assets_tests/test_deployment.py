@@ -131,10 +131,11 @@ def test_every_variable_of_the_lakehouse_is_a_setting_and_umg_toml_can_be_read(
     for container in CONTAINERS.values():
         if engine := container.variables.get("UMG_ENGINE"):
             monkeypatch.setenv("UMG_ENGINE", engine if isinstance(engine, str) else engine["value"])
-        assert read_settings(tmp_path).markets == ("AT", "DE")
-    for named_in_a_comment in ("UMG_SPARK_REMOTE",):
-        monkeypatch.setenv(named_in_a_comment, "sc://spark.example:15002/;use_ssl=true;token=t")
-        read_settings(tmp_path)
+        assert read_settings(tmp_path).places.landing is None
+    monkeypatch.setenv("UMG_SPARK_REMOTE", "sc://spark.example:15002/;use_ssl=true;token=t")  # named in a comment
+    uncommented = re.sub(r"^# (\[|\w+ = )", r"\1", (FOLDER / "umg.toml").read_text(), flags=re.MULTILINE)
+    (tmp_path / "umg.toml").write_text(uncommented)
+    assert read_settings(tmp_path).places.landing == "s3://exports/plays"
 
 
 @pytest.mark.parametrize("pod", PODS)
@@ -184,6 +185,7 @@ def test_no_secret_is_written_down():
         for name, value in variables.items():
             if "PASSWORD" in name or "PG_URL" in name:
                 assert "${POSTGRES_PASSWORD:?" in value
+            assert value is None or "SECRET" not in name, "taken from the environment of `docker compose`"
     for pod in PODS.values():
         for container in [*pod.get("initContainers", []), *pod["containers"]]:
             for variable in container.get("env", []):
@@ -274,7 +276,7 @@ def test_what_the_compose_file_starts_answers_over_its_postgresql_and_its_code_l
 
         given = {**image_variables(), **SERVICE["environment"]}
         python = Path(sys.executable).parent
-        variables = {**own_environment(), **{name: here(value) for name, value in given.items()}}
+        variables = {**own_environment(), **{name: here(value) for name, value in given.items() if value}}
         variables["PATH"] = f"{python}{os.pathsep}{variables['PATH']}"
         place = ["--port", ports["3000"], "--dashboard-port", ports["3001"]]
         start = [str(FOLDER / "start.sh"), *SERVICE["command"], *place]
