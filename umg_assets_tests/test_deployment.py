@@ -69,7 +69,7 @@ CONTAINERS = {container.name: container for container in containers()}
 
 
 def image_variables() -> dict[str, str]:
-    """The variables that the image sets, but PATH."""
+    """The variables that the image sets; PATH as it is here."""
     (block,) = re.findall(r"^ENV ((?:.*\\\n)*.*)$", DOCKERFILE, re.MULTILINE)
     return {name: value for name, _, value in (word.partition("=") for word in block.split() if word != "\\")} | {
         "PATH": os.environ["PATH"]
