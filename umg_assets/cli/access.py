@@ -18,7 +18,7 @@ class Access:
 
     host: the address to listen on. certificate, key: PEM files of its TLS certificate (chain) and private key; None for
     plain http. password_file: lines NAME:PASSWORD of those who may enter; None for everyone who reaches it. names:
-    further host names by which people come.
+    further host names by which people come. behind_proxy: a reverse proxy in front checks who comes in.
     """
 
     host: str = "127.0.0.1"
@@ -26,18 +26,17 @@ class Access:
     key: Path | None = None
     password_file: Path | None = None
     names: tuple[str, ...] = ()
+    behind_proxy: bool = False
 
     @property
     def shown_host(self) -> str:
         """The host as it stands in an address."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
-    def hosts(self, is_proxied: bool = False) -> frozenset[str] | None:
-        """The names that a Host header may give; None for any, unless names are given: no other site has the password.
-
-        is_proxied: a reverse proxy in front checks them.
-        """
-        if (is_proxied or self.password_file) and not self.names:
+    def hosts(self) -> frozenset[str] | None:
+        """The names that a Host header may give. None for any, where no names are given: no other site has the
+        password, or comes through the proxy."""
+        if (self.behind_proxy or self.password_file) and not self.names:
             return None
         return frozenset((*LOOPBACK_NAMES, self.shown_host, *self.names))
 
@@ -52,11 +51,8 @@ class Access:
         given = [(name, str(file)) for name, file in files.items() if file] + [("--name", name) for name in self.names]
         return [host, self.host, *(text for pair in given for text in pair)]
 
-    def check(self, is_proxied: bool = False) -> None:
-        """Raises AccessError for half a certificate, files that do not fit, and an open door to the network.
-
-        is_proxied: a reverse proxy in front checks who comes in.
-        """
+    def check(self) -> None:
+        """Raises AccessError for half a certificate, files that do not fit, and an open door to the network."""
         if bool(self.certificate) != bool(self.key):
             raise AccessError("--tls-cert and --tls-key belong together: expected both or neither, got one")
         if self.certificate and self.key:
@@ -70,10 +66,10 @@ class Access:
                 ) from None
         if self.password_file:
             read_passwords(self.password_file)
-        if not (is_proxied or is_loopback(self.host) or (self.certificate and self.password_file)):
+        if not (self.behind_proxy or is_loopback(self.host) or (self.certificate and self.password_file)):
             raise AccessError(
                 f"--host {self.host} lets the network in: expected --tls-cert, --tls-key and --password-file with it, "
-                "or 127.0.0.1 behind a reverse proxy (docs/operations.md)"
+                "or --behind-proxy where a reverse proxy checks who comes in (docs/operations.md)"
             )
 
 

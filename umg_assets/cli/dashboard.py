@@ -16,14 +16,14 @@ class OptionError(ValueError):
     """An option of the command is wrong; the message says what was expected."""
 
 
-def serve(home: Path, access: Access, port: int, prefix: str, behind_proxy: bool) -> int:
+def serve(home: Path, access: Access, port: int, prefix: str) -> int:
     """Serves the dashboard until Ctrl-C. Returns the exit code.
 
     Raises AccessError when others than this machine could come in
     unasked, PortError when something listens there already, and OptionError for a prefix that is no path or that begins
     as a page does.
     """
-    access.check(is_proxied=behind_proxy)
+    access.check()
     check_prefix(prefix)
     settings = read_settings(home)
     import contextlib
@@ -42,7 +42,7 @@ def serve(home: Path, access: Access, port: int, prefix: str, behind_proxy: bool
     place = listen(access.host, port)
     watch = Watch(settings, ROUTES, ServerLinks(prefix))
     watch.start()
-    hosts, version = access.hosts(behind_proxy), importlib.metadata.version("umg-assets")
+    hosts, version = access.hosts(), importlib.metadata.version("umg-assets")
     application: ASGIApp = App(watch, settings.dashboard, hosts, version, prefix)
     if access.password_file:
         application = Guard(application, read_passwords(access.password_file))

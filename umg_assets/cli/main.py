@@ -247,8 +247,11 @@ def dev(
     port: Annotated[int, typer.Option(help="Port of the webserver.")] = 3000,
     dashboard_port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 3001,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; others than 127.0.0.1 need all options below.")
+        str, typer.Option(help="Address to listen on; others than 127.0.0.1 need --behind-proxy, or TLS and passwords.")
     ] = "127.0.0.1",
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A reverse proxy in front checks who comes in.")
+    ] = False,
     name: Annotated[list[str] | None, typer.Option(help="Host name that is answered to, too.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="TLS certificate (chain), PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
@@ -260,7 +263,7 @@ def dev(
     from umg_assets.settings.model import read_settings
 
     read_settings(home_of())
-    access = Access(host, tls_cert, tls_key, password_file, tuple(name or ()))
+    access = Access(host, tls_cert, tls_key, password_file, tuple(name or ()), behind_proxy)
     raise typer.Exit(serve(home_of(), port, access, dashboard_port))
 
 
@@ -290,8 +293,8 @@ def dashboard(
     if snapshot:
         write(home_of(), snapshot)
         return
-    access = Access(host, tls_cert, tls_key, password_file, tuple(name or ()))
-    raise typer.Exit(serve(home_of(), access, port, prefix.rstrip("/"), behind_proxy))
+    access = Access(host, tls_cert, tls_key, password_file, tuple(name or ()), behind_proxy)
+    raise typer.Exit(serve(home_of(), access, port, prefix.rstrip("/")))
 
 
 def main() -> None:

@@ -71,6 +71,7 @@ def processes(
             started.append(subprocess.Popen(server, **options))
             if dashboard_port is not None:  # it needs no code server: its first page is there long before Dagster's
                 address = [*access.options("--host"), "--port", str(dashboard_port)]
+                address += ["--behind-proxy"] if access.behind_proxy else []
                 started.append(
                     subprocess.Popen([*command("umg_assets"), "--home", str(home), "dashboard", *address], **options)
                 )

@@ -141,13 +141,16 @@ def test_half_a_certificate_and_files_that_are_none_are_errors(certificate: Cert
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "lake.example"])
-def test_the_network_is_let_in_by_tls_and_passwords_only(host: str, certificate: Certificate, passwords: Path):
+def test_the_network_is_let_in_by_tls_and_passwords_or_by_a_proxy_only(
+    host: str, certificate: Certificate, passwords: Path
+):
     tls: dict[str, Any] = {"certificate": certificate.file, "key": certificate.key}
     incompletes: list[dict[str, Any]] = [{}, tls, {"password_file": passwords}]
     for incomplete in incompletes:
         with pytest.raises(AccessError, match=f"--host {host} lets the network in"):
             Access(host, **incomplete).check()
     Access(host, **tls, password_file=passwords).check()
+    Access(host, behind_proxy=True).check()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])

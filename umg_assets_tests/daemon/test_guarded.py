@@ -59,3 +59,28 @@ def test_dagsters_pages_and_websockets_and_the_dashboard_open_for_a_name_and_pas
     finally:
         os.kill(umg_dev.pid, signal.SIGTERM)
         umg_dev.wait(PATIENCE)
+
+
+def test_behind_a_proxy_dagsters_pages_answer_to_known_names_alone_and_the_dashboard_to_any(lake: Lake):
+    port, dashboard_port = free_port(), free_port()
+    ports = ["--port", str(port), "--dashboard-port", str(dashboard_port)]
+    command = [sys.executable, "-m", "umg_assets", "dev", "--behind-proxy", "--host", "0.0.0.0", *ports]
+    umg_dev = subprocess.Popen(command, env=environment(lake.home), start_new_session=True)
+
+    def status(at: int, path: str, host: str) -> int:
+        try:
+            request = urllib.request.Request(f"http://127.0.0.1:{at}{path}", headers={"Host": host})
+            return urllib.request.urlopen(request, timeout=30).status
+        except urllib.error.HTTPError as refused:
+            return refused.code
+        except OSError:
+            return 0
+
+    try:
+        assert awaited(lambda: umg_dev.poll() is not None or status(port, "/server_info", "localhost") == 200)
+        assert status(port, "/server_info", "evil.example") == 421
+        assert status(port, "/graphql?query=%7Bversion%7D", "localhost") == 405, "guarded as ever"
+        assert status(dashboard_port, "/healthz", "charts.example") == 200
+    finally:
+        umg_dev.terminate()
+        umg_dev.wait(PATIENCE)

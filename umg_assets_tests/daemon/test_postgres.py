@@ -1,11 +1,7 @@
 """Many machines: runs, events and pools in PostgreSQL, as deployment/dagster-postgres.yaml defines it."""
 
-import getpass
 import importlib.resources
 import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,57 +12,32 @@ import trustme
 from umg_assets.resources.instance import open_instance
 from umg_assets_tests.daemon import Daemon, free_port
 from umg_assets_tests.lake import Lake
+from umg_assets_tests.postgres import postgres
 
 pytestmark = [pytest.mark.sail_enough, pytest.mark.exhaustive]
 
-BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-
 
 @pytest.fixture
-def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A PostgreSQL server that takes TLS only, in its own directory; DAGSTER_PG_URL names it and its authority."""
-    if not BINARIES:
-        message = "PostgreSQL is missing: apt-get install postgresql"
-        if os.environ.get("REQUIRE_POSTGRES") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    root = getpass.getuser() == "root"
-    as_owner = ["runuser", "-u", "postgres", "--"] if root else []
-    folder = Path(tempfile.mkdtemp(prefix="umg-pg-"))
-    if root:
-        shutil.chown(folder, "postgres")
-    port, data = str(free_port()), str(folder / "data")
-
-    def run(command: str, *arguments: str) -> None:
-        process = subprocess.run(
-            [*as_owner, str(BINARIES[-1] / command), *arguments], capture_output=True, text=True, cwd="/", check=False
-        )
-        assert process.returncode == 0, process.stderr
-
-    run("initdb", "-D", data, "-U", "umg", "--auth=trust", "-E", "UTF8")
-    authority = trustme.CA()
+    authority, port = trustme.CA(), str(free_port())
     issued = authority.issue_cert("localhost")
-    for name, pem in (("server.crt", issued.cert_chain_pems[0]), ("server.key", issued.private_key_pem)):
-        pem.write_to_path(folder / "data" / name)
-        (folder / "data" / name).chmod(0o600)
-        if root:
-            shutil.chown(folder / "data" / name, "postgres")
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    (folder / "data" / "pg_hba.conf").write_text("local all all trust\nhostssl all all all trust\n")
-    options = f"-p {port} -c listen_addresses=localhost -c unix_socket_directories={folder} -c fsync=off -c ssl=on"
-    run("pg_ctl", "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
-    try:
-        run("createdb", "-h", str(folder), "-p", port, "-U", "umg", "dagster")
+    with postgres("none", "--auth=trust") as server:
+        for name, pem in (("server.crt", issued.cert_chain_pems[0]), ("server.key", issued.private_key_pem)):
+            pem.write_to_path(server.data / name)
+            (server.data / name).chmod(0o600)
+            server.own(server.data / name)
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        (server.data / "pg_hba.conf").write_text("local all all trust\nhostssl all all all trust\n")
+        server.start(f"-p {port} -c listen_addresses=localhost -c ssl=on")
+        server.run("createdb", "-h", str(server.folder), "-p", port, "-U", "umg", "dagster")
         tls = f"sslmode=verify-full&sslrootcert={tmp_path}/ca.pem"
         monkeypatch.setenv("DAGSTER_PG_URL", f"postgresql+psycopg2://umg:none@localhost:{port}/dagster?{tls}")
         yield
-    finally:
-        run("pg_ctl", "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(folder)
 
 
 def test_umg_run_and_the_daemon_work_over_postgresql_with_tls(
-    postgres: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    over_tls: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("UMG_ENGINE", "sail")
     lake = Lake(tmp_path / "home", on_disk=True)

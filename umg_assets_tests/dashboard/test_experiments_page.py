@@ -213,7 +213,7 @@ def run(server, sockets):
     serving(server, sockets)
 
 uvicorn.Server.run = run
-serve(Path(sys.argv[1]), Access(), 0, "", False)
+serve(Path(sys.argv[1]), Access(), 0, "")
 heavy = {"dagster", "pyspark", "pysail", "pandas", "scipy", "matplotlib"}
 print("heavy:", *sorted((heavy | {"umg_assets.experiments.readouts", "umg_assets.runner"}) & set(sys.modules)))
 """

@@ -9,6 +9,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -112,16 +113,16 @@ def test_every_link_form_and_file_carries_the_prefix_that_a_proxy_puts_before_pa
 @pytest.mark.parametrize("prefix", ["umg", "/charts", "/static/x", "/a b", "/..//", "//evil.example", '/"><script>'])
 def test_a_prefix_is_a_path_that_no_page_begins_with(made: MadeLake, prefix: str):
     with pytest.raises(OptionError, match="expected a path such as /umg"):
-        serve(made.home, Access(), 0, prefix, False)
+        serve(made.home, Access(), 0, prefix)
 
 
 def test_the_network_comes_in_only_through_a_proxy_or_with_tls_and_passwords(made: MadeLake, tmp_path: Path):
     for access in (Access("0.0.0.0"), Access("192.168.1.5"), Access("0.0.0.0", password_file=_passwords(tmp_path))):
         with pytest.raises(AccessError, match=r"lets the network in.*reverse proxy"):
-            serve(made.home, access, 0, "", False)
-        access.check(is_proxied=True)
+            serve(made.home, access, 0, "")
+        replace(access, behind_proxy=True).check()
     with pytest.raises(AccessError, match="belong together"):
-        Access("0.0.0.0", certificate=tmp_path / "cert.pem").check(is_proxied=True)
+        Access("0.0.0.0", certificate=tmp_path / "cert.pem", behind_proxy=True).check()
 
 
 def _passwords(folder: Path) -> Path:
