@@ -15,7 +15,7 @@ from obstore.store import from_url
 
 from umg_assets.build import build_definitions
 from umg_assets.cli.forget import forget
-from umg_assets.landing.bucket import fetch
+from umg_assets.landing.bucket import fetch, unusable
 from umg_assets.landing.scan import LandingError, scan
 from umg_assets.object_store import ConflictError, ObjectStore, StoreError
 from umg_assets.privacy.requests import Requests
@@ -201,7 +201,7 @@ def test_a_sensor_skips_with_the_reason_while_the_bucket_cannot_be_listed(
     sensor = built.resolve_sensor_def("landing_sensor")
     for name, value in server.environment(endpoint="http://127.0.0.1:1").items():
         monkeypatch.setenv(name, value)
-    with build_sensor_context(instance=lake.instance, definitions=built) as context:
+    with build_sensor_context(lake.instance, definitions=built, resources=dict(built.resources or {})) as context:
         result = sensor.evaluate_tick(context)
     assert "error sending request" in (result.skip_message or "")
     assert not result.run_requests
@@ -226,7 +226,6 @@ def test_keys_that_a_disk_cannot_hold_are_named_and_keep_nothing_from_landing(bu
     deliver(bucket)
     refused = {
         "plays/2026-03-02.csv/more.csv": "cannot be a folder on a disk",
-        f"plays/{'x' * 256}.csv": "more than 255 bytes",
         ".umg-bucket.json": "umg uses itself",
     }
     for key in refused:
@@ -238,6 +237,19 @@ def test_keys_that_a_disk_cannot_hold_are_named_and_keep_nothing_from_landing(bu
     assert {*report.scan.waiting} == {*refused}
     assert all(why in report.scan.waiting[key] for key, why in refused.items())
     assert report.scan.stuck == {*refused}
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("plays/../x", "no path of a file"),
+        ("a//b", "no path of a file"),
+        ("x" * 256, "255 bytes"),
+        ("a/b\0", "no path"),
+    ],
+)
+def test_a_key_that_is_no_path_is_refused_whatever_a_server_allows(key: str, why: str):
+    assert [why in said for _, said in unusable({key, "plays/x.csv"})] == [True]
 
 
 def test_a_fetch_that_was_killed_leaves_no_half_file_and_the_next_one_is_whole(bucket: Bucket, tmp_path: Path):
@@ -344,7 +356,7 @@ def test_an_object_delivered_anew_while_somebody_is_forgotten_is_kept_and_said(
     assert "delivered anew to the bucket meanwhile" in " ".join(capsys.readouterr().out.split())
     assert b"11:30" in bucket.get("exports/plays/2026-03-02.csv")
     monkeypatch.setattr(ObjectStore, "write", write)
-    assert forget(lake.home, replay=True) == 0
+    assert forget(lake.home) == 0
     assert b"u1" not in bucket.get("exports/plays/2026-03-02.csv")
 
 
