@@ -167,7 +167,8 @@ def test_only_the_lakehouse_and_the_ledger_delete_merge_and_append_rows():
             r"\b(delete\s+from|merge\s+into|truncate\s+table|drop\s+table|update\s+delta)\b", text, re.IGNORECASE
         )
         methods = [call for call in called(module) if isinstance(call, ast.Attribute)]
-        yield from (f"{call.lineno}: {call.attr}" for call in methods if call.attr in ("delete", "restore"))
+        of_tables = [call for call in methods if ast.unparse(call) != "obstore.delete"]  # an object, in a bucket
+        yield from (f"{call.lineno}: {call.attr}" for call in of_tables if call.attr in ("delete", "restore"))
 
     assert not breaches([module for module in MODULES if name_of(module) != "resources/lakehouse.py"], changes_of_rows)
 
