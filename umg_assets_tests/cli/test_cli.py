@@ -78,7 +78,7 @@ def test_a_second_run_says_nothing_is_new_and_starts_no_engine(generated_lake: L
     assert not packages & {"pyspark", "pysail"}
     (packages,), again = loaded_by(generated_lake.home, ("run",))
     assert again == printed
-    assert not packages & {*ENGINES, "pandas", "scipy"}, "what the last run left tells enough"
+    assert not packages & {*ENGINES, "pandas", "scipy", "obstore"}, "what the last run left tells enough"
 
 
 def test_the_chart_table_fits_80_columns_with_one_line_per_rank(generated_lake: Lake, umg: Umg):
