@@ -112,7 +112,7 @@ class LandingFiles:
             self.kept[path] = f"{why} Correct it, or remove it by hand" if path in self._naming else why
             return
         self._work.rewriting(Rewritten(path, content_hash_of(absolute), ""))
-        bucket.remove(self._settings, path)
+        bucket.remove(self._settings, [path])
         absolute.resolve().unlink()
         absolute.unlink(missing_ok=True)
 

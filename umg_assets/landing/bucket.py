@@ -103,13 +103,15 @@ def replace(settings: Settings, path: str, content: Path) -> bool:
         return True
 
 
-def remove(settings: Settings, path: str) -> None:
-    """Deletes a file's object, if it has one; the file itself is the caller's. Raises LandingError."""
-    if path not in copied(settings).objects:
+def remove(settings: Settings, paths: Collection[str]) -> None:
+    """Deletes the objects of files, where they have some; the files are the caller's. Raises LandingError."""
+    if copied(settings).objects.keys().isdisjoint(paths):
         return
     with _changing(settings) as (store, known):
-        store.remove([path])
-        known.objects.pop(path, None)
+        fetched = known.objects.keys() & paths
+        store.remove(sorted(fetched))
+        for path in fetched:
+            del known.objects[path]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from umg_assets import tables
 from umg_assets.calendar import local_today, utc_today
 from umg_assets.catalogue import Catalogue, landing_asset
-from umg_assets.landing.bucket import remove
+from umg_assets.landing.bucket import fetch, remove
 from umg_assets.landing.fingerprints import content_hash_of, signature_of
 from umg_assets.landing.scan import scan
 from umg_assets.landing.sealing import sealing_alone
@@ -95,6 +95,7 @@ class Retention:
     def _files(self) -> Iterator[Removed]:
         if not (keep := self._settings.privacy.keep_landing_days):
             return
+        fetch(self._settings)
         history = self._ledger.read()
         old: dict[tuple[str, date], list[tuple[str, list[Entry]]]] = {}
         for path, entries in self._landed_files(history):
@@ -112,14 +113,18 @@ class Retention:
             )
         ]
         self._ledger.expire(new)
-        gone: dict[str, list[date]] = {}
+        leaving: dict[str, tuple[str, date, list[Entry]]] = {}
         for (kind, day), files in sorted(old.items()):
             for path, entries in files:
-                file = self._settings.landing / path
-                if _has_landed(file, entries):
-                    remove(self._settings, path)
-                    file.unlink()
-                    gone.setdefault(kind, []).append(day)
+                if path not in leaving and _has_landed(self._settings.landing / path, entries):
+                    leaving[path] = kind, day, entries
+        remove(self._settings, leaving)
+        gone: dict[str, list[date]] = {}
+        for path, (kind, day, entries) in leaving.items():
+            file = self._settings.landing / path
+            if _has_landed(file, entries):  # not delivered anew meanwhile
+                file.unlink()
+                gone.setdefault(kind, []).append(day)
         for kind, days in gone.items():
             yield Removed(landing_asset(kind), sorted(set(days)), len(days))
 
