@@ -4,8 +4,8 @@ Dagster may change these without notice. VERSION is the release that they were l
 it with the pinned and the installed one. What needs them, and what to look at on an upgrade:
 
 - `event_log.RangeEventLog` overrides private methods of SqliteEventLogStorage (`_connect`, `_initdb`, `_db_lock`,
-  `_initialized_dbs`, `_store_asset_event`, `_store_asset_event_tags`), and stores ASSET_EVENTS and
-  ASSET_CHECK_EVENTS as Dagster does.
+  `_initialized_dbs`, `_event_to_row`, `_store_asset_event`, `_store_asset_event_tags`), and stores ASSET_EVENTS and
+  ASSET_CHECK_EVENTS into SqlEventLogStorageTable as Dagster does.
 - `launcher.WatchedRunLauncher` answers run monitoring with CheckRunHealthResult and WorkerStatus; GRPC_INFO_TAG tells
   on which machine a run was launched. It finds a run's process in the metadata of the run's engine events (`pid`), for
   which its tests need EngineEventData.
@@ -49,7 +49,7 @@ from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, Wor
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sql import create_engine
@@ -91,6 +91,7 @@ __all__ = [
     "DefaultRunLauncher",
     "EngineEventData",
     "SqlEventLogStorage",
+    "SqlEventLogStorageTable",
     "SqliteEventLogStorage",
     "StepMaterializationData",
     "UserConfigSchema",

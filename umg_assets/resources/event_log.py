@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from sqlalchemy import Insert, event
+from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from umg_assets.resources.dagster_internals import (
@@ -29,6 +29,7 @@ from umg_assets.resources.dagster_internals import (
     INDEX_SHARD_NAME,
     SQLITE_BUSY_TIMEOUT_SECONDS,
     ConfigurableClassData,
+    SqlEventLogStorageTable,
     SqliteEventLogStorage,
     UserConfigSchema,
     create_engine,
@@ -41,6 +42,8 @@ _FILES_OPEN = 8
 """Files of runs, and the index, to which connections are kept."""
 _EMPTY = f"empty-{dg.__version__}"
 """A run's file before its first event, of this release's schema; its name is no run's."""
+_INSERT = SqlEventLogStorageTable.insert()
+_INSERT_FOR_IDS = _INSERT.returning(SqlEventLogStorageTable.c.id, sort_by_parameter_order=True)
 
 
 class RangeEventLog(SqliteEventLogStorage):
@@ -86,7 +89,8 @@ class RangeEventLog(SqliteEventLogStorage):
             engine = self._kept(shard)
             if shard not in self._initialized_dbs:
                 self._put_empty_file(Path(self.path_for_shard(shard)))
-                self._initdb(engine)
+                if not _is_whole(engine):
+                    self._initdb(engine)
                 self._initialized_dbs.add(shard)
             try:
                 with engine.connect() as connection, connection.begin():
@@ -140,12 +144,11 @@ class RangeEventLog(SqliteEventLogStorage):
         if not of_one_run or not all(event.dagster_event_type in ASSET_EVENTS | ASSET_CHECK_EVENTS for event in events):
             super().store_event_batch(events)
             return
-        rows = [self.prepare_insert_event(event) for event in events]
+        rows = [self._event_to_row(event) for event in events]
         with self.run_connection(events[0].run_id) as connection:
-            for row in rows:
-                connection.execute(row)
+            connection.execute(_INSERT, rows)
         with self.index_transaction() as connection:
-            stored = [(event, self._insert(connection, row)) for event, row in zip(events, rows, strict=True)]
+            stored = list(zip(events, connection.scalars(_INSERT_FOR_IDS, rows), strict=True))
             of_assets = [(event, id_) for event, id_ in stored if event.dagster_event_type in ASSET_EVENTS]
             self._store_asset_event_tags(connection, [event for event, _ in of_assets], [id_ for _, id_ in of_assets])
             # the index keeps only an asset's last event of each kind
@@ -174,11 +177,17 @@ class RangeEventLog(SqliteEventLogStorage):
             while self._engines:
                 self._engines.popitem()[1].dispose()
 
-    @staticmethod
-    def _insert(connection: Connection, row: Insert) -> int:
-        key = connection.execute(row).inserted_primary_key
-        assert key is not None
-        return key[0]
+
+def _is_whole(engine: Engine) -> bool:
+    """Whether a file has been set up: its schema's version is what Dagster writes last.
+
+    Dagster asks Alembic, which reads all of its migrations for each run, and does nothing for such a file either.
+    """
+    try:
+        with engine.connect() as connection:
+            return connection.exec_driver_sql("select count(*) from alembic_version").scalar() == 1
+    except DatabaseError:  # no table, no database, locked: Dagster's own way says which, and what it can mend it does
+        return False
 
 
 def write_behind(connection: sqlite3.Connection, _: object) -> None:

@@ -1,9 +1,14 @@
 """The event log that stores the events of a range, or of checks, in one batch returns what Dagster's own returns."""
 
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
-from umg_assets.resources.dagster_internals import DATA_VERSION_TAG
+from umg_assets.resources.dagster_internals import DATA_VERSION_TAG, DagsterEvent, EngineEventData
 from umg_assets.resources.event_log import BATCH_SIZE_VARIABLE, RangeEventLog
 from umg_assets.resources.instance import report_materializations
 
@@ -89,3 +94,38 @@ def logged_by_dagster(tmp_path_factory) -> tuple[object, ...]:
 @pytest.mark.parametrize("batch", ["0", "3", "1000"])
 def test_a_range_and_checks_are_logged_as_dagster_logs_them(tmp_path, logged_by_dagster, batch):
     assert read_back(tmp_path / "ours", batch, RANGE_EVENT_LOG) == logged_by_dagster
+
+
+def report(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Logs an event of a run, of which nothing else is known."""
+    kind = dg.DagsterEventType.ENGINE_EVENT.value
+    event = DagsterEvent(kind, "build_days", event_specific_data=EngineEventData(), message=f"of {run_id}")
+    instance.report_dagster_event(event, run_id)
+
+
+HALF_MADE = {
+    "a full disk left no byte of it": "",
+    "a kill left tables without their version": "delete from alembic_version",
+    "a kill left no table of versions": "drop table alembic_version",
+}
+
+
+@pytest.mark.parametrize("left", HALF_MADE)
+def test_the_file_of_a_run_that_was_left_half_made_takes_the_events_of_the_run(tmp_path: Path, monkeypatch, left: str):
+    (tmp_path / "dagster.yaml").write_text(f"telemetry:\n  enabled: false\n{RANGE_EVENT_LOG}")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with dg.DagsterInstance.get() as instance:
+        report(instance, "whole")
+        (empty,) = (tmp_path / "history" / "runs").glob("empty-*")
+        file = empty.with_name("half.db")
+        if HALF_MADE[left]:
+            shutil.copy(empty, file)
+            with closing(sqlite3.connect(file)) as connection:
+                connection.executescript(HALF_MADE[left])
+        else:
+            file.touch()
+        report(instance, "half")
+        assert [event.message for event in instance.all_logs("half")] == ["of half"]
+        assert [event.message for event in instance.all_logs("whole")] == ["of whole"]
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("select count(*) from alembic_version").fetchone() == (1,)
