@@ -9,11 +9,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.dataset as pa_dataset
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from umg_assets.resources import exporting
 from umg_assets.resources.exporting import Favourites, export_charts
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.reading import complete_through
+from umg_assets.text import spreadsheet
 from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.lake import Lake
 
@@ -157,3 +160,14 @@ def test_a_new_set_replaces_the_old_one_in_one_step_and_the_old_one_stays_for_wh
 def test_the_day_of_the_newest_play_may_still_be_filling_and_is_not_called_complete():
     assert complete_through(date(2026, 5, 10), date(2026, 5, 31)) == date(2026, 5, 9)
     assert complete_through(date(2026, 5, 10), date(2026, 4, 30)) == date(2026, 4, 30)
+
+
+@given(st.lists(st.lists(st.none() | st.text("=+-@ 1,%a'\t\n\u3000\ufeff\uff1d\u202e\x00\u00e9", max_size=5))))
+def test_each_text_of_an_export_for_spreadsheets_is_guarded_and_stays_in_its_row(chunks: list[list[str | None]]):
+    texts = pa.chunked_array(chunks, pa.string())
+    table = pa.table({"title": texts, "section": texts.cast(pa.large_string()), "rank": range(len(texts))})
+    guarded = exporting._for_spreadsheets(table)
+    assert guarded.schema == table.schema
+    expected = [spreadsheet(text) for text in texts.to_pylist()]
+    assert guarded.column("title").to_pylist() == guarded.column("section").to_pylist() == expected
+    assert guarded.column("rank").to_pylist() == list(range(len(texts)))

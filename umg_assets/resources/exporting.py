@@ -164,8 +164,9 @@ def _for_spreadsheets(table: pa.Table) -> pa.Table:
     """The table with its texts as `text.spreadsheet` gives them."""
     for at, column in enumerate(table.schema):
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            texts = pa.array([spreadsheet(text) for text in table.column(at).to_pylist()], column.type)
-            table = table.set_column(at, column, texts)
+            texts = table.column(at).combine_chunks().dictionary_encode()  # the same few, again and again
+            guarded = pa.array([spreadsheet(text) for text in texts.dictionary.to_pylist()], column.type)
+            table = table.set_column(at, column, guarded.take(texts.indices))
     return table
 
 
