@@ -63,7 +63,7 @@ from umg_assets.definitions import defs
 import dagster as dg
 dg.Definitions.validate_loadable(defs)
 print("experiment_favourites_readout" in str(defs.resolve_asset_graph().get_all_asset_keys()))
-print({"pysail", "scipy", "matplotlib", "tea_tasting"} & sys.modules.keys())
+print({"pysail", "pandas", "scipy", "matplotlib", "tea_tasting"} & sys.modules.keys())
 """,
         env={"UMG_HOME": str(tmp_path)},
     )

@@ -5,7 +5,6 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as pa_dataset
 import pyarrow.orc as pa_orc
 
 from umg_assets.files.limits import USUAL
@@ -30,6 +29,8 @@ def orc_batches(
 
     A stripe as a whole may unpack to any size, since ORC keeps equal texts once.
     """
+    import pyarrow.dataset as pa_dataset  # brings pandas, which takes longer than all the rest of a command
+
     fragment = pa_dataset.OrcFileFormat().make_fragment(pa.PythonFile(file, "r"))
     yield from fragment.to_batches(
         columns=None if columns is None else list(columns), batch_size=rows, batch_readahead=0, use_threads=False
