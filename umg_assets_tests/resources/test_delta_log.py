@@ -34,3 +34,15 @@ def test_a_log_forgets_what_older_versions_need_and_the_table_stays_as_it_is(tmp
         str(path)
     )
     assert sorted(deltalake.DeltaTable(path).to_pyarrow_table()["user_id"].to_pylist()) == ["u-new", "u-to-stay"]
+
+
+def test_the_newest_version_is_that_of_the_newest_commit_and_of_no_other_file_of_the_log(tmp_path: Path):
+    log = tmp_path / "_delta_log"
+    assert newest_version(tmp_path) == -1
+    log.mkdir()
+    assert newest_version(tmp_path) == -1
+    for name in ("00000000000000000009.json", "00000000000000000010.json"):
+        (log / name).touch()
+    for name in ("00000000000000000011.json.tmp", "00000000000000000012.checkpoint.parquet", "13.json", "_14.json"):
+        (log / name).touch()
+    assert newest_version(tmp_path) == 10
