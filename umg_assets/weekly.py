@@ -8,7 +8,6 @@ import dagster as dg
 
 from umg_assets import tables
 from umg_assets.catalogue import Catalogue
-from umg_assets.forgetting.forget import Forgetting, Steps
 from umg_assets.forgetting.receipt import unproved
 from umg_assets.landing.retention import Others, Retention
 from umg_assets.resources.instance import under_way
@@ -79,6 +78,8 @@ def build_weekly(
         ledger: dg.ResourceParam[Ledger],
     ) -> None:
         """Does what `umg forget` has collected; fails while a run is under way."""
+        from umg_assets.forgetting.forget import Forgetting, Steps  # once a week; every process loads this module
+
         runner = Runner(settings, catalogue, definitions, context.log.info, context.instance, "the weekly schedule")
         others = partial(under_way, context.instance, but=context.run_id)
         steps = Steps(others, runner.bring_up_to_date, context.log.info)
