@@ -1,5 +1,6 @@
 """`umg run` and `umg accept`: a run with its progress, what it did and what waits; a shrunk file let in."""
 
+import gc
 import time
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -92,7 +93,11 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
             task = shown.add_task(stage, total=None)
 
         report = None if rebuild else nothing_new(settings)
-        report = report or runner_of(settings, begin).bring_up_to_date(rebuild)
+        if report is None:
+            runner = runner_of(settings, begin)
+            if not gc.get_freeze_count():
+                gc.freeze()  # what Dagster has loaded stays: no collection need look through it, nor the last one
+            report = runner.bring_up_to_date(rebuild)
         shown.update(task, total=1, completed=1)
     for path, reason in report.scan.waiting.items():
         say("waits", "yellow", f": {path}: {reason.removeprefix(f'{path}: ')}")

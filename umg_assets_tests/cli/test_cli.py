@@ -157,6 +157,16 @@ def test_a_traceback_is_printed_with_debug_only(tmp_path: Path):
     assert "Traceback" in with_debug.err
 
 
+@pytest.mark.exhaustive
+def test_a_run_that_has_built_tables_leaves_nothing_on_stderr_but_its_stages(tmp_path: Path):
+    lake = Lake(tmp_path / "home", on_disk=True)
+    lake.home.chmod(0o700)
+    lake.drop_plays("2026-03-01", [("p1", "u1", "s1", "t1", "2026-03-01T10:00:00Z", 190_000, "AT")])
+    done = in_a_process(tmp_path, "--home", str(lake.home), "run")
+    assert "after 5 runs" in done.out, done
+    assert not [line for line in done.err.splitlines() if "━" not in line]
+
+
 def test_init_creates_a_home_once_and_says_what_comes_next(umg: Umg, tmp_path: Path):
     first = umg("init", "--first-day", "2026-05-01")
     assert first.code == 0
