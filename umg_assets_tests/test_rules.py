@@ -92,7 +92,9 @@ def test_only_one_module_opens_what_lies_in_a_bucket():
     others = [module for module in MODULES if name_of(module) != "object_store.py"]
     clients = ("obstore", "boto3", "botocore", "s3fs", "fsspec", "gcsfs", "adlfs")
     assert not breaches(others, imports_of_packages(*clients))
-    assert [name_of(module) for module in MODULES if list(imports_of_packages("obstore")(module))] == ["object_store.py"]
+    assert [name_of(module) for module in MODULES if list(imports_of_packages("obstore")(module))] == [
+        "object_store.py"
+    ]
 
 
 def test_only_the_engine_imports_sails_process_and_its_client():

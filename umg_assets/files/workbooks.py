@@ -4,8 +4,9 @@ import itertools
 import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 from xml.etree.ElementTree import ParseError
+from xml.parsers import expat
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +19,11 @@ from umg_assets.files.staged import Staging
 
 _BATCH_ROWS = 10_000
 _WHOLE = 10**15
-_ERRORS = (*ZIP_ERRORS, ParseError, LookupError, TypeError, AttributeError, RuntimeError)
+_ERRORS = (*ZIP_ERRORS, ParseError, expat.ExpatError, LookupError, TypeError, AttributeError, RuntimeError)
 _PIECE_BYTES = 1 << 20
-_SHARED_BYTES = 128 << 20
+_SHARED_BYTES, _SETTINGS_BYTES = 128 << 20, 16 << 20
+"""The most that a part may have that openpyxl reads as a whole: shared texts; styles, and the list of parts."""
+_DEPTH = 64
 
 
 def text_of(cell: Any) -> str | None:
@@ -78,21 +81,45 @@ def _unreadable(error: Exception) -> RefusedError:
 
 
 def _refuse_unbounded(archive: zipfile.ZipFile, limits: Limits) -> None:
-    """Raise RefusedError for what openpyxl would hold in memory: very many shared texts, or a very long row."""
+    """Raise RefusedError for what openpyxl would hold in memory: big parts beside sheets, a long row, deep nesting."""
     for member in archive.infolist():
-        if member.filename.endswith("sharedStrings.xml") and member.file_size > _SHARED_BYTES:
-            sentence = f"Expected at most {_SHARED_BYTES:,} bytes of shared texts; this has {member.file_size:,}"
-            raise RefusedError(UNREADABLE_FILE, f"{sentence}: save it as CSV, or as several workbooks.")
-        if not member.filename.startswith("xl/worksheets/") or member.file_size <= limits.record_bytes:
+        if not member.filename.endswith((".xml", ".rels")):
             continue
-        without = 0
-        with archive.open(member) as sheet:
-            while piece := sheet.read(_PIECE_BYTES):
-                row = piece.rfind(b"row")
-                without = without + len(piece) if row < 0 else len(piece) - row
-                if without > limits.record_bytes:
-                    sentence = f"Expected rows of at most {limits.record_bytes:,} bytes; one has more"
-                    raise RefusedError(UNREADABLE_FILE, f"{sentence}: {member.filename}.")
+        if member.filename.startswith("xl/worksheets/"):
+            if member.file_size > limits.record_bytes:
+                with archive.open(member) as sheet:
+                    _refuse_long_rows(sheet, member.filename, limits)
+            continue
+        is_small = member.filename.endswith((".rels", "/styles.xml", "/workbook.xml", "[Content_Types].xml"))
+        at_most = _SETTINGS_BYTES if is_small else _SHARED_BYTES
+        if member.file_size > at_most:
+            sentence = f"Expected at most {at_most:,} bytes of {member.filename}; this has {member.file_size:,}"
+            raise RefusedError(UNREADABLE_FILE, f"{sentence}: save it as CSV, or as several workbooks.")
+
+
+def _refuse_long_rows(sheet: IO[bytes], name: str, limits: Limits) -> None:
+    depth = row_ended = fed = 0
+
+    def begin(_: str, __: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEPTH:
+            raise RefusedError(UNREADABLE_FILE, f"Expected elements at most {_DEPTH} deep; {name} has deeper ones.")
+
+    def end(element: str) -> None:
+        nonlocal depth, row_ended
+        depth -= 1
+        if element.endswith("row"):
+            row_ended = parser.CurrentByteIndex
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = begin, end
+    while piece := sheet.read(_PIECE_BYTES):
+        parser.Parse(piece)
+        fed += len(piece)
+        if fed - row_ended > limits.record_bytes:
+            sentence = f"Expected rows of at most {limits.record_bytes:,} bytes; one has more"
+            raise RefusedError(UNREADABLE_FILE, f"{sentence}: {name}.")
 
 
 def stage_workbook(file: BinaryIO, columns: Sequence[str], staging: Staging, limits: Limits = USUAL) -> None:

@@ -139,19 +139,19 @@ def test_an_avro_block_of_more_records_than_bytes_is_refused(tmp_path: Path):
     assert "more than it has bytes" in parsed.rejects["text"][0].as_py()
 
 
-def workbook(row: bytes, texts: bytes = b"") -> bytes:
-    """A workbook whose sheet has rows `row`."""
+def workbook(row: bytes, **parts: bytes) -> bytes:
+    """A workbook whose sheet has rows `row`. parts: others by name, under xl/."""
     book, file, packed = openpyxl.Workbook(), io.BytesIO(), io.BytesIO()
     book.active.append(["id"])  # pyright: ignore[reportOptionalMemberAccess]
     book.save(file)
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
-            content = old.read(name)
+            content = parts.pop(name.removeprefix("xl/").removesuffix(".xml"), None) or old.read(name)
             if name == "xl/worksheets/sheet1.xml":
                 content = content.replace(b"</sheetData>", row + b"</sheetData>")
             new.writestr(name, content)
-        if texts:
-            new.writestr("xl/sharedStrings.xml", texts)
+        for name, content in parts.items():
+            new.writestr(f"xl/{name}.xml", content)
     return packed.getvalue()
 
 
@@ -162,9 +162,13 @@ def test_a_workbook_with_a_row_or_texts_that_fill_the_memory_is_refused(
     assert read(tmp_path, "x.xlsx", workbook(b"<row>" + cell + b"</row>"), layout).rows == 1
     long = workbook(b"<row>" + cell * (2 * MIB // len(cell)) + b"</row>")
     assert "Expected rows of at most" in read(tmp_path, "x.xlsx", long, layout).rejects["text"][0].as_py()
+    deep = workbook(b"<row>" * (2 * MIB // 5))
+    assert "elements at most 64 deep" in read(tmp_path, "x.xlsx", deep, layout).rejects["text"][0].as_py()
     monkeypatch.setattr("umg_assets.files.workbooks._SHARED_BYTES", 100_000)
-    texts = workbook(b"", b" " * 200_000)
-    assert "shared texts" in read(tmp_path, "x.xlsx", texts, layout).rejects["text"][0].as_py()
+    monkeypatch.setattr("umg_assets.files.workbooks._SETTINGS_BYTES", 50_000)
+    for part, size in (("sharedStrings", 100_001), ("called otherwise", 100_001), ("styles", 50_001)):
+        said = read(tmp_path, "x.xlsx", workbook(b"", **{part: b" " * size}), layout).rejects["text"][0].as_py()
+        assert f"bytes of xl/{part}.xml; this has {size:,}" in said
 
 
 def test_bad_records_beyond_those_kept_are_counted_and_nothing_of_them_is_held(
