@@ -5,6 +5,15 @@ BIN := $(VENV)/bin
 UMG_HOME ?= $(CURDIR)/umg_home
 export UMG_HOME
 
+comma := ,
+define install
+	@if command -v uv >/dev/null 2>&1; then \
+		VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install -q --compile-bytecode -c constraints.txt -e '.[$(1)]'; \
+	else \
+		$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[$(1)]'; \
+	fi
+endef
+
 .PHONY: demo dashboard test test-all dev lint bench bench-experiments soak clean
 .DEFAULT_GOAL := demo
 
@@ -12,11 +21,12 @@ $(VENV)/.made: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the versions that constraints.txt pins (once) ..."
-	@if command -v uv >/dev/null 2>&1; then \
-		VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install -q --compile-bytecode -c constraints.txt -e '.[dev]'; \
-	else \
-		$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
-	fi
+	$(call install,dev)
+	@touch $@
+
+$(VENV)/.made-all: $(VENV)/.made
+	@echo "Installing what only the exhaustive tests need (once) ..."
+	$(call install,dev$(comma)exhaustive)
 	@touch $@
 
 demo: $(VENV)/.made
@@ -28,7 +38,7 @@ dashboard: $(VENV)/.made
 test: $(VENV)/.made
 	@$(BIN)/python -m umg_assets_tests
 
-test-all: $(VENV)/.made
+test-all: $(VENV)/.made-all
 	@$(BIN)/python -m umg_assets_tests --all
 
 dev: $(VENV)/.made

@@ -48,6 +48,8 @@ _OF_TABLES = (
     "Runs the checks that read whole tables: files and tables counted again by other code, published lists, ids that "
     "stand on several days, and how old the newest day is. Builds nothing."
 )
+_FETCHED_SECONDS = 30
+"""For which a sensor fetches from a bucket: Dagster gives it a minute for a look. The next look goes on."""
 _LONGEST = 2000
 """Characters of a reason that a sensor gives for doing nothing."""
 
@@ -144,7 +146,7 @@ def _sensors(
             return dg.SensorResult(skip_reason=elsewhere)
         try:
             refuse_while_forgetting(settings.home)
-            fetch(settings)
+            fetch(settings, _FETCHED_SECONDS)
             files = scan(settings, ledger.read(), settings.automation.quiet_seconds)
         except ForgettingError as error:
             return dg.SensorResult(skip_reason=str(error))

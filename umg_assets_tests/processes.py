@@ -1,5 +1,6 @@
 """Runs Python in a process of its own: for another engine, a clean interpreter, a machine without Java."""
 
+import importlib.metadata
 import os
 import signal
 import subprocess
@@ -75,6 +76,17 @@ def printed_by(code: str, *arguments: object, env: dict[str, str] | None = None)
     process = run_python(code, *arguments, env=env)
     assert process.returncode == 0, process.stderr[-4000:]
     return process.stdout
+
+
+def need_package(name: str) -> None:
+    """Skips the test without a package of the extra `exhaustive`; fails it when REQUIRE_PACKAGES=1."""
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        message = f"The package {name} is missing: `make test-all` installs it"
+        if os.environ.get("REQUIRE_PACKAGES") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
 
 
 def need_java() -> None:

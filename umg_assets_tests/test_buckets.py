@@ -239,6 +239,34 @@ def test_keys_that_a_disk_cannot_hold_are_named_and_keep_nothing_from_landing(bu
     assert report.scan.stuck == {*refused}
 
 
+def test_an_object_whose_file_cannot_be_written_is_named_and_the_others_land(bucket: Bucket, tmp_path: Path):
+    deliver(bucket)
+    bucket.put_plays("03", ("p3", "u1", "10:00"))
+    lake = lake_of(bucket, tmp_path / "home")
+    (lake.home / "landing" / "plays" / "2026-03-03.csv").mkdir(parents=True)
+    report = lake.run()
+    assert plays_of(lake) == {"p1", "p2"}
+    assert "cannot be written to landing/" in report.scan.waiting["plays/2026-03-03.csv"]
+    (lake.home / "landing" / "plays" / "2026-03-03.csv").rmdir()
+    lake.run()
+    assert plays_of(lake) == {"p1", "p2", "p3"}
+
+
+def test_a_look_with_little_time_fetches_some_and_removes_nothing_before_all_is_there(bucket: Bucket, tmp_path: Path):
+    deliver(bucket)
+    lake = lake_of(bucket, tmp_path / "home")
+    fetch(lake.settings)
+    for number in range(30):
+        bucket.put(f"exports/plays/2026-03-03-{number}.csv", PLAYS)
+    bucket.delete("exports/plays/2026-03-02.csv")
+    left, looks = lake.home / "landing" / "plays" / "2026-03-02.csv", 0
+    while left.exists():
+        assert fetch(lake.settings, seconds=0) > 0
+        looks += 1
+    assert looks > 1
+    assert len([*(lake.home / "landing" / "plays").iterdir()]) == 30
+
+
 @pytest.mark.parametrize(
     ("key", "why"),
     [
@@ -335,6 +363,18 @@ def test_a_forgotten_person_is_gone_from_the_objects_too(bucket: Bucket, tmp_pat
     assert b"p2,u2" in bucket.get("exports/plays/2026-03-02.csv")
     assert lake.run().runs == 0, "the rewritten objects are what landed"
     assert {row["user_id"] for row in lake.rows("raw_plays", "user_id")} == {"u2"}
+
+
+def test_nobody_is_proved_forgotten_while_an_object_could_not_be_fetched(
+    bucket: Bucket, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    deliver(bucket)
+    lake = lake_of(bucket, tmp_path / "home", on_disk=True)
+    bucket.put("exports/plays/2026-03-02.csv/more.csv", f"{PLAYS}p9,u1,s,t1,2026-03-02T12:00:00Z,190000,AT\n")
+    lake.run()
+    Requests(lake.home).add(["u1"])
+    assert forget(lake.home) == 1
+    assert "more.csv: plays/2026-03-02.csv is an object, too" in " ".join(capsys.readouterr().out.split())
 
 
 def test_an_object_delivered_anew_while_somebody_is_forgotten_is_kept_and_said(

@@ -1,5 +1,6 @@
 """deployment/: what a company copies fits its formats, the code, and itself."""
 
+import importlib
 import os
 import re
 import subprocess
@@ -9,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import kubernetes_validate
 import pytest
 import typer.main
 import yaml
@@ -20,7 +20,7 @@ from umg_assets.resources.engine import _JAVA_VERSIONS, DELTA_JAR
 from umg_assets.settings.model import read_settings
 from umg_assets_tests.daemon import awaited, free_port
 from umg_assets_tests.postgres import BINARIES, postgres
-from umg_assets_tests.processes import PATIENCE, own_environment
+from umg_assets_tests.processes import PATIENCE, need_package, own_environment
 
 pytestmark = pytest.mark.sail_enough
 
@@ -77,6 +77,7 @@ def image_variables() -> dict[str, str]:
 
 
 def test_the_compose_file_fits_the_compose_specification():
+    need_package("check-jsonschema")
     schema = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     done = subprocess.run([*schema, FOLDER / "compose.yaml"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
@@ -84,6 +85,8 @@ def test_the_compose_file_fits_the_compose_specification():
 
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_a_manifest_fits_the_schemas_of_kubernetes(name: str):
+    need_package("kubernetes-validate")
+    kubernetes_validate = importlib.import_module("kubernetes_validate")
     for each in MANIFESTS[name]:
         kubernetes_validate.validate(each, KUBERNETES, strict=True)
 

@@ -19,7 +19,7 @@ from umg_assets.forgetting.frozen_days import take_out
 from umg_assets.forgetting.places import users_of
 from umg_assets.forgetting.receipt import Receipt
 from umg_assets.forgetting.work import Progress, Work
-from umg_assets.landing.bucket import fetch
+from umg_assets.landing.bucket import copied, fetch
 from umg_assets.landing.file_names import files_of, name_of
 from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.privacy.keys import UserKeys
@@ -157,7 +157,7 @@ def people_of(home: Path, user_ids: Sequence[str]) -> People:
 def prove(people: People, settings: Settings) -> Searched:
     """Searches every byte under the home for people: their ids, sealed ones too, and their keys, as text and raw.
 
-    Files that sources take from elsewhere are searched, too.
+    Files that sources take from elsewhere are searched, too. Objects of a bucket that were not fetched are unreadable.
 
     An id that may well be another value (757, AT) is not looked for as it is, nor is any as a number outside landing/,
     where numbers are sums.
@@ -168,8 +168,10 @@ def prove(people: People, settings: Settings) -> Searched:
         for user_id, key, seal in zip(people.user_ids, people.user_keys, sealed, strict=True)
     ]
     searched = search_bytes(settings.home, forms, others=_encoded(people.others), outside=_outside(settings))
+    bucket = copied(settings)
+    unread = [f"{bucket.address}/{key}: {why}" for key, why in bucket.refused.items()]
     meant = [found for found in searched.findings if found.how != "number" or found.path.startswith(("landing/", "/"))]
-    return replace(searched, findings=meant)
+    return replace(searched, findings=meant, unreadable=[*searched.unreadable, *unread])
 
 
 def naming_files(settings: Settings, people: People) -> set[str]:

@@ -3,11 +3,14 @@
 Everything else reads landing/ as it does without a bucket. A file that is there beside what the bucket holds stays.
 """
 
+import errno
+import math
 import os
+import time
 import uuid
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 _STATE, _LOCK, _DRAFT = ".umg-bucket.json", ".umg-bucket.lock", ".umg-fetch-"
 _AT_ONCE = 8
 _NAME_BYTES = 255
+_OF_THE_NAME = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
+"""Errors that one file has where it lies, and others have not, as they have a full disk."""
 
 
 @dataclass
@@ -45,11 +50,12 @@ def copied(settings: Settings) -> Copied:
     return Copied(address, {key: (etag, size) for key, (etag, size) in content["objects"].items()}, content["refused"])
 
 
-def fetch(settings: Settings) -> int:
-    """Makes landing/ the copy of what the bucket holds now: fetches what is new or changed, removes what has gone.
+def fetch(settings: Settings, seconds: float = math.inf) -> int:
+    """Makes landing/ the copy of what the bucket holds now: fetches what is new or changed, then removes what has gone.
 
     A file appears whole, with the time at which the object was written. Returns how many were fetched or removed; 0
-    without a bucket. Raises LandingError when it cannot be listed or read: then nothing has been removed.
+    without a bucket. seconds: after so many it begins no other file, and removes none; the next look goes on. Raises
+    LandingError when the bucket cannot be listed or read: then nothing has been removed.
     """
     if not settings.places.landing:
         return 0
@@ -65,23 +71,31 @@ def fetch(settings: Settings) -> int:
         files = {key: found for key, found in listed.items() if found.size or key not in folders}
         known.refused = dict(unusable(files))
         wanted = {key: found for key, found in files.items() if key not in known.refused}
-        gone = known.objects.keys() - wanted.keys()
-        for key in gone:
-            _remove(settings.landing, key)
-            del known.objects[key]
         changed = [found for key, found in wanted.items() if known.objects.get(key) != (found.etag, found.size)]
-        fetched = 0
+        fetched, until = 0, time.monotonic() + seconds
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             try:
                 under_way = {pool.submit(_fetch, store, found, settings.landing): found for found in changed}
                 for done in as_completed(under_way):
                     found = under_way[done]
-                    with suppress(ConflictError):  # the next look shows what is there now
+                    try:
                         done.result()
                         known.objects[found.key] = found.etag, found.size
                         fetched += 1
+                    except ConflictError:  # the next look shows what is there now
+                        pass
+                    except OSError as error:
+                        if error.errno not in _OF_THE_NAME:
+                            raise
+                        known.refused[found.key] = f"it cannot be written to landing/: {error.strerror}"
+                    if time.monotonic() > until:
+                        return fetched
             finally:
                 pool.shutdown(cancel_futures=True)
+        gone = known.objects.keys() - wanted.keys()
+        for key in gone:
+            _remove(settings.landing, key)
+            del known.objects[key]
     return fetched + len(gone)
 
 
@@ -149,6 +163,8 @@ def _fetch(store: "ObjectStore", found: "Object", landing: Path) -> None:
 def _remove(landing: Path, key: str) -> None:
     """Removes a file, and the folders that are empty without it."""
     file = landing / key
+    if file.is_dir():  # made by hand since
+        return
     file.unlink(missing_ok=True)
     for folder in file.parents:
         if folder == landing or not folder.is_dir() or any(folder.iterdir()):
@@ -168,10 +184,7 @@ def unusable(keys: Collection[str]) -> Iterator[tuple[str, str]]:
         elif parts[0].startswith((_STATE, _LOCK, _DRAFT)):
             yield key, "its key is one that umg uses itself: put it under another"
         elif inside:
-            yield (
-                key,
-                f"{inside} is an object, too, and cannot be a folder on a disk: put one under another key",
-            )
+            yield key, f"{inside} is an object, too, and cannot be a folder on a disk: put one under another key"
 
 
 def _outer(key: str) -> Iterator[str]:
