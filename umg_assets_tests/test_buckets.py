@@ -25,7 +25,7 @@ from umg_assets_tests.bucket_server import BucketServer, bucket_server, refusing
 from umg_assets_tests.cli.conftest import type_umg
 from umg_assets_tests.lake import Lake, csv_text
 
-pytestmark = pytest.mark.sail_enough
+pytestmark = [pytest.mark.sail_enough, pytest.mark.exhaustive]
 
 _numbers = itertools.count()
 PLAYS = "play_id,user_id,session_id,track_id,started_at,played_ms,country\n"
