@@ -89,12 +89,19 @@ def processes(
 
 
 def _await_code(socket: Path, server: subprocess.Popen) -> None:
-    """Waits until the code server answers or has ended."""
+    """Waits until the code server answers or has ended.
+
+    Its socket is there once the code has been loaded, or has died of it: then nobody answers there.
+    """
+    client, silent = DagsterGrpcClient(socket=str(socket)), False
     while server.poll() is None:
-        with contextlib.suppress(DagsterUserCodeUnreachableError):
-            if socket.exists() and DagsterGrpcClient(socket=str(socket)).ping("umg"):
+        if socket.exists():
+            if _answers(client):
                 return
-        time.sleep(0.2)
+            if silent:
+                _load_again(client)
+            silent = not silent
+        time.sleep(0.2 if not silent else _LOOK_SECONDS)
 
 
 def _keep_code(socket: Path, ended: threading.Event) -> None:
@@ -102,15 +109,22 @@ def _keep_code(socket: Path, ended: threading.Event) -> None:
     and every sensor would fail for ever."""
     client, silent = DagsterGrpcClient(socket=str(socket)), False
     while not ended.wait(_LOOK_SECONDS):
-        try:
-            client.ping("umg")
-            silent = False
-        except DagsterUserCodeUnreachableError:
-            if silent and not ended.is_set():
-                out.print("The process with the code has died: the code server loads it again")
-                with contextlib.suppress(DagsterUserCodeUnreachableError):  # it has, and then misses the old process
-                    client.reload_code(_TO_LOAD)
-            silent = not silent
+        is_silent = not _answers(client)
+        if is_silent and silent and not ended.is_set():
+            _load_again(client)
+        silent = is_silent and not silent
+
+
+def _answers(client: DagsterGrpcClient) -> bool:
+    with contextlib.suppress(DagsterUserCodeUnreachableError):
+        return bool(client.ping("umg"))
+    return False
+
+
+def _load_again(client: DagsterGrpcClient) -> None:
+    out.print("The process with the code has died: the code server loads it again")
+    with contextlib.suppress(DagsterUserCodeUnreachableError):  # it has, and then misses the old process
+        client.reload_code(_TO_LOAD)
 
 
 def serve(home: Path, port: int, access: Access, dashboard_port: int) -> int:

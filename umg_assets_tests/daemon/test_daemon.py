@@ -16,12 +16,13 @@ import pytest
 from dagster import AssetKey, DagsterRun, DagsterRunStatus
 
 from umg_assets.calendar import utc_today
+from umg_assets.cli import serving
 from umg_assets.planning.partition_spans import from_text
 from umg_assets.resources.instance import open_instance
 from umg_assets.resources.partition_keys import PARTITIONS
 from umg_assets_tests.daemon import Daemon, assert_same_as_fresh, awaited, environment, free_port
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import PATIENCE, kill_session, of_session, run_python
+from umg_assets_tests.processes import PATIENCE, kill_session, of_group, of_session, run_python
 
 pytestmark = [pytest.mark.sail_enough]
 
@@ -238,6 +239,27 @@ def test_after_the_process_with_the_code_has_died_files_land_as_before(watched: 
     daemon.wait_for(lambda: "plays/2026-03-07.csv" in str(lake.history().latest().keys()), "the file has landed")
     daemon.settle()
     assert_same_as_fresh(lake)
+
+
+@pytest.mark.exhaustive
+def test_servers_start_though_the_process_with_the_code_dies_while_it_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    lake, await_code, killed = Lake(tmp_path / "home"), serving._await_code, list[int]()
+
+    def killing(socket: Path, server: subprocess.Popen) -> None:
+        killed.extend(awaited(lambda: of_group(server.pid, "dagster api grpc")))
+        os.kill(killed[0], signal.SIGKILL)
+        await_code(socket, server)
+
+    monkeypatch.setattr(serving, "_await_code", killing)
+    with serving.processes(lake.home, None, env=environment(lake.home)) as started:
+        try:
+            alive = of_group(started[0].pid, "dagster api grpc")
+        finally:
+            serving.end_all(started)
+    assert alive
+    assert alive != killed
 
 
 @pytest.mark.exhaustive
