@@ -8,9 +8,9 @@ from urllib.parse import quote, quote_plus
 
 LABELS = ("", "user_key", "user_key as bytes", "sealed")
 """What the byte strings of a person are, by position; those after the last are sealed values, too."""
-LEAST_BASE64, LEAST_UNBOUND, RANDOM_BYTES = 5, 8, 16
-"""Characters of a piece of base64 to be searched at all, and of a hex or base64 text to be found inside a word; bytes
-of a derived value (key, sealed value) that is found inside a word."""
+LEAST_BASE64, LEAST_HEX, LEAST_UNBOUND, RANDOM_BYTES = 5, 6, 8, 16
+"""Characters of a piece of base64, and of hex, to be searched at all (four digits of hex stand by chance in numbers and
+UUIDs), and of either to be found inside a word; bytes of a derived value (key, sealed value) that is found there."""
 SEPARATOR = b"\xff"
 """Between values that are searched together: no byte of UTF-8, no length, and no part of a word."""
 
@@ -18,6 +18,8 @@ _ENCODINGS = ("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "iso8859-2", "is
 _ENCODINGS += ("shift_jis", "euc-jp", "gbk", "big5", "euc-kr")
 _WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _DIGITS = frozenset(b"0123456789")
+_TEXT = frozenset((*range(0x20, 0x7F), *b"\t\n\r"))
+_SOME = 4
 
 
 class Form(NamedTuple):
@@ -86,7 +88,7 @@ def _forms(identity: bytes, label: str, person: int, is_random: bool) -> Iterato
         if re.fullmatch(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}", text):
             yield form(bytes.fromhex(text.replace("-", "")), "uuid as bytes", unbound=True)
     digits = identity.hex().encode()
-    for pattern in (digits, digits.upper()):
+    for pattern in (digits, digits.upper()) if len(digits) >= LEAST_HEX else ():
         yield form(pattern, "hex", unbound=len(pattern) >= LEAST_UNBOUND)
     for pattern in _base64(identity):
         yield form(pattern, "base64", unbound=len(pattern) >= LEAST_UNBOUND)
@@ -163,6 +165,17 @@ def _is_letter(pieces: Sequence[bytes], byte: int) -> bool:
         if len(character) == 1:
             return character.isalnum()
     return bytes([byte]).decode("cp1252", "replace").isalnum()
+
+
+def stands_in_text(data: bytes, start: int, end: int) -> bool:
+    """Whether a match has characters of ASCII text on both sides, and some of them on one, as in JSON or a message."""
+    before, after = data[max(0, start - _SOME) : start], data[end : end + _SOME]
+    beside = before[-1:] + after[:1]
+    return (
+        len(beside) == 2
+        and _TEXT.issuperset(beside)
+        and any(len(side) == _SOME and _TEXT.issuperset(side) for side in (before, after))
+    )
 
 
 def follows_its_length(form: Form, data: bytes, start: int) -> bool:

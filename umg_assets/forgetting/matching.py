@@ -12,6 +12,7 @@ from umg_assets.forgetting.forms import (
     forms_of,
     is_part_of_number,
     stands_alone,
+    stands_in_text,
 )
 from umg_assets.privacy.escapes import unescaped
 from umg_assets.privacy.names import is_part_of_other
@@ -31,8 +32,9 @@ class Content(Enum):
     """What bytes are, and so which matches in them count.
 
     ANY: text, or binary where it holds a NUL: there a value counts that follows its own length, too. BINARY: binary for
-    certain. PAGES: of a database, where values adjoin without a separator. PACKED: compressed, and searched unpacked,
-    so that what is short stands in it by chance only.
+    certain. PAGES: of a database, whose live values are searched, too: in its pages, values adjoin without a separator,
+    and what is short stands by chance among numbers and packed values, so that it counts within text only. PACKED:
+    compressed, and searched unpacked, so that what is short stands in it by chance only.
     """
 
     ANY = "any"
@@ -122,7 +124,9 @@ class Matcher:
             if start < least or end > most:
                 continue
             for form in self._forms[index]:
-                if content is Content.PACKED and end - start < SURE_BYTES:
+                if end - start < SURE_BYTES and (
+                    content is Content.PACKED or (content is Content.PAGES and not stands_in_text(data, start, end))
+                ):
                     continue
                 if form.is_plain and self._others and is_part_of_other(data, start, end, self._others):
                     continue

@@ -7,10 +7,12 @@ import hashlib
 import io
 import json
 import lzma
+import random
 import resource
 import sqlite3
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -352,6 +354,22 @@ def test_a_longer_id_in_a_live_cell_and_a_longer_deleted_number_are_no_leak_in_r
     planted: tuple[Path, Searched],
 ):
     assert [finding for finding in planted[1].findings if finding.path.startswith("others/db")] == []
+
+
+def test_ids_of_two_letters_stand_by_chance_in_packed_values_and_numbers_and_in_text_they_are_found(tmp_path: Path):
+    short = [f"{letter}{digit}" for letter in "abcdefghijklmnopqrstuvwxyz" for digit in range(10)]
+    packed = zlib.compress(random.Random(7).randbytes(1 << 14))  # as Dagster stores a job's snapshot
+    database(
+        "pragma secure_delete = off",
+        "create table t (a, b)",
+        ("insert into t values (?, ?)", (packed, '{"user": "u1"}')),
+        "delete from t",
+    )(tmp_path / "deleted.db")
+    (tmp_path / "numbers.json").write_text(
+        '{"hours": 7531, "run": "0b5c9a51-7531-4c1e-9d43-0123456789ab"}'
+    )  # u1 in hex
+    found = search_bytes(tmp_path, [person(user_id) for user_id in short]).findings
+    assert found == [Finding("deleted.db", "plain", short.index("u1"))]
 
 
 def test_a_short_id_in_the_checksums_of_a_log_of_writes_is_no_leak(planted: tuple[Path, Searched]):
