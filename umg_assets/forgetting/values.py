@@ -1,6 +1,7 @@
 """The values of columns, searched: of Parquet with its whole dictionaries, of ORC, Avro and SQLite."""
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from itertools import islice
@@ -28,6 +29,8 @@ ROWS = 1000
 
 _TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 _TEXTS += (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
+
+_INFLATED_BYTES = 64 << 20
 
 UNREADABLE_VALUES = (pa.ArrowException, sqlite3.Error, OSError, ValueError, EOFError, LookupError, TypeError)
 
@@ -198,7 +201,17 @@ def _search_table(
     places = [f"table {matcher.masked(table, 'a table')} column {name}" for name in names]
     while rows := cursor.fetchmany(ROWS):
         for place, cells in zip(places, zip(*rows, strict=True), strict=True):
-            report(place, _hits_in_cells(cells, matcher, longer))
+            report(place, _hits_in_cells([_inflated(cell) for cell in cells], matcher, longer))
             for cell in cells:
                 if isinstance(cell, bytes):
                     blob(place, cell)
+
+
+def _inflated(cell: Any) -> Any:
+    """What a cell holds that zlib has packed, as Dagster's snapshots of jobs are; any other cell as it is."""
+    if not (isinstance(cell, bytes) and cell.startswith(b"x")):
+        return cell
+    try:
+        return zlib.decompressobj().decompress(cell, _INFLATED_BYTES)
+    except zlib.error:
+        return cell

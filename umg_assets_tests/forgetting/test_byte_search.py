@@ -280,6 +280,10 @@ LEAKS = {
     "a short id in SQLite": Leak(
         database("create table t (a)", "insert into t values ('q7z')"), "plain", "!table t column a", 3
     ),
+    "zlib in a cell of SQLite": Leak(
+        database("create table t (a)", ("insert into t values (?)", (zlib.compress(LINE * 9),))),
+        inside="!table t column a",
+    ),
     "gzip in a cell of SQLite": Leak(
         database("create table t (a)", ("insert into t values (?)", (gzip.compress(LINE * 9),))),
         inside="!table t column a!",
@@ -365,6 +369,8 @@ def test_ids_of_two_letters_stand_by_chance_in_packed_values_and_numbers_and_in_
         ("insert into t values (?, ?)", (packed, '{"user": "u1"}')),
         "delete from t",
     )(tmp_path / "deleted.db")
+    one_word = zlib.compress(random.Random(7).randbytes(1 << 14).hex().encode())
+    database("create table t (a)", ("insert into t values (?)", (one_word,)))(tmp_path / "live.db")
     (tmp_path / "numbers.json").write_text(
         '{"hours": 7531, "run": "0b5c9a51-7531-4c1e-9d43-0123456789ab"}'
     )  # u1 in hex
