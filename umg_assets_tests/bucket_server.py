@@ -1,7 +1,6 @@
 """An S3-compatible server on the loopback (SeaweedFS), and a proxy before it that refuses some requests."""
 
 import http.client
-import socket
 import subprocess
 import sys
 import threading
@@ -13,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
-from umg_assets_tests.processes import PATIENCE, need_package
+from umg_assets_tests.processes import PATIENCE, free_ports, need_package
 
 KEY, SECRET = "test-key", "test-secret"
 _IDENTITIES = """{"identities": [{"name": "test", "credentials": [{"accessKey": "%s", "secretKey": "%s"}],
@@ -42,14 +41,6 @@ class BucketServer(NamedTuple):
         urllib.request.urlopen(request).close()
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in sockets]
-    for listener in sockets:
-        listener.close()
-    return ports
-
-
 @contextmanager
 def bucket_server(folder: Path) -> Iterator[BucketServer]:
     """Serves buckets in a folder until the block ends. Skips the tests where the server is not installed."""
@@ -58,7 +49,7 @@ def bucket_server(folder: Path) -> Iterator[BucketServer]:
     (folder / "s3.json").write_text(_IDENTITIES % (KEY, SECRET))
     names = ("master.port", "volume.port", "filer.port", "s3.port")
     names += ("master.port.grpc", "volume.port.grpc", "filer.port.grpc", "s3.port.grpc")
-    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     command = [str(Path(sys.executable).with_name("weed")), "server", "-dir", str(folder / "data"), "-s3"]
     command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.config={folder / 's3.json'}", "-master.telemetry=false"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=30", "-master.volumeSizeLimitMB=64"]

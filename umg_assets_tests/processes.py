@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,6 +77,15 @@ def printed_by(code: str, *arguments: object, env: dict[str, str] | None = None)
     process = run_python(code, *arguments, env=env)
     assert process.returncode == 0, process.stderr[-4000:]
     return process.stdout
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback on which nothing listens."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in sockets]
+    for listener in sockets:
+        listener.close()
+    return ports
 
 
 def need_package(name: str) -> None:

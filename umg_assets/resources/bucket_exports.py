@@ -30,22 +30,15 @@ def publish(address: str, folder: Path, manifest: Mapping[str, Any]) -> None:
     """
     store = ObjectStore(address)
     before = store.read(CURRENT_SET)
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.is_file() and file.relative_to(folder).parts[0] not in _FOR_THIS_MACHINE
-    )
-    keys = [f"{folder.name}/{file.relative_to(folder).as_posix()}" for file in files]
+    files = {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
+    files = {path: file for path, file in files.items() if path.partition("/")[0] not in _FOR_THIS_MACHINE}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(store.write, keys, files))
+        list(pool.map(store.write, [f"{folder.name}/{path}" for path in files], files.values()))
     content = {
         "set": folder.name,
         "complete_through": manifest["complete_through"],
         "published_at": manifest["published_at"],
-        "files": {
-            file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": _hash_of(file)}
-            for file in files
-        },
+        "files": {path: _described(file.read_bytes()) for path, file in files.items()},
     }
     store.write(CURRENT_SET, (json.dumps(content, indent=1) + "\n").encode(), replaces=before[1] if before else "")
     last = json.loads(before[0]).get("set") if before else None
@@ -53,6 +46,5 @@ def publish(address: str, folder: Path, manifest: Mapping[str, Any]) -> None:
     store.remove([key for key, name in named if name not in (folder.name, last)])
 
 
-def _hash_of(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def _described(content: bytes) -> dict[str, Any]:
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}

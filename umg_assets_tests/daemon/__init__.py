@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -25,7 +24,7 @@ from umg_assets.resources.instance import open_instance
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import PATIENCE, of_group, own_environment
+from umg_assets_tests.processes import PATIENCE, free_ports, of_group, own_environment
 
 DEFINITIONS = "umg_assets.definitions"
 
@@ -154,9 +153,7 @@ def awaited(condition: Callable[[], Any]) -> Any:
 
 def free_port() -> int:
     """A port of the loopback interface on which nothing listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ import trustme
 
 from umg_assets.resources.engine import DELTA_JAR
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import FOR_FEW_ROWS, need_java, printed_by, run_python
+from umg_assets_tests.processes import FOR_FEW_ROWS, free_ports, need_java, printed_by, run_python
 
 SPARK_HOME = Path(pyspark.__file__).parent
 RUN = """
@@ -37,15 +37,6 @@ TOKEN = "only-for-this-test"
 Start = Callable[..., subprocess.Popen]
 
 pytestmark = pytest.mark.cluster
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback on which nothing listens."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in sockets]
-    for listener in sockets:
-        listener.close()
-    return ports
 
 
 @pytest.fixture
