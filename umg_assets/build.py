@@ -21,6 +21,7 @@ from umg_assets.resources.engine import Engine  # noqa: E402
 from umg_assets.resources.io_manager import LakehouseIOManager  # noqa: E402
 from umg_assets.resources.lakehouse import Lakehouse  # noqa: E402
 from umg_assets.resources.ledger import Ledger  # noqa: E402
+from umg_assets.resources.locations import root_of
 from umg_assets.resources.snapshots import Snapshots  # noqa: E402
 from umg_assets.settings.model import Settings  # noqa: E402
 from umg_assets.settings.shown import as_markdown  # noqa: E402
@@ -49,7 +50,7 @@ def build_definitions(
     catalogue = catalogue or Catalogue.of(settings)
     functions = functions or asset_functions(catalogue)
     engine = Engine.of(settings)
-    lakehouse = Lakehouse(settings.home, lambda: engine.spark_session)
+    lakehouse = Lakehouse(settings.home, lambda: engine.spark_session, settings.places.tables)
     ledger = Ledger(settings.home)
     snapshots, partitions = Snapshots(ledger, catalogue, settings.time_zone), Partitions(catalogue, settings)
     planned = [build_asset(asset, functions[asset.name], partitions) for asset in catalogue.planned]
@@ -71,7 +72,7 @@ def build_definitions(
                 catalogue, "The asset graph: what each asset is made of, how it is partitioned, its job."
             ),
             "pyspark": engine,
-            "lakehouse": _shown(lakehouse, f"The Delta tables under {settings.home / 'tables'}, read and written."),
+            "lakehouse": _shown(lakehouse, f"The Delta tables under {root_of(settings.home)}, read and written."),
             "ledger": _shown(
                 ledger, "Table deliveries: what each file brought and affects, from which runs are planned."
             ),

@@ -12,7 +12,7 @@ from umg_assets.calendar import month_of, parse_day, parse_month
 from umg_assets.resources.interop import create_views, versions_now
 from umg_assets.resources.reading import day_shown
 from umg_assets.resources.staging import staging_folder
-from umg_assets.resources.table_files import duckdb_literal
+from umg_assets.resources.table_files import connect, duckdb_literal
 from umg_assets.settings.home import home_of, refuse_half_restored
 from umg_assets.tables import Criterion
 
@@ -38,7 +38,7 @@ class OpenLake:
         self.home = home_of(Path(home).expanduser() if home else None)
         refuse_half_restored(self.home)
         self.versions = versions_now(self.home, tables.ALL if personal else tables.CATALOGUED)
-        self._database = duckdb.connect(config={"temp_directory": _spill(self.home), "python_scan_all_frames": True})
+        self._database = connect(self.home, temp_directory=_spill(self.home), python_scan_all_frames=True)
         self._database.execute("set TimeZone = 'UTC'")
         self._unreadable = create_views(self._database, self.home, self.versions)
 

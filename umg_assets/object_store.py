@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
@@ -21,11 +22,12 @@ from obstore.store import from_url
 from umg_assets.text import redacted
 
 if TYPE_CHECKING:
-    from obstore import GetOptions, PutMode
+    from fsspec import AbstractFileSystem
+    from obstore import GetOptions, ObjectMeta, PutMode
     from obstore.store import ClientConfig, RetryConfig
 
 _SECONDS, _CONNECT_SECONDS = 60, 5
-_TRIES, _TRIED_SECONDS = 8, 60
+_RETRIES: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 _BLOCK_BYTES = 4 << 20
 _STATUS = re.compile(r"status code: (\d{3} [A-Za-z ]+)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
@@ -59,23 +61,22 @@ class ObjectStore:
     def __init__(self, address: str) -> None:
         """address: as in `places` of umg.toml. Nothing is asked of the store yet."""
         self.address = address
-        options: ClientConfig = {
-            "timeout": timedelta(seconds=_SECONDS),
-            "connect_timeout": timedelta(seconds=_CONNECT_SECONDS),
-            "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true"),
-        }
-        retries: RetryConfig = {"max_retries": _TRIES, "retry_timeout": timedelta(seconds=_TRIED_SECONDS)}
         with self._explained():
-            self._store = from_url(address, client_options=options, retry_config=retries)
+            self._store = from_url(address, client_options=_client_options(), retry_config=_RETRIES)
 
-    def listing(self) -> list[Object]:
-        """Every object; a request for each thousand."""
-        with self._explained():
-            return [
-                Object(meta["path"], meta["e_tag"] or "", meta["size"], meta["last_modified"])
-                for page in obstore.list(self._store)
-                for meta in page
-            ]
+    def listing(self, under: str = "", after: str = "") -> list[Object]:
+        """Every object, or those of a folder; a request for each thousand. after: only keys that follow this one."""
+        with self._explained(under):
+            pages = obstore.list(self._store, under or None, offset=after or None)
+            return [_object(meta) for page in pages for meta in page]
+
+    def head(self, key: str) -> Object | None:
+        """What a listing would show of an object; None if there is none."""
+        try:
+            with self._explained(key):
+                return _object(obstore.head(self._store, key))
+        except _MissingError:
+            return None
 
     def fetch(self, listed: Object, target: Path) -> None:
         """Writes an object's content to a new file. Raises ConflictError when it is not the one listed any more."""
@@ -127,6 +128,26 @@ class ObjectStore:
         except (BaseError, ValueError) as error:
             where = f"{self.address}: {key}" if key else self.address
             raise StoreError(f"{where}: {reason_of(str(error))}") from None
+
+
+def file_system(address: str) -> "AbstractFileSystem":
+    """The buckets of an address's kind, for libraries that read files through fsspec."""
+    from obstore.fsspec import FsspecStore  # brings fsspec
+
+    scheme: Any = urlsplit(address).scheme
+    return FsspecStore(scheme, client_options=_client_options(), retry_config=_RETRIES)
+
+
+def _client_options() -> "ClientConfig":
+    return {
+        "timeout": timedelta(seconds=_SECONDS),
+        "connect_timeout": timedelta(seconds=_CONNECT_SECONDS),
+        "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true"),
+    }
+
+
+def _object(meta: "ObjectMeta") -> Object:
+    return Object(meta["path"], meta["e_tag"] or "", meta["size"], meta["last_modified"])
 
 
 def reason_of(error: str) -> str:

@@ -17,8 +17,8 @@ from umg_assets.calendar import local_today
 from umg_assets.landing.bucket import fetch
 from umg_assets.landing.scan import Scan, scan
 from umg_assets.planning.history import History
+from umg_assets.resources.json_files import read_json, write_json
 from umg_assets.resources.ledger import Ledger
-from umg_assets.resources.published import read_json, write_json
 from umg_assets.resources.status import FailedCheck, note
 from umg_assets.settings.groups import Alerts
 from umg_assets.settings.model import Settings

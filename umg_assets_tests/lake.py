@@ -17,9 +17,10 @@ from umg_assets.cli.run import runner_of
 from umg_assets.planning.history import History
 from umg_assets.privacy.seals import Seals
 from umg_assets.report import Report
+from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings, read_settings
-from umg_assets.tables import BY_NAME
+from umg_assets.tables import BY_NAME, Table
 from umg_assets_tests.instance import copy_history, instance_in_memory
 
 PLAY_COLUMNS = ("play_id", "user_id", "session_id", "track_id", "started_at", "played_ms", "country")
@@ -255,3 +256,8 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any] | Mapping[str,
         cells = [row.get(name, "") for name in columns] if isinstance(row, Mapping) else list(row)
         writer.writerow(cells + [""] * (len(columns) - len(cells)))
     return text.getvalue()
+
+
+def folder_of(lakehouse: Lakehouse, table: Table) -> Path:
+    """The directory of a table."""
+    return lakehouse.home / "tables" / table.name

@@ -23,13 +23,13 @@ from umg_assets.cli import charts
 from umg_assets.notebook import NotThereError, OpenLake
 from umg_assets.resources.delta_log import forget_versions
 from umg_assets.resources.exporting import export_charts
-from umg_assets.resources.interop import location_of, refresh_catalog, statements, versions_now, write_duckdb
+from umg_assets.resources.interop import refresh_catalog, statements, tables_address, versions_now, write_duckdb
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.reading import TableMissingError
 from umg_assets.resources.slices import Slice
 from umg_assets_tests.cli.conftest import type_umg
 from umg_assets_tests.conftest import NewLake
-from umg_assets_tests.lake import Lake
+from umg_assets_tests.lake import Lake, folder_of
 from umg_assets_tests.processes import printed_by
 
 pytestmark = pytest.mark.sail_enough
@@ -185,7 +185,7 @@ def test_a_vacuum_keeps_every_file_that_the_published_views_name(lake: Lake, spa
         emptied = Slice.days(table.partitioned_by[0], [date(2026, 3, 10)])
         lakehouse.write_slice(table, lakehouse.read(table, emptied).limit(0), emptied)
         hours_ago = time.time() - timedelta(hours=5).total_seconds()
-        for file in lakehouse.path(table).rglob("*"):
+        for file in folder_of(lakehouse, table).rglob("*"):
             os.utime(file, (hours_ago, hours_ago))
         lakehouse.vacuum(table, timedelta(minutes=59))  # none of its whole hours
         assert len(lake.rows(table.name)) == len(before[table.name]) - 1
@@ -197,7 +197,7 @@ def test_a_version_that_is_gone_is_found_at_its_newest_once_the_file_is_written_
     lakehouse, day = Lakehouse(lake.home, lambda: spark), Slice.days("session_date", [date(2026, 3, 10)])
     lakehouse.write_slice(tables.SESSIONS, lakehouse.read(tables.SESSIONS, day).limit(0), day)
     lakehouse.vacuum(tables.SESSIONS, timedelta(0))
-    forget_versions(lakehouse.path(tables.SESSIONS))
+    forget_versions(lakehouse.location(tables.SESSIONS))
     with pytest.raises(duckdb.IOException):
         rows_in(published(lake), "sessions")
     assert type_umg(lake.home, "catalog", home=lake.home) == (0, f"{published(lake)}\n", "")
@@ -293,7 +293,7 @@ def test_both_engines_run_the_statements_and_read_the_tables_and_no_table_gets_a
     rows = spark.createDataFrame([tuple(given.get(name) for name in sums.names)], schema)
     lakehouse.write_slice(sums, rows, Slice.days("play_date", [given["play_date"]]))
     versions = versions_now(tmp_path)
-    create, *others = statements(versions, location_of(tmp_path)).removesuffix(";\n").split(";\n")
+    create, *others = statements(versions, tables_address(tmp_path)).removesuffix(";\n").split(";\n")
     spark.sql(f"{create} LOCATION 'file://{tmp_path / 'warehouse'}'")
     try:
         for statement in others:

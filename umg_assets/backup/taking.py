@@ -23,8 +23,10 @@ from umg_assets.privacy.keys import KEYS
 from umg_assets.resources.delta_log import files_of, newest_version
 from umg_assets.resources.forgetting_lock import FOLDER as FORGOTTEN
 from umg_assets.resources.forgetting_lock import alone, refuse_while_forgetting
+from umg_assets.resources.json_files import read_json
+from umg_assets.resources.locations import Folder, Location, location_of, names_of
 from umg_assets.resources.locks import writing
-from umg_assets.resources.published import CURRENT, MANIFEST, published_versions, read_json
+from umg_assets.resources.published import CURRENT, MANIFEST, published_versions
 
 TOMBSTONES = Path(FORGOTTEN, "tombstones")
 _APART = {"tables", "dagster", "exports", "landing", "keys", "staging"}
@@ -56,9 +58,9 @@ def back_up(home: Path, target: Path, landing: bool, keys: Path | None, say: Cal
     say("fixing the versions of the tables; what is landing lands first")
     with ExitStack() as held:
         with sealing_alone(home), alone(home):
-            names = [path.name for path in (home / "tables").glob("[!.]*") if path.is_dir()]
+            names = names_of(home)
             for name in names:
-                held.enter_context(writing(home / "tables" / name))
+                held.enter_context(writing(home, name))
             versions, taken_at = _versions(home, names), clock.now().astimezone(UTC)
             user_key = name_of_user_key(home) if (home / "keys" / KEYS[0]).exists() else ""
             copy.folder(home / FORGOTTEN)
@@ -81,7 +83,7 @@ def back_up(home: Path, target: Path, landing: bool, keys: Path | None, say: Cal
 def _versions(home: Path, names: Iterable[str]) -> dict[str, int]:
     """The newest version of each table, the ledger's read last; a table whose creation was killed has none."""
     order = sorted(names, key=lambda name: (name == tables.DELIVERIES.name, name))
-    versions = {name: newest_version(home / "tables" / name) for name in order}
+    versions = {name: newest_version(location_of(home, name)) for name in order}
     return {name: version for name, version in versions.items() if version >= 0}
 
 
@@ -131,18 +133,18 @@ class _Copy:
 
         Raises BackupError where the copy does not hold the same files.
         """
-        path, copy = self._home / "tables" / name, self._target / "tables" / name
+        location, copy = location_of(self._home, name), Folder(self._target / "tables" / name)
         shown = read_json(self._target / "exports" / published / MANIFEST).get("versions", {}).get(name, version)
-        files = files_of(path, version)
+        files = files_of(location, version)
         known = shown in published_versions(self._home, name)  # else people were forgotten since, and older versions
-        for file in files | (files_of(path, shown) if known else set()):
-            self._file(path / file, may_be_gone=False)
-        for file in sorted((path / "_delta_log").iterdir()):
-            log_file = _LOG_FILE.fullmatch(file.name)
-            if log_file and int(log_file[1]) <= version:
-                self._file(file)
+        log = [found for found in map(_LOG_FILE.fullmatch, sorted(location.log_names())) if found]
+        wanted = [f"_delta_log/{found[0]}" for found in log if int(found[1]) <= version]
+        for file in (*files, *(files_of(location, shown) - files if known else ()), *wanted):
+            self._of_table(location, file, may_be_gone=file in wanted)
         if files_of(copy, version) != files:
-            raise BackupError(f"{copy}: expected the files of {path} at version {version}, got others: take it again")
+            raise BackupError(
+                f"{copy}: expected the files of {location} at version {version}, got others: take it again"
+            )
 
     def rest(self) -> None:
         """umg.toml, and whatever else somebody keeps in UMG_HOME."""
@@ -170,6 +172,23 @@ class _Copy:
         except FileNotFoundError:
             if not may_be_gone:
                 raise
+
+    def _of_table(self, location: Location, path: str, may_be_gone: bool) -> None:
+        """A file of a table, wherever the table lies."""
+        if isinstance(location, Folder):
+            self._file(location.path / path, may_be_gone)
+            return
+        fetched = self._target / ".fetched"
+        fetched.unlink(missing_ok=True)
+        try:
+            location.fetch(path, fetched)
+        except FileNotFoundError:
+            if not may_be_gone:
+                raise
+            return
+        target = Path("tables", location.name, path)
+        self.files[target.as_posix()] = copied(fetched, self._target / target)
+        fetched.unlink()
 
     def _database(self, file: Path) -> None:
         """A file of SQLite, as of one moment, by SQLite itself."""

@@ -49,6 +49,7 @@ def catalog(
     """Show other tools the tables: DuckDB by views, Spark and Databricks by statements, others by JSON."""
     from umg_assets import tables
     from umg_assets.resources import interop, published
+    from umg_assets.resources.json_files import write_text
 
     home = home_of()
     versions = interop.versions_now(home, tables.ALL if personal else tables.CATALOGUED)
@@ -61,14 +62,14 @@ def catalog(
             raise typer.BadParameter("expected --out FILE with --personal: the file of exports has no such table")
         _write_views(home, versions, target)
         return
-    where = (location or interop.location_of(home)).rstrip("/")
+    where = (location or interop.tables_address(home)).rstrip("/")
     if form is CatalogFormat.SQL:
         text = interop.statements(versions, where)
     else:
         content = interop.described(versions, published.complete_through(home), where)
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     if target:
-        published.write_text(target, text)
+        write_text(target, text)
     else:
         print(text, end="")
 

@@ -57,7 +57,7 @@ def lakehouse_of(settings: Settings) -> "Lakehouse":
     from umg_assets.resources.lakehouse import Lakehouse
 
     engine = Engine.of(settings)
-    return Lakehouse(settings.home, lambda: engine.spark_session)
+    return Lakehouse(settings.home, lambda: engine.spark_session, settings.places.tables)
 
 
 class RunUnderWayError(RuntimeError):

@@ -3,16 +3,16 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from umg_assets import clock
+from umg_assets import clock, tables
 from umg_assets.cli.console import say
 from umg_assets.resources.findings import Finding, findings_of, worst_first
+from umg_assets.resources.locations import location_of
 from umg_assets.settings.model import read_settings
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def status_of(home: Path) -> Status:
         records={part: sum(row[part] for row in sums["records"]) for part in parts},
         next_daily=_next_daily(settings, local).isoformat(timespec="minutes"),
         daemon_seen=known.daemon_seen.isoformat(timespec="seconds") if known.daemon_seen else None,
-        table_bytes=dict(sorted(_sizes(home / "tables").items(), key=lambda of: (-of[1], of[0]))),
+        table_bytes=dict(sorted(_sizes(home).items(), key=lambda of: (-of[1], of[0]))),
         findings=[{name: getattr(of, name) for name in ("level", "subject", "sentence", "action")} for of in found],
     )
 
@@ -120,15 +120,10 @@ def _next_daily(settings: "Settings", local: datetime) -> datetime:
     return due if due > local else due + timedelta(days=1)
 
 
-def _sizes(tables: Path) -> dict[str, int]:
-    """By table, the bytes of its directory, files of older versions included."""
-    return {folder.name: sum(_bytes(folder)) for folder in tables.glob("[a-z]*") if folder.is_dir()}
-
-
-def _bytes(folder: Path) -> Iterator[int]:
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # a run or a vacuum has removed it meanwhile
-            yield path.stat().st_size if path.is_file() else 0
+def _sizes(home: Path) -> dict[str, int]:
+    """By table, the bytes of its files, those of older versions included."""
+    sizes = {table.name: sum(file.size for file in location_of(home, table).files()) for table in tables.ALL}
+    return {name: size for name, size in sizes.items() if size}
 
 
 def _lines(status: Status) -> Iterator[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ from umg_assets.privacy.seals import Seals
 from umg_assets.resources.dagster_storage import ruined
 from umg_assets.resources.delta_log import TableDamagedError, is_table, newest_version, open_table
 from umg_assets.resources.faults import explained, in_one_line, ruin
+from umg_assets.resources.locations import location_of
 
 State = Literal["good", "bad"]
 
@@ -18,13 +19,13 @@ def stored(home: Path) -> Iterator[tuple[State, str, str]]:
     """State, subject and text of each finding; nothing before the first run."""
     if (home / "dagster").exists():
         yield from _instance(home)
-    there = [table for table in tables.ALL if (home / "tables" / table.name).exists()]
+    there = [table for table in tables.ALL if any(location_of(home, table).log_names())]
     damaged = list(_damaged(home, there))
     for text in damaged:
         yield "bad", "tables", text
     if there and not damaged:
         yield "good", "tables", f"{len(there)} can be opened"
-    if newest_version(home / "tables" / tables.DELIVERIES.name) > 0:  # something has landed
+    if newest_version(location_of(home, tables.DELIVERIES)) > 0:  # something has landed
         yield from _keys(home)
 
 
@@ -48,10 +49,10 @@ def _instance(home: Path) -> Iterator[tuple[State, str, str]]:
 
 def _damaged(home: Path, there: list[tables.Table]) -> Iterator[str]:
     for table in there:
-        path = home / "tables" / table.name
+        location = location_of(home, table)
         try:
-            if is_table(path):
-                open_table(path)
+            if is_table(location):
+                open_table(location)
         except (TableDamagedError, OSError) as error:
             yield explained(str(error), home) or str(error)
 

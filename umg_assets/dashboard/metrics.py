@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from umg_assets.calendar import end_of
-from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST, read_json
+from umg_assets.resources.json_files import read_json
+from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST
 from umg_assets.resources.status import (
     FAILED_CHECKS,
     FAILED_LANDINGS,

@@ -19,9 +19,11 @@ from umg_assets import tables
 from umg_assets.dashboard.figures import readable
 from umg_assets.dashboard.sums import FileSums
 from umg_assets.resources.delta_log import TableDamagedError
-from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST, read_json
+from umg_assets.resources.json_files import read_json
+from umg_assets.resources.locations import location_of
+from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST
 from umg_assets.resources.reading import TableMissingError
-from umg_assets.resources.table_files import File, files_of, relation
+from umg_assets.resources.table_files import File, connect, files_of, relation
 from umg_assets.settings.groups import Dashboard
 from umg_assets.tables import Table
 
@@ -49,9 +51,7 @@ class Served:
         self.pages = {path.parent.name: read_json(path) for path in _experiment_pages(home)}
         self.id = set_id(home, folder)
         self._files = _index(home, self.manifest)
-        self._database = duckdb.connect(
-            config={"temp_directory": str(home / "staging"), "memory_limit": "256MB", "threads": 2}
-        )
+        self._database = connect(home, temp_directory=str(home / "staging"), memory_limit="256MB", threads=2)
         self._sums = sums or FileSums()
         self._most_listeners: dict[tuple[str, date], dict[str, int]] = {}
 
@@ -214,7 +214,8 @@ def _index(home: Path, manifest: Mapping[str, Any]) -> dict[Table, list[File]]:
             found[table] = files_of(home, table, version)
         except (TableDamagedError, TableMissingError) as error:
             raise SetBrokenError(_gone(manifest, f"version {version} of {table.name}")) from error
-        if any(not Path(file.path).exists() for file in found[table]):
+        location = location_of(home, table)
+        if not location.holds(file.path.removeprefix(f"{location}/") for file in found[table]):
             raise SetBrokenError(_gone(manifest, f"a file of version {version} of {table.name}"))
     return found
 

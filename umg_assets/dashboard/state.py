@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from umg_assets import tables
 from umg_assets.dashboard.served import Served
-from umg_assets.resources.delta_log import newest_version
+from umg_assets.resources.delta_log import commit_file, newest_version
 from umg_assets.resources.findings import Finding, Level, findings_of, time_of, worst_first
+from umg_assets.resources.locations import Location, location_of
 from umg_assets.resources.status import newest_sums
 from umg_assets.settings.model import Settings
 
@@ -91,19 +91,15 @@ def state_of(served: Served, settings: Settings, now: datetime) -> State:
 
 def _versions(served: Served) -> Iterator[Versions]:
     for table in tables.PUBLISHED:
-        path, published = served.home / "tables" / table.name, served.manifest["versions"][table.name]
-        newest = newest_version(path)
-        since = _first_after(path, published, served.published_at) if newest > published else None
+        location, published = location_of(served.home, table), served.manifest["versions"][table.name]
+        newest = newest_version(location)
+        since = _first_after(location, published, served.published_at) if newest > published else None
         yield Versions(table.name, published, newest, since)
 
 
-def _first_after(path: Path, version: int, published_at: datetime) -> datetime:
+def _first_after(location: Location, version: int, published_at: datetime) -> datetime:
     """When the version after another was committed; once its log file has gone, when the set was published."""
-    file = path / "_delta_log" / f"{version + 1:020d}.json"
-    try:
-        return datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    except OSError:
-        return published_at
+    return location.written_at(commit_file(version + 1)) or published_at
 
 
 def _unpublished(served: Served, versions: Sequence[Versions], now: datetime) -> Iterator[Finding]:

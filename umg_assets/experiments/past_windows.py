@@ -8,6 +8,7 @@ import duckdb
 
 from umg_assets import tables
 from umg_assets.resources.delta_log import open_table
+from umg_assets.resources.locations import location_of
 from umg_assets.resources.reading import add_actions
 from umg_assets.resources.staging import staging_folder
 from umg_assets.settings.experiment import Experiment, Metric
@@ -58,7 +59,7 @@ def past_windows(settings: Settings, experiment: Experiment, longest: int) -> li
         return []
     last = min(experiment.first_day - timedelta(days=1), newest - timedelta(days=1))
     with duckdb.connect(config={"temp_directory": str(staging_folder(settings.home))}) as con:
-        table = open_table(settings.home / "tables" / tables.USER_DAYS.name)
+        table = open_table(location_of(settings.home, tables.USER_DAYS))
         con.register("user_days", table.to_pyarrow_dataset())
         return list(_windows(con, experiment, last, oldest, longest))
 

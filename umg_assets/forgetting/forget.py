@@ -144,7 +144,7 @@ class Forgetting:
         clear_abandoned(self._home)
         for table in tables.ALL:
             self._lakehouse.vacuum(table, timedelta(0))
-            forget_versions(self._lakehouse.path(table))
+            forget_versions(self._lakehouse.location(table))
         refresh_catalog(self._home)
 
 

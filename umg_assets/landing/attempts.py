@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from umg_assets.landing.scan import LandingFile
-from umg_assets.resources.published import read_json, write_json
+from umg_assets.resources.json_files import read_json, write_json
 
 ALONE, REFUSED = 2, 3
 """After so many deaths a file lands by itself; after so many, the last of them by itself, it is refused."""

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from umg_assets.landing.file_names import LandingError
+from umg_assets.resources.json_files import read_json, write_json
 from umg_assets.resources.locks import exclusive
-from umg_assets.resources.published import read_json, write_json
 from umg_assets.settings.model import Settings
 from umg_assets.text import visible
 

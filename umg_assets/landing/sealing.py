@@ -53,9 +53,9 @@ def seal_tables(lakehouse: Lakehouse, rows_at_a_time: int, say: Callable[[str], 
     for table, mark in _marks(lakehouse).items():
         if mark == done:
             continue
-        path, rows = lakehouse.path(table), _rows_by_day(lakehouse, table)
+        location, rows = lakehouse.location(table), _rows_by_day(lakehouse, table)
         if rows and mark is None:
-            Mark("begun", seals.newest).set(path)
+            Mark("begun", seals.newest).set(location)
         if rows:
             say(f"{table.name}: sealing {sum(rows.values()):,} rows under key {seals.newest}")
         for days in _ranges(rows, min(rows_at_a_time, _TEXTS) if table.sealed == "text" else rows_at_a_time):
@@ -63,13 +63,13 @@ def seal_tables(lakehouse: Lakehouse, rows_at_a_time: int, say: Callable[[str], 
         if lakehouse.version(table):  # else it is new: there is no older file
             lakehouse.vacuum(table, timedelta(0))
             rewritten.append(table.name)
-        done.set(path)
+        done.set(location)
     seals.keep_newest()
     return rewritten
 
 
 def _marks(lakehouse: Lakehouse) -> dict[Table, Mark | None]:
-    return {table: Mark.of(lakehouse.path(table)) for table in tables.SEALED}
+    return {table: Mark.of(lakehouse.location(table)) for table in tables.SEALED}
 
 
 def _check_keys(seals: Seals, marks: Mapping[Table, Mark | None]) -> None:

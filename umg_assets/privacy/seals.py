@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from umg_assets.privacy.files import write_whole
 from umg_assets.privacy.keys import KEY_BYTES, KeyFileError, cannot_be_read, create_key_file, derived
+from umg_assets.resources.locations import Location, location_of
 from umg_assets.resources.schema import set_table_property, table_property
 from umg_assets.tables import Table
 
@@ -48,9 +49,9 @@ class Mark:
     key: str
 
     @classmethod
-    def of(cls, path: Path) -> "Mark | None":
-        """The mark of the table at `path`; None for a table that nobody has sealed, or that is not there."""
-        state, _, key = (table_property(path, _PROPERTY) or "").partition(" ")
+    def of(cls, location: Location) -> "Mark | None":
+        """The mark of the table at a location; None for a table that nobody has sealed, or that is not there."""
+        state, _, key = (table_property(location, _PROPERTY) or "").partition(" ")
         return cls(state, key) if state in ("begun", "done") else None
 
     @property
@@ -58,9 +59,9 @@ class Mark:
         """It as a property of a new table."""
         return {_PROPERTY: f"{self.state} {self.key}"}
 
-    def set(self, path: Path) -> None:
-        """Puts it on the table at `path`."""
-        set_table_property(path, _PROPERTY, self.properties[_PROPERTY])
+    def set(self, location: Location) -> None:
+        """Puts it on the table at a location."""
+        set_table_property(location, _PROPERTY, self.properties[_PROPERTY])
 
 
 class _Key:
@@ -99,7 +100,7 @@ class Seals:
 
     def __init__(self, home: Path) -> None:
         self.path = home / "keys" / "seal"
-        self._tables = home / "tables"
+        self._home = home
         self._keys: dict[str, _Key] = {}
 
     def create(self) -> None:
@@ -167,7 +168,7 @@ class Seals:
 
     def may_be_clear(self, table: Table) -> bool:
         """Whether a table may hold values that are not sealed: it is one of an older version, not all sealed yet."""
-        mark = Mark.of(self._tables / table.name)
+        mark = Mark.of(location_of(self._home, table))
         return mark is None or mark.state == "begun"
 
     def _opened(self, cipher: str, value: str, clear: bool) -> str:

@@ -11,6 +11,7 @@ from umg_assets.catalogue import Catalogue
 from umg_assets.planning.frozen import kept_days
 from umg_assets.planning.history import History
 from umg_assets.resources.delta_log import open_table
+from umg_assets.resources.locations import location_of
 from umg_assets.settings.model import Settings
 from umg_assets.tables import RECOUNTED, Table
 
@@ -53,7 +54,7 @@ def coverage(settings: Settings, history: History) -> Coverage:
 
 def _last_write(home: Path, table: Table) -> datetime | None:
     """When the engine last wrote rows, in UTC; compaction and vacuum write none."""
-    log = open_table(home / "tables" / table.name)
+    log = open_table(location_of(home, table))
     for count in (_RECENT_COMMITS, None):
         for commit in log.history(count):
             if commit.get("operation") == "WRITE":

@@ -13,6 +13,7 @@ from umg_assets.landing.file_names import files_of
 from umg_assets.planning.history import History
 from umg_assets.recount.second_reader import count_records
 from umg_assets.resources.delta_log import open_table
+from umg_assets.resources.locations import location_of
 from umg_assets.resources.staging import staging_folder
 from umg_assets.settings.model import Settings
 
@@ -112,7 +113,7 @@ def _miscounted_rows(home: Path, history: History) -> list[Miscount]:
 
 def _rows_by(home: Path, table: tables.Table, columns: str) -> list[tuple[tuple, int]]:
     """The number of rows by columns, streamed, so that memory does not grow with the table."""
-    rows = open_table(home / "tables" / table.name).to_pyarrow_dataset()
+    rows = open_table(location_of(home, table)).to_pyarrow_dataset()
     with duckdb.connect(config={"temp_directory": str(staging_folder(home))}) as con:
         counts = con.from_arrow(rows).aggregate(f"{columns}, count(*)", columns).fetchall()
     return [(row[:-1], row[-1]) for row in counts]

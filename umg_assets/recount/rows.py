@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,6 +13,7 @@ import pyarrow.dataset as pa_dataset
 
 from umg_assets import tables
 from umg_assets.resources.delta_log import open_table
+from umg_assets.resources.locations import Location, location_of
 from umg_assets.resources.reading import TableMissingError
 from umg_assets.resources.staging import staging_folder
 from umg_assets.settings.model import Settings
@@ -88,7 +88,7 @@ def recount(
         # DuckDB takes a raw table, whose size it does not know, for a small one
         con.execute("set asof_loop_join_threshold = 0")
         for table in dict.fromkeys((*tables.RAW.values(), tables.PLAYS, *only)):
-            con.register(table.name, _rows(settings.home / "tables" / table.name, table))
+            con.register(table.name, _rows(location_of(settings.home, table), table))
         _set_variables(con, settings, through)
         _keep_plays(con, kept)
         con.execute((importlib.resources.files("umg_assets.recount") / "rows.sql").read_text(encoding="utf-8"))
@@ -99,13 +99,13 @@ _ADDED = {"generation": pa.int64(), "play_pseudonym": pa.string(), "session_pseu
 """Columns of raw tables that older versions did not write, with their types."""
 
 
-def _rows(path: Path, table: Table) -> pa_dataset.Dataset:
-    rows = open_table(path).to_pyarrow_dataset()
+def _rows(location: Location, table: Table) -> pa_dataset.Dataset:
+    rows = open_table(location).to_pyarrow_dataset()
     for name in _ADDED.keys() & {*table.names} - {*rows.schema.names}:  # not migrated yet: as if it held NULL
         rows = rows.replace_schema(rows.schema.append(pa.field(name, _ADDED[name])))
     if missing := [name for name in table.names if name not in rows.schema.names]:
         raise TableMissingError(
-            f"{path} has no column {', '.join(missing)} yet: type `umg run --range FIRST_DAY:TODAY`"
+            f"{location} has no column {', '.join(missing)} yet: type `umg run --range FIRST_DAY:TODAY`"
         )
     return rows
 

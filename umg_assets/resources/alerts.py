@@ -20,8 +20,9 @@ from typing import Any
 
 from umg_assets import clock
 from umg_assets.resources.findings import CHECK, Finding, findings_of
+from umg_assets.resources.json_files import read_json, write_json
 from umg_assets.resources.locks import exclusive
-from umg_assets.resources.published import CURRENT, HEALTH, complete_through, read_json, write_json
+from umg_assets.resources.published import CURRENT, HEALTH, complete_through
 from umg_assets.resources.status import newest_sums
 from umg_assets.settings.groups import Alerts
 from umg_assets.settings.model import Settings

@@ -24,7 +24,9 @@ from umg_assets.planning.health import health_of
 from umg_assets.planning.history import History
 from umg_assets.resources.delta_log import newest_version
 from umg_assets.resources.interop import CATALOG, write_catalog
-from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST, write_json
+from umg_assets.resources.json_files import write_json
+from umg_assets.resources.locations import location_of
+from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST
 from umg_assets.resources.reading import complete_through, day_shown, newest_day, partition_values, read_table
 from umg_assets.settings.model import Settings
 from umg_assets.text import spreadsheet
@@ -69,7 +71,7 @@ def export_charts(settings: Settings, history: History) -> dict[str, str | int]:
     when it cannot be: then no reader sees it, here or there.
     """
     home, exports = settings.home, settings.home / "exports"
-    versions = {table: newest_version(home / "tables" / table.name) for table in tables.CATALOGUED}
+    versions = {table: newest_version(location_of(home, table)) for table in tables.CATALOGUED}
     newest = newest_day(home, tables.PLAYS) or local_today(settings.time_zone)
     charted = tables.TOP_TRACKS_BY_COUNTRY
     months = [date.fromisoformat(value) for value in partition_values(home, charted, "month", versions[charted])]

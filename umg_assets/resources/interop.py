@@ -15,9 +15,11 @@ import duckdb
 
 from umg_assets import tables
 from umg_assets.resources.delta_log import TableDamagedError, newest_version
-from umg_assets.resources.published import CURRENT, complete_through, current_version, write_json, write_text
+from umg_assets.resources.json_files import write_json, write_text
+from umg_assets.resources.locations import address_of, location_of, root_of
+from umg_assets.resources.published import CURRENT, complete_through, current_version
 from umg_assets.resources.reading import TableMissingError
-from umg_assets.resources.table_files import duckdb_literal, files_of, view
+from umg_assets.resources.table_files import connect, duckdb_literal, files_of, view
 from umg_assets.tables import Table
 
 CATALOG = "catalog"
@@ -39,11 +41,11 @@ class NotACatalogError(ValueError):
 
 def versions_now(home: Path, wanted: Iterable[Table] = tables.CATALOGUED) -> dict[Table, int]:
     """The newest version of each table that is there. Raises TableMissingError where none is."""
-    versions = {table: newest_version(home / "tables" / table.name) for table in wanted}
+    versions = {table: newest_version(location_of(home, table)) for table in wanted}
     there = {table: version for table, version in versions.items() if version >= 0}
     if not there:
         raise TableMissingError(
-            f"{home / 'tables'}: no table is there yet: drop files into {home / 'landing'} and type `umg run`"
+            f"{root_of(home)}: no table is there yet: drop files into {home / 'landing'} and type `umg run`"
         )
     return there
 
@@ -51,8 +53,8 @@ def versions_now(home: Path, wanted: Iterable[Table] = tables.CATALOGUED) -> dic
 def write_catalog(home: Path, versions: Versions, through: date | None, folder: Path) -> dict[str, str]:
     """Writes all three into a folder, which is made. through: as `described`. Returns as write_duckdb does."""
     folder.mkdir(exist_ok=True)
-    write_text(folder / STATEMENTS, statements(versions, location_of(home)))
-    write_json(folder / LIST, described(versions, through, location_of(home)))
+    write_text(folder / STATEMENTS, statements(versions, tables_address(home)))
+    write_json(folder / LIST, described(versions, through, tables_address(home)))
     return write_duckdb(home, versions, folder / DUCKDB)
 
 
@@ -87,7 +89,7 @@ def write_duckdb(home: Path, versions: Versions, file: Path) -> dict[str, str]:
     """
     draft = file.with_name(f".{uuid.uuid4().hex}")
     try:
-        with _connect(home) as connection:
+        with connect(home, temp_directory=str(home / "staging")) as connection:
             version = duckdb_literal(_OLDEST_READER)
             connection.execute(f"attach {duckdb_literal(str(draft))} as lake (storage_version {version})")
             connection.execute("use lake")
@@ -156,9 +158,9 @@ def described(versions: Versions, through: date | None, location: str) -> dict[s
     }
 
 
-def location_of(home: Path) -> str:
+def tables_address(home: Path) -> str:
     """Where the tables lie, as an address."""
-    return f"file://{home / 'tables'}"
+    return address_of(home) or f"file://{home / 'tables'}"
 
 
 def refuse_to_replace(home: Path, file: Path) -> None:
@@ -167,7 +169,7 @@ def refuse_to_replace(home: Path, file: Path) -> None:
         return
     held = "select table_name, table_type from information_schema.tables where table_catalog = 'old'"
     try:
-        with _connect(home) as connection:
+        with connect(home, temp_directory=str(home / "staging")) as connection:
             connection.execute(f"attach {duckdb_literal(str(file))} as old (read_only)")
             others = [name for name, kind in connection.sql(held).fetchall() if (name, kind) not in _VIEWS]
     except duckdb.Error as error:
@@ -176,7 +178,3 @@ def refuse_to_replace(home: Path, file: Path) -> None:
         found = f"one that holds {', '.join(others)}" if others else ""
     if found:
         raise NotACatalogError(f"{file}: expected a new file, or one of `umg catalog`, got {found}: name a new one")
-
-
-def _connect(home: Path) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(config={"temp_directory": str(home / "staging")})

@@ -70,9 +70,9 @@ class LakehouseIOManager(dg.IOManager):
         if _is_of_a_run(context):
             self._lakehouse.create_tables()
             self._snapshots.of(context)  # before any table is read
-        elif not is_table(self._lakehouse.path(table)):
+        elif not is_table(self._lakehouse.location(table)):
             raise NoTableError(
-                f"{self._lakehouse.path(table)}: expected a table, found none: `umg run` makes it (UMG_HOME is "
+                f"{self._lakehouse.location(table)}: expected a table, found none: `umg run` makes it (UMG_HOME is "
                 f"{self._lakehouse.home})"
             )
         keys = self._keys_to_read(context) if context.has_asset_partitions else []

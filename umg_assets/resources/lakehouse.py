@@ -1,4 +1,4 @@
-"""The lakehouse: Delta tables under UMG_HOME/tables, created by contract, written slice by slice.
+"""The lakehouse: Delta tables, created by contract, written slice by slice.
 
 Together with resources/engine.py the only module that knows which engine runs. Both engines read and write the same
 tables; delta-rs creates, inspects, compacts and vacuums them.
@@ -22,9 +22,10 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_
 
 from umg_assets import tables
 from umg_assets.resources.constraints import constrained
-from umg_assets.resources.delta_log import newest_version, open_table
+from umg_assets.resources.delta_log import commit_of, newest_version, open_table
 from umg_assets.resources.engine_errors import without_values
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
+from umg_assets.resources.locations import Location, location_of, settle
 from umg_assets.resources.locks import exclusive, no_writer, writing
 from umg_assets.resources.published import published_versions
 from umg_assets.resources.schema import create_table, migrate_table
@@ -94,50 +95,56 @@ _retried = retry(
 
 
 class Lakehouse:
-    """Tables under `home`/tables, read and written by `spark`, which starts when first called."""
+    """The tables of `home`, read and written by `spark`, which starts when first called.
 
-    def __init__(self, home: Path, spark: Callable[[], SparkSession]) -> None:
+    address: `places.tables` of umg.toml, under which new tables are made; None for `home`/tables.
+    """
+
+    def __init__(self, home: Path, spark: Callable[[], SparkSession], address: str | None = None) -> None:
         self.home = home
         self._spark = spark
-        self._migrated: set[str] = set()
+        self._address = address
+        self._there: set[str] = set()
 
     @property
     def spark(self) -> SparkSession:
         """The engine's session."""
         return self._spark()
 
-    def path(self, table: Table) -> Path:
-        """The table's directory."""
-        return self.home / "tables" / table.name
+    def location(self, table: Table) -> Location:
+        """Where the table lies."""
+        return location_of(self.home, table)
 
     def create_tables(self, seal: Mapping[str, str] | None = None) -> None:
         """Creates missing tables by their contracts and migrates the others, each once (see migrate_table).
 
         seal: the Delta properties of new tables with a sealed column. Raises ContractError when a table differs from
-        its contract in another way than a migration mends, TableDamagedError when one cannot be opened, ForgettingError
-        while another process forgets people.
+        its contract in another way than a migration mends, TableDamagedError when one cannot be opened, LocationError
+        when they lie elsewhere than umg.toml says, ForgettingError while another process forgets people.
         """
         refuse_while_forgetting(self.home)
+        settle(self.home, self._address)
         for table in tables.ALL:
-            path = self.path(table)
-            if newest_version(path) >= 0:
-                if table.name not in self._migrated:
-                    _retried(migrate_table)(path, table)
-                    self._migrated.add(table.name)
+            if table.name in self._there:
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with exclusive(path.parent / ".creating.lock"):
-                create_table(path, table, (seal or {}) if table.sealed else {})
+            location, locks = self.location(table), self.home / "tables"
+            locks.mkdir(parents=True, exist_ok=True)
+            if newest_version(location) >= 0:
+                _retried(migrate_table)(location, table)
+            else:
+                with exclusive(locks / ".creating.lock"):
+                    create_table(location, table, (seal or {}) if table.sealed else {})
+            self._there.add(table.name)
 
     def read(self, table: Table, where: Slice | str | None = None) -> DataFrame:
         """The table, lazily; of a slice (or a predicate in Spark SQL), reads only files that can hold its rows."""
-        rows = self.spark.read.format("delta").load(str(self.path(table)))
+        rows = self.spark.read.format("delta").load(self.location(table).address)
         predicate = where.predicate if isinstance(where, Slice) else where
         return rows.where(predicate) if predicate else rows
 
     def version(self, table: Table) -> int:
         """The table's latest Delta version."""
-        return newest_version(self.path(table))
+        return newest_version(self.location(table))
 
     def write_slice(self, table: Table, rows: DataFrame, replaced: Slice) -> Commit:
         """Replaces one slice by the rows, in one transaction; an empty DataFrame empties the slice.
@@ -169,11 +176,11 @@ class Lakehouse:
                 .mode("overwrite")
                 .option("replaceWhere", replaced.predicate)
                 .option("userMetadata", mark)
-                .save(str(self.path(table)))
+                .save(self.location(table).address)
             )
 
         before = self.version(table)
-        with writing(self.path(table)), without_values():
+        with writing(self.home, table.name), without_values():
             _retried(write)()
         written = self._commit_since(table, before, userMetadata=mark)
         partitions = {**dict.fromkeys(replaced.partitions, 0), **written.rows}
@@ -196,14 +203,14 @@ class Lakehouse:
         def write() -> None:
             checked.createOrReplaceTempView(view)
             self.spark.sql(
-                f"merge into delta.`{self.path(table)}` t using {view} s on {on} "
+                f"merge into delta.`{self.location(table)}` t using {view} s on {on} "
                 f"when matched and s.{DELETED} then delete when matched then update set {put} "
                 f"when not matched and not s.{DELETED} then insert ({names}) values ({values})"
             ).collect()
 
         before = self.version(table)
         try:
-            with writing(self.path(table)), without_values():
+            with writing(self.home, table.name), without_values():
                 _retried(write)()
         finally:
             self.spark.catalog.dropTempView(view)
@@ -213,9 +220,9 @@ class Lakehouse:
     def append(home: Path, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Appends rows to an append-only table in one commit, by delta-rs: no engine starts."""
         schema = pa.schema([pa.field(column.name, _APPENDED[column.type]) for column in table.columns])
-        path, data = home / "tables" / table.name, pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
-        with writing(path):
-            deltalake.write_deltalake(path, data, mode="append")
+        data = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+        with writing(home, table.name):
+            deltalake.write_deltalake(location_of(home, table).address, data, mode="append")
 
     def _commit_since(self, table: Table, version: int, **marks: str) -> Commit:
         """Rows by partition of the first commit after `version` whose commitInfo holds the marks.
@@ -223,16 +230,15 @@ class Lakehouse:
         No rows when the table still has that version: nothing had to change. Raises CommitNotFoundError when it has a
         later one, and no commit in between holds the marks.
         """
-        log, before = self.path(table) / "_delta_log", version
-        while (file := log / f"{version + 1:020d}.json").exists():
+        location, before = self.location(table), version
+        while (actions := commit_of(location, version + 1)) is not None:
             version += 1
-            actions = [json.loads(line) for line in file.read_bytes().splitlines() if line]
             info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
             if all(info.get(name) == value for name, value in marks.items()):
                 return _commit(table, version, [action["add"] for action in actions if "add" in action])
         if (newest := self.version(table)) > before:
             raise CommitNotFoundError(
-                f"{table.name}: expected a commit with {marks} after version {before} in {log}, found none up to "
+                f"{table.name}: expected a commit with {marks} after version {before} at {location}, found none up to "
                 f"version {newest}. Its rows may be written, but cannot be counted: run this again, which writes the "
                 "same rows"
             )
@@ -240,7 +246,7 @@ class Lakehouse:
 
     def rows(self, table: Table) -> dict[tuple[str, ...], int]:
         """Rows by partition values, from the statistics of the table's files; no data is read."""
-        actions = pa.table(open_table(self.path(table)).get_add_actions(flatten=True)).to_pydict()
+        actions = pa.table(open_table(self.location(table)).get_add_actions(flatten=True)).to_pydict()
         rows: dict[tuple[str, ...], int] = {}
         for position, count in enumerate(actions["num_records"]):
             values = tuple(str(actions[f"partition.{name}"][position]) for name in table.partitioned_by)
@@ -249,8 +255,8 @@ class Lakehouse:
 
     def compact(self, table: Table) -> dict[str, Any]:
         """Joins small files, by delta-rs; the rows stay the same. Returns delta-rs's metrics."""
-        with writing(self.path(table)):
-            return dict(open_table(self.path(table)).optimize.compact())
+        with writing(self.home, table.name):
+            return dict(open_table(self.location(table)).optimize.compact())
 
     def vacuum(self, table: Table, keep: timedelta = timedelta(days=7)) -> list[str]:
         """Deletes files that no version of the last `keep` needs, by delta-rs. Returns their paths.
@@ -260,8 +266,8 @@ class Lakehouse:
         """
         hours = int(keep.total_seconds() // 3600)
         kept = published_versions(self.home, table.name) if keep else []
-        with no_writer(self.path(table)):
-            return open_table(self.path(table)).vacuum(
+        with no_writer(self.home, table.name):
+            return open_table(self.location(table)).vacuum(
                 hours, dry_run=False, enforce_retention_duration=hours >= 168, full=True, keep_versions=kept or None
             )
 

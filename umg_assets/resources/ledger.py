@@ -17,6 +17,7 @@ import pyarrow as pa
 from umg_assets import clock, tables
 from umg_assets.planning.history import Entry, History
 from umg_assets.resources.delta_log import newest_version
+from umg_assets.resources.locations import Location, location_of
 from umg_assets.resources.locks import exclusive, writing
 from umg_assets.resources.reading import read_table, stored_columns
 from umg_assets.resources.schema import migrate_table
@@ -50,16 +51,19 @@ _OF_ENTRY = {field.name for field in fields(Entry)}
 
 
 class Ledger:
-    """The ledger under `home`/tables/deliveries."""
+    """The ledger of a lakehouse, its table deliveries."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._path = home / "tables" / tables.DELIVERIES.name
         self._read: tuple[int, History] = (-1, History(()))
+
+    @property
+    def _location(self) -> Location:
+        return location_of(self._home, tables.DELIVERIES)
 
     def read(self) -> History:
         """Every entry, in order; none before the first run. Reads the table only when it has a new version."""
-        newest = newest_version(self._path)
+        newest = newest_version(self._location)
         if newest != self._read[0]:
             # not to_pyarrow_table(): the threads of Arrow's dataset abort a process that ends soon after
             rows = read_table(self._home, tables.DELIVERIES, columns=stored_columns(self._home, tables.DELIVERIES))
@@ -72,7 +76,7 @@ class Ledger:
 
     def append(self, entries: Iterable[Entry]) -> list[Entry]:
         """Appends entries in one commit and returns them with their sequence; one writer at a time."""
-        with exclusive(self._path.parent / ".ledger.lock"):
+        with exclusive(self._home / "tables" / ".ledger.lock"):
             before, known = self.read(), self._read[0]
             first = before.sequence + 1
             now = clock.now()
@@ -80,8 +84,8 @@ class Ledger:
                 replace(entry, sequence=first + position, recorded_at=now) for position, entry in enumerate(entries)
             ]
             if numbered:
-                if newest_version(self._path) >= 0:
-                    migrate_table(self._path, tables.DELIVERIES)
+                if newest_version(self._location) >= 0:
+                    migrate_table(self._location, tables.DELIVERIES)
                 rows = [
                     {
                         **vars(entry),
@@ -90,9 +94,11 @@ class Ledger:
                     }
                     for entry in numbered
                 ]
-                with writing(self._path):
-                    deltalake.write_deltalake(self._path, pa.Table.from_pylist(rows, schema=_SCHEMA), mode="append")
-                if newest_version(self._path) == known + 1:  # this commit alone: nothing else is new in the table
+                with writing(self._home, tables.DELIVERIES.name):
+                    deltalake.write_deltalake(
+                        self._location.address, pa.Table.from_pylist(rows, schema=_SCHEMA), mode="append"
+                    )
+                if newest_version(self._location) == known + 1:  # this commit alone: nothing else is new in the table
                     self._read = (known + 1, before.followed_by(numbered))
         return numbered
 
@@ -106,7 +112,7 @@ class Ledger:
 
     def version(self) -> int:
         """The ledger's Delta version, which each append raises; -1 before the first run."""
-        return newest_version(self._path)
+        return newest_version(self._location)
 
     @contextmanager
     def change(self, entries: Sequence[Entry]) -> Iterator[None]:

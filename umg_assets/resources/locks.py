@@ -18,17 +18,17 @@ def exclusive(file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def writing(table: Path) -> Iterator[None]:
-    """While a table's directory is written. Any number of writers at once; waits while `no_writer` of it is held."""
-    with _writers_file(table).open("w") as lock:
+def writing(home: Path, table: str) -> Iterator[None]:
+    """While a table is written. Any number of writers at once; waits while `no_writer` of it is held."""
+    with _writers_file(home, table).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         yield
 
 
-def no_writer(table: Path) -> AbstractContextManager[None]:
-    """While nobody on this machine is writing a table's directory: waits for those who are, and others wait for it."""
-    return exclusive(_writers_file(table))
+def no_writer(home: Path, table: str) -> AbstractContextManager[None]:
+    """While nobody on this machine is writing a table: waits for those who are, and others wait for it."""
+    return exclusive(_writers_file(home, table))
 
 
-def _writers_file(table: Path) -> Path:
-    return table.with_name(f".{table.name}.writers")
+def _writers_file(home: Path, table: str) -> Path:
+    return home / "tables" / f".{table}.writers"

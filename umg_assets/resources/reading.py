@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from umg_assets import tables
 from umg_assets.resources.delta_log import is_table, open_table
+from umg_assets.resources.locations import location_of
 from umg_assets.tables import Table
 
 
@@ -146,7 +147,7 @@ def day_shown(home: Path, newest: date, versions: Mapping[Table, int] | None = N
 
 
 def _open(home: Path, table: Table, version: int | None = None) -> deltalake.DeltaTable:
-    path = home / "tables" / table.name
-    if not is_table(path):
-        raise TableMissingError(f"{path} is not there yet: drop files into {home / 'landing'} and type `umg run`")
-    return open_table(path, version)
+    location = location_of(home, table)
+    if not is_table(location):
+        raise TableMissingError(f"{location} is not there yet: drop files into {home / 'landing'} and type `umg run`")
+    return open_table(location, version)

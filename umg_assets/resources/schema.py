@@ -3,15 +3,14 @@
 Properties of a table, too.
 """
 
-import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import deltalake
 from deltalake.schema import ArrayType, Field, MapType, PrimitiveType
 from deltalake.schema import Schema as DeltaSchema
 
 from umg_assets.resources.delta_log import is_table, open_table
+from umg_assets.resources.locations import Location
 from umg_assets.tables import Table
 
 _PRIMITIVES = {"bigint": "long", "int": "integer"}
@@ -41,17 +40,16 @@ def statistics_properties(table: Table) -> dict[str, str]:
     return {"delta.dataSkippingNumIndexedCols": "0"}
 
 
-def create_table(path: Path, table: Table, properties: Mapping[str, str] | None = None) -> None:
-    """Creates an empty table at `path` by its contract, with these properties, too, unless one is there.
+def create_table(location: Location, table: Table, properties: Mapping[str, str] | None = None) -> None:
+    """Creates an empty table at a location by its contract, with these properties, too, unless one is there.
 
     What a killed creation left there is removed. Raises TableDamagedError where a table has lost its log.
     """
-    if is_table(path):
+    if is_table(location):
         return
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True, mode=0o700 if table.personal else 0o777)
+    location.clear(table.personal)
     deltalake.DeltaTable.create(
-        path,
+        location.address,
         schema=delta_schema(table),
         partition_by=list(table.partitioned_by),
         name=table.name,
@@ -62,8 +60,8 @@ def create_table(path: Path, table: Table, properties: Mapping[str, str] | None 
     )
 
 
-def migrate_table(path: Path, table: Table) -> None:
-    """Brings the table at `path` up to its contract without reading or writing data; commits nothing if it is.
+def migrate_table(location: Location, table: Table) -> None:
+    """Brings the table at a location up to its contract without reading or writing data; commits nothing if it is.
 
     Columns that the contract has gained at its end are added: rows that are there hold NULL in them. Where the
     contract prunes by other columns than the table does, files written from now on carry those bounds; older files
@@ -71,13 +69,13 @@ def migrate_table(path: Path, table: Table) -> None:
     Raises ContractError, and leaves the table as it was, for any other difference: another type, a column gone or
     moved, a new one that may hold no NULL.
     """
-    stored = open_table(path)
+    stored = open_table(location)
     fields, wanted = stored.schema().fields, delta_schema(table).fields
     if faults := [*_faults(table, fields, wanted)]:
         raise ContractError(
-            f"{table.name}: expected the columns of its contract at {path}, got others: {'; '.join(faults)}. Only a "
-            "column that a contract gains at its end is added by itself: go back to the version that wrote the table, "
-            "or migrate it as the release's notes say"
+            f"{table.name}: expected the columns of its contract at {location}, got others: {'; '.join(faults)}. Only "
+            "a column that a contract gains at its end is added by itself: go back to the version that wrote the "
+            "table, or migrate it as the release's notes say"
         )
     if new := wanted[len(fields) :]:
         stored.alter.add_columns(new)
@@ -86,16 +84,16 @@ def migrate_table(path: Path, table: Table) -> None:
         stored.alter.set_table_properties(properties)
 
 
-def table_property(path: Path, name: str) -> str | None:
-    """A property of the Delta table at `path`, from its log; None where there is no such property, or no table."""
-    if not is_table(path):
+def table_property(location: Location, name: str) -> str | None:
+    """A property of the Delta table at a location, from its log; None where there is no such property, or no table."""
+    if not is_table(location):
         return None
-    return open_table(path).metadata().configuration.get(name)
+    return open_table(location).metadata().configuration.get(name)
 
 
-def set_table_property(path: Path, name: str, value: str) -> None:
+def set_table_property(location: Location, name: str, value: str) -> None:
     """Sets a property of our own, which both engines keep and take no notice of. Reads and writes no data."""
-    open_table(path).alter.set_table_properties({name: value}, raise_if_not_exists=False)
+    open_table(location).alter.set_table_properties({name: value}, raise_if_not_exists=False)
 
 
 def _faults(table: Table, fields: list[Field], wanted: list[Field]) -> Iterator[str]:

@@ -14,8 +14,9 @@ from typing import Any
 from umg_assets import clock
 from umg_assets.planning.health import health_of
 from umg_assets.planning.history import History
+from umg_assets.resources.json_files import read_json, write_json
 from umg_assets.resources.locks import exclusive
-from umg_assets.resources.published import HEALTH, read_json, write_json
+from umg_assets.resources.published import HEALTH
 
 STATUS = "status.json"
 _LOCK = ".status.lock"

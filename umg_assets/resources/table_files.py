@@ -3,8 +3,12 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
+import duckdb
+
+from umg_assets.resources.locations import address_of, location_of
 from umg_assets.resources.reading import add_actions
 from umg_assets.tables import Table
 
@@ -28,6 +32,16 @@ class File:
 
     path: str
     values: Mapping[str, str | None]
+
+
+def connect(home: Path, **configuration: Any) -> duckdb.DuckDBPyConnection:
+    """A new database of DuckDB in memory that can read the tables' files, wherever they lie."""
+    connection = duckdb.connect(config=configuration)
+    if address := address_of(home):
+        from umg_assets.object_store import file_system  # only where there is a bucket: it takes a while
+
+        connection.register_filesystem(file_system(address))
+    return connection
 
 
 def relation(table: Table, files: Collection[File], numbered: bool = False) -> str:
@@ -74,11 +88,11 @@ def view(table: Table, files: Collection[File]) -> str:
 def files_of(home: Path, table: Table, version: int) -> list[File]:
     """The files of a version of a table, from its log."""
     actions = add_actions(home, table, version)
-    root = home / "tables" / table.name
+    root = location_of(home, table)
     values = {name: actions.column(f"partition.{name}").to_pylist() for name in table.partitioned_by}
     return [
         File(
-            str(root / unquote(path)),
+            f"{root}/{unquote(path)}",
             {name: None if column[row] is None else str(column[row]) for name, column in values.items()},
         )
         for row, path in enumerate(actions.column("path").to_pylist())

@@ -169,6 +169,7 @@ class Places(_Section):
     """What lies in a bucket beside UMG_HOME. Who may, the environment says (AWS_ACCESS_KEY_ID, ...), or the machine."""
 
     landing: Bucket | None = Field(default=None, description="bucket and prefix from which landing/ is fetched")
+    tables: Bucket | None = Field(default=None, description="bucket and prefix under which the tables lie")
     exports: Bucket | None = Field(default=None, description="bucket and prefix to which each set of exports goes, too")
 
 

@@ -13,6 +13,7 @@ from umg_assets import tables
 from umg_assets.calendar import next_month
 from umg_assets.planning.history import History
 from umg_assets.resources.exporting import export_charts
+from umg_assets.resources.locations import Folder
 from umg_assets.resources.schema import create_table, delta_schema
 from umg_assets.settings.model import Settings, read_settings
 from umg_assets.tables import CRITERIA, Table
@@ -54,7 +55,7 @@ class MadeLake:
     def write(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Makes these the table's only rows; a column that a row has not is NULL."""
         path = self.home / "tables" / table.name
-        create_table(path, table)
+        create_table(Folder(path), table)
         schema = pa.schema(delta_schema(table).to_arrow())
         columns = {name: [row.get(name) for row in rows] for name in table.names}
         deltalake.write_deltalake(path, pa.table(columns, schema=schema), mode="overwrite")

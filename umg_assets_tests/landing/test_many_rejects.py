@@ -11,7 +11,7 @@ from umg_assets.recount import records
 from umg_assets.recount.records import count_files
 from umg_assets.resources.engine import session
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets_tests.lake import Lake
+from umg_assets_tests.lake import Lake, folder_of
 from umg_assets_tests.landing.test_land import land, play
 
 KEPT = 10
@@ -36,7 +36,7 @@ def test_bad_records_beyond_those_kept_are_counted_and_the_recount_agrees(
     assert sorted(kept) == list(range(4, 4 + KEPT))
     assert count_files(sail_lake.settings, sail_lake.history()).differing == []
 
-    table = deltalake.DeltaTable(lakehouse.path(tables.QUARANTINE))
+    table = deltalake.DeltaTable(folder_of(lakehouse, tables.QUARANTINE))
     table.delete("record = 5")
     wrong = count_files(sail_lake.settings, sail_lake.history()).differing
     assert [(count.path, count.counted) for count in wrong] == [

@@ -20,6 +20,7 @@ from umg_assets.privacy.seals import Mark, Seals
 from umg_assets.resources.engine import session
 from umg_assets.resources.instance import open_instance
 from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.locations import Folder, location_of
 from umg_assets.resources.schema import create_table
 from umg_assets.runner import RunFailedError
 from umg_assets_tests.cli.conftest import type_umg
@@ -44,7 +45,7 @@ def as_older_versions_left_it(lake: Lake) -> None:
         rows, path = lake.rows(table.name), lake.home / "tables" / table.name
         schema = deltalake.DeltaTable(path).to_pyarrow_table().schema
         shutil.rmtree(path)
-        create_table(path, table)
+        create_table(Folder(path), table)
         deltalake.write_deltalake(path, pa.Table.from_pylist(rows, schema=schema), mode="append")
     (lake.home / "keys" / "seal").unlink()
 
@@ -114,7 +115,7 @@ def test_landed_tables_hold_neither_a_clear_id_nor_the_text_of_a_record(sealed: 
         form = f"{'gcm1' if table == 'quarantine' else 'siv1'}:{newest}:"
         assert values, table
         assert [value for value in values if not value.startswith(form)] == [], table
-        assert Mark.of(sealed.home / "tables" / table) == Mark("done", newest)
+        assert Mark.of(location_of(sealed.home, table)) == Mark("done", newest)
     assert in_files(sealed, *IDS, "no time") == set()
     assert {row["user_id"] for row in sealed.rows("raw_plays")} == set(IDS)
     assert len({row["user_id"] for row in sealed.stored("raw_plays")}) == len(IDS), "an id has one sealed value"
@@ -167,7 +168,7 @@ def test_a_killed_sealing_leaves_tables_that_are_read_and_goes_on_where_it_was(
             seal_tables(lakehouse_of(older), 1)
     for table in SEALED:
         assert older.rows(table) == sealed.rows(table), table
-    assert Mark.of(older.home / "tables" / "quarantine") is None
+    assert Mark.of(location_of(older.home, "quarantine")) is None
     with monkeypatch.context() as patch:
         rest = crash_at_write(patch, 0)
         seal_tables(lakehouse_of(older), 1)

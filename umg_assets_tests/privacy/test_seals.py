@@ -8,6 +8,7 @@ import pytest
 from umg_assets import tables
 from umg_assets.privacy.keys import KeyFileError
 from umg_assets.privacy.seals import Mark, SealError, Seals
+from umg_assets.resources.locations import Folder
 from umg_assets.resources.schema import create_table
 
 IDS = ["u1", "Übung 日本", "siv1:00000000:AAAA", "u1", "x" * 1_000]
@@ -69,7 +70,7 @@ def test_a_value_under_a_key_that_is_not_here_is_refused_and_the_message_says_wh
 
 
 def test_a_clear_value_passes_only_where_a_table_is_not_all_sealed_yet(seals: Seals, tmp_path: Path):
-    path = tmp_path / "tables" / "raw_plays"
+    path = Folder(tmp_path / "tables" / "raw_plays")
     create_table(path, tables.RAW_PLAYS)
     values = ["u1", *seals.seal_ids(["u2"]), "siv1:not a seal"]
     for mark in (None, Mark("begun", seals.newest)):

@@ -9,22 +9,24 @@ import pytest
 
 from umg_assets.resources.delta_log import forget_versions, newest_version
 from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.locations import Folder
 from umg_assets.tables import RAW_USERS
+from umg_assets_tests.lake import folder_of
 
 
 @pytest.mark.both_engines
 def test_a_log_forgets_what_older_versions_need_and_the_table_stays_as_it_is(tmp_path: Path, spark):
     lakehouse = Lakehouse(tmp_path, lambda: spark)
-    path = lakehouse.path(RAW_USERS)
+    path = folder_of(lakehouse, RAW_USERS)
     rows = pa.table({"user_id": ["u-to-go", "u-to-stay"], "day": ["a", "b"]})
     deltalake.write_deltalake(path, rows)
     deltalake.DeltaTable(path).create_checkpoint()
     deltalake.write_deltalake(path, rows.slice(1), mode="overwrite")
-    written = newest_version(path)
+    written = newest_version(Folder(path))
     lakehouse.vacuum(RAW_USERS, timedelta(0))
     log = path / "_delta_log"
     assert any(b"u-to-go" in file.read_bytes() for file in log.iterdir() if file.is_file())
-    gone = forget_versions(path)
+    gone = forget_versions(Folder(path))
     assert f"{0:020d}.json" in gone
     assert f"{0:020d}.checkpoint.parquet" in gone
     assert not any(b"u-to-go" in file.read_bytes() for file in path.rglob("*") if file.is_file())
@@ -38,11 +40,11 @@ def test_a_log_forgets_what_older_versions_need_and_the_table_stays_as_it_is(tmp
 
 def test_the_newest_version_is_that_of_the_newest_commit_and_of_no_other_file_of_the_log(tmp_path: Path):
     log = tmp_path / "_delta_log"
-    assert newest_version(tmp_path) == -1
+    assert newest_version(Folder(tmp_path)) == -1
     log.mkdir()
-    assert newest_version(tmp_path) == -1
+    assert newest_version(Folder(tmp_path)) == -1
     for name in ("00000000000000000009.json", "00000000000000000010.json"):
         (log / name).touch()
     for name in ("00000000000000000011.json.tmp", "00000000000000000012.checkpoint.parquet", "13.json", "_14.json"):
         (log / name).touch()
-    assert newest_version(tmp_path) == 10
+    assert newest_version(Folder(tmp_path)) == 10

@@ -10,8 +10,10 @@ from umg_assets import tables
 from umg_assets.resources.delta_log import TableDamagedError, newest_version
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
+from umg_assets.resources.locations import location_of
 from umg_assets.resources.reading import TableMissingError, rows_of
 from umg_assets.tables import DAILY_TRACK_PLAYS
+from umg_assets_tests.lake import folder_of
 from umg_assets_tests.processes import printed_by
 from umg_assets_tests.resources.test_lakehouse import MONDAY, stored_sums, write_sums
 
@@ -42,7 +44,7 @@ KILLED = [_empty_log, _empty_commit, _half_a_commit, _temporary_commit]
 
 @pytest.mark.parametrize("killed", KILLED)
 def test_a_table_whose_creation_was_killed_is_made_anew(lakehouse: Lakehouse, killed: Callable[[Path], None]):
-    killed(lakehouse.path(DAILY_TRACK_PLAYS))
+    killed(folder_of(lakehouse, DAILY_TRACK_PLAYS))
     with pytest.raises(TableMissingError):
         rows_of(lakehouse.home, DAILY_TRACK_PLAYS)
     Lakehouse(lakehouse.home, lambda: lakehouse.spark).create_tables()
@@ -75,7 +77,7 @@ def test_a_table_that_held_rows_and_lost_its_log_is_named_and_left_as_it_is(
     lakehouse: Lakehouse, lost: Callable[[Path], None]
 ):
     write_sums(lakehouse, [MONDAY], (MONDAY, "t1", 3))
-    path = lakehouse.path(DAILY_TRACK_PLAYS)
+    path = folder_of(lakehouse, DAILY_TRACK_PLAYS)
     lost(path / "_delta_log")
     files = sorted(path.rglob("*"))
     for asks in (
@@ -94,6 +96,7 @@ def test_a_table_that_held_rows_and_lost_its_log_is_named_and_left_as_it_is(
 CREATED_AT_ONCE = """
 import multiprocessing, sys
 from pathlib import Path
+from umg_assets.resources.locations import location_of
 from umg_assets.resources.lakehouse import Lakehouse
 
 def created(home, start, ended):
@@ -120,4 +123,4 @@ for round in range(3):
 def test_processes_that_create_the_tables_at_once_all_succeed(tmp_path: Path):
     assert set(printed_by(CREATED_AT_ONCE, tmp_path).split("\n")) == {"created", ""}
     homes = sorted(tmp_path.iterdir())
-    assert {newest_version(home / "tables" / table.name) for home in homes for table in tables.ALL} == {0}
+    assert {newest_version(location_of(home, table)) for home in homes for table in tables.ALL} == {0}

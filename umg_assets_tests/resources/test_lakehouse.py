@@ -21,6 +21,7 @@ from umg_assets.resources.lakehouse import CommitNotFoundError, Lakehouse
 from umg_assets.resources.locks import no_writer, writing
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import DAILY_TRACK_PLAYS, RAW_TRACKS, TOP_TRACKS_BY_COUNTRY, TRACKS, Column, Table
+from umg_assets_tests.lake import folder_of
 from umg_assets_tests.processes import need_java, printed_by
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 4)
@@ -46,7 +47,7 @@ def write_sums(lakehouse: Lakehouse, days: Iterable[date], *lines: tuple[date | 
 
 def stored(lakehouse: Lakehouse, table: Table, *columns: str) -> list[tuple]:
     """The table's rows as delta-rs reads them, sorted."""
-    rows = deltalake.DeltaTable(lakehouse.path(table)).to_pyarrow_table(columns=list(columns)).to_pylist()
+    rows = deltalake.DeltaTable(folder_of(lakehouse, table)).to_pyarrow_table(columns=list(columns)).to_pylist()
     return sorted((tuple(row[name] for name in columns) for row in rows), key=repr)
 
 
@@ -57,7 +58,7 @@ def stored_sums(lakehouse: Lakehouse) -> list[tuple]:
 
 def log_of(lakehouse: Lakehouse, table: Table) -> dict[str, bytes]:
     """The table's commits, by file name."""
-    log = lakehouse.path(table) / "_delta_log"
+    log = folder_of(lakehouse, table) / "_delta_log"
     return {path.name: path.read_bytes() for path in log.glob("*.json")}
 
 
@@ -68,10 +69,10 @@ def test_a_slice_is_replaced_while_others_stay_and_the_commit_counts_its_rows(la
     assert stored_sums(lakehouse) == [(MONDAY, "a", 1), (MONDAY, "b", 2), (TUESDAY, "c", 4)]
     assert second.rows == {("2026-03-03",): 1, ("2026-03-04",): 0}
     assert (first.version, second.version) == (1, 2)
-    log = lakehouse.path(DAILY_TRACK_PLAYS) / "_delta_log" / f"{2:020d}.json"
+    log = folder_of(lakehouse, DAILY_TRACK_PLAYS) / "_delta_log" / f"{2:020d}.json"
     added = [json.loads(line)["add"] for line in log.read_text().splitlines() if '"add"' in line]
     assert (second.files, second.bytes) == (1, added[0]["size"])
-    written = lakehouse.path(DAILY_TRACK_PLAYS) / added[0]["path"]
+    written = folder_of(lakehouse, DAILY_TRACK_PLAYS) / added[0]["path"]
     assert written.stat().st_size == second.bytes
     assert lakehouse.rows(DAILY_TRACK_PLAYS) == {("2026-03-02",): 2, ("2026-03-03",): 1}
 
@@ -130,7 +131,7 @@ def test_the_log_keeps_each_files_rows_and_bounds_only_of_the_columns_to_prune_b
     lakehouse.write_slice(RAW_TRACKS, frame(lakehouse, RAW_TRACKS, [row]), Slice.files([(MONDAY, "a.csv")]))
     write_sums(lakehouse, [MONDAY], (MONDAY, "t", 1))
     for table, bounded in ((RAW_TRACKS, ["source_file"]), (DAILY_TRACK_PLAYS, [])):
-        log = (lakehouse.path(table) / "_delta_log" / f"{1:020d}.json").read_text()
+        log = (folder_of(lakehouse, table) / "_delta_log" / f"{1:020d}.json").read_text()
         (added,) = [json.loads(line)["add"] for line in log.splitlines() if '"add"' in line]
         stats = json.loads(added["stats"])
         assert (stats["numRecords"], list(stats.get("minValues", {}))) == (1, bounded)
@@ -266,7 +267,7 @@ def _literals(table: Table) -> str:
 
 def declared(lakehouse: Lakehouse, table: Table) -> list[tuple[str, str, bool, str]]:
     """The Delta schema: name, SQL type, nullable, comment."""
-    fields = json.loads(deltalake.DeltaTable(lakehouse.path(table)).schema().to_json())["fields"]
+    fields = json.loads(deltalake.DeltaTable(folder_of(lakehouse, table)).schema().to_json())["fields"]
     return [
         (field["name"], _sql(field["type"]), field["nullable"], field["metadata"].get("comment", ""))
         for field in fields
@@ -289,7 +290,7 @@ def _sql(kind: str | dict) -> str:
 def test_every_table_is_created_by_its_contract_and_created_once(lakehouse: Lakehouse):
     for table in tables.ALL:
         assert declared(lakehouse, table) == contract(table)
-        metadata = deltalake.DeltaTable(lakehouse.path(table)).metadata()
+        metadata = deltalake.DeltaTable(folder_of(lakehouse, table)).metadata()
         assert (metadata.name, metadata.description) == (table.name, table.comment)
         assert metadata.partition_columns == list(table.partitioned_by)
     before = {table.name: log_of(lakehouse, table) for table in tables.ALL}
@@ -376,7 +377,7 @@ def test_a_merge_that_changes_nothing_counts_no_rows_and_one_whose_commit_is_not
     nothing = lakehouse.spark.createDataFrame([(1,)], "n int")
 
     def commit_of_another_writer(*_: object) -> DataFrame:
-        deltalake.DeltaTable(lakehouse.path(TRACKS)).alter.set_table_properties({"delta.appendOnly": "false"})
+        deltalake.DeltaTable(folder_of(lakehouse, TRACKS)).alter.set_table_properties({"delta.appendOnly": "false"})
         return nothing
 
     monkeypatch.setattr(type(lakehouse.spark), "sql", lambda *_: nothing)
@@ -392,7 +393,7 @@ def test_compacting_keeps_the_rows_and_old_versions_until_they_are_vacuumed(lake
         merge_tracks(lakehouse, track(f"t{plays}", "T"))
     write_sums(lakehouse, [MONDAY], (MONDAY, "a", 1))
     write_sums(lakehouse, [MONDAY], (MONDAY, "a", 2))
-    before, path = stored(lakehouse, TRACKS, *TRACKS.names), lakehouse.path(TRACKS)
+    before, path = stored(lakehouse, TRACKS, *TRACKS.names), folder_of(lakehouse, TRACKS)
     assert len(deltalake.DeltaTable(path).file_uris()) > 1
     assert lakehouse.compact(TRACKS)["numFilesAdded"] == 1
     assert len(deltalake.DeltaTable(path).file_uris()) == 1
@@ -410,13 +411,13 @@ def test_compacting_keeps_the_rows_and_old_versions_until_they_are_vacuumed(lake
 
 def test_a_vacuum_deletes_what_killed_writes_left_once_it_is_as_old_as_what_it_keeps(lakehouse: Lakehouse):
     write_sums(lakehouse, [MONDAY], (MONDAY, "a", 1))
-    folder = lakehouse.path(DAILY_TRACK_PLAYS) / f"play_date={MONDAY}"
+    folder = folder_of(lakehouse, DAILY_TRACK_PLAYS) / f"play_date={MONDAY}"
     killed, young = folder / "part-killed.parquet", folder / "part-young.parquet"
     for file in (killed, young):
         file.write_bytes(b"written, and never committed")
     week_ago = time.time() - timedelta(days=7, hours=1).total_seconds()
     os.utime(killed, (week_ago, week_ago))
-    assert lakehouse.vacuum(DAILY_TRACK_PLAYS) == [str(killed.relative_to(lakehouse.path(DAILY_TRACK_PLAYS)))]
+    assert lakehouse.vacuum(DAILY_TRACK_PLAYS) == [str(killed.relative_to(folder_of(lakehouse, DAILY_TRACK_PLAYS)))]
     assert (killed.exists(), young.exists()) == (False, True)
     assert stored_sums(lakehouse) == [(MONDAY, "a", 1)]
 
@@ -428,7 +429,7 @@ def test_a_vacuum_keeps_what_a_published_set_names_unless_all_that_is_old_must_g
     manifest.write_text(json.dumps({"versions": {"daily_track_plays": published, "tracks": 99}}))
     write_sums(lakehouse, [MONDAY], (MONDAY, "a", 2))
     write_sums(lakehouse, [MONDAY], (MONDAY, "a", 3))
-    path, hours_ago = lakehouse.path(DAILY_TRACK_PLAYS), time.time() - timedelta(hours=5).total_seconds()
+    path, hours_ago = folder_of(lakehouse, DAILY_TRACK_PLAYS), time.time() - timedelta(hours=5).total_seconds()
     for file in path.rglob("*"):
         os.utime(file, (hours_ago, hours_ago))
 
@@ -451,9 +452,9 @@ def test_a_vacuum_keeps_what_a_published_set_names_unless_all_that_is_old_must_g
 
 def test_a_vacuum_waits_until_the_writes_of_its_table_have_ended(lakehouse: Lakehouse):
     write_sums(lakehouse, [MONDAY], (MONDAY, "a", 1))
-    uncommitted = lakehouse.path(DAILY_TRACK_PLAYS) / f"play_date={MONDAY}" / "part-uncommitted.parquet"
+    uncommitted = folder_of(lakehouse, DAILY_TRACK_PLAYS) / f"play_date={MONDAY}" / "part-uncommitted.parquet"
     vacuum = threading.Thread(target=lakehouse.vacuum, args=(DAILY_TRACK_PLAYS, timedelta(0)))
-    with writing(lakehouse.path(DAILY_TRACK_PLAYS)), writing(lakehouse.path(DAILY_TRACK_PLAYS)):
+    with writing(lakehouse.home, DAILY_TRACK_PLAYS.name), writing(lakehouse.home, DAILY_TRACK_PLAYS.name):
         uncommitted.write_bytes(b"of a write under way")
         vacuum.start()
         vacuum.join(timeout=0.5)
@@ -472,7 +473,7 @@ def test_slices_and_merges_are_written_as_a_writer_whom_a_vacuum_waits_for(
     def noting_the_lock(write: Callable[[], None]) -> Callable[[], None]:
         def noted() -> None:
             for table in (DAILY_TRACK_PLAYS, TRACKS):
-                with lakehouse.path(table).with_name(f".{table.name}.writers").open("w") as lock:
+                with folder_of(lakehouse, table).with_name(f".{table.name}.writers").open("w") as lock:
                     try:
                         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     except BlockingIOError:
@@ -492,7 +493,7 @@ def test_looks_are_appended_and_tables_compacted_only_when_no_vacuum_is_under_wa
     row = {column.name: None for column in tables.READOUTS.columns}
     append = threading.Thread(target=Lakehouse.append, args=(lakehouse.home, tables.READOUTS, [row]))
     compact = threading.Thread(target=lakehouse.compact, args=(DAILY_TRACK_PLAYS,))
-    with no_writer(lakehouse.path(tables.READOUTS)), no_writer(lakehouse.path(DAILY_TRACK_PLAYS)):
+    with no_writer(lakehouse.home, tables.READOUTS.name), no_writer(lakehouse.home, DAILY_TRACK_PLAYS.name):
         for writer in (append, compact):
             writer.start()
             writer.join(timeout=0.5)
@@ -547,7 +548,7 @@ def test_reading_a_slice_reads_only_the_files_of_the_slice(lakehouse: Lakehouse)
     days = [date(2026, 4, 1) + timedelta(days=offset) for offset in range(4)]
     write_sums(lakehouse, days, *((day, "a", 1) for day in days))
     wanted = lakehouse.read(DAILY_TRACK_PLAYS, Slice.days("play_date", days[1:3]))
-    for uri in deltalake.DeltaTable(lakehouse.path(DAILY_TRACK_PLAYS)).file_uris():
+    for uri in deltalake.DeltaTable(folder_of(lakehouse, DAILY_TRACK_PLAYS)).file_uris():
         if not any(f"play_date={day}" in uri for day in days[1:3]):
             Path(uri.removeprefix("file://")).write_bytes(b"whoever reads this fails")
     assert sorted(row["play_date"] for row in wanted.collect()) == days[1:3]
@@ -558,7 +559,7 @@ def test_reading_a_slice_reads_only_the_files_of_the_slice(lakehouse: Lakehouse)
 def test_only_the_owner_can_read_personal_tables_and_staging(lakehouse: Lakehouse):
     folder = lakehouse.staging()
     for table in tables.ALL:
-        mode = lakehouse.path(table).stat().st_mode & 0o777
+        mode = folder_of(lakehouse, table).stat().st_mode & 0o777
         assert mode == 0o700 if table.personal else mode & 0o700 == 0o700, table.name
     personal = [table.name for table in tables.ALL if {"user_id", "text"} & set(table.names)]
     assert [table.name for table in tables.ALL if table.personal] == ["deliveries", *personal]

@@ -12,6 +12,7 @@ from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.schema import delta_schema
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import Kind, Table
+from umg_assets_tests.lake import folder_of
 
 MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
 VALUES = {"string": "x", "bigint": 1, "date": MONDAY, "timestamp": datetime(2026, 3, 2, 12, tzinfo=UTC)}
@@ -47,7 +48,7 @@ def write(lakehouse: Lakehouse, table: Table, **given: object) -> None:
 
 def statistics(lakehouse: Lakehouse, table: Table) -> list[set[str]]:
     """The columns of which the log keeps a file's least value, a set for each file, newest first."""
-    log = deltalake.DeltaTable(lakehouse.path(table)).get_add_actions(flatten=True)
+    log = deltalake.DeltaTable(folder_of(lakehouse, table)).get_add_actions(flatten=True)
     columns = {name.removeprefix("min.") for name in log.schema.names if name.startswith("min.")}
     files = sorted(log.to_struct_array().to_pylist(), key=lambda file: file["modification_time"], reverse=True)
     return [{name for name in columns if file[f"min.{name}"] is not None} for file in files]
@@ -74,8 +75,8 @@ def test_a_read_of_a_day_opens_no_file_of_other_days(lakehouse: Lakehouse, kind:
     table, local_date = tables.RAW[kind], tables.OCCURRENCES[kind].date
     for day, path in ((MONDAY, "pruned-monday.csv"), (TUESDAY, "pruned-tuesday.csv")):
         write(lakehouse, table, **{local_date: day, "source_file": path, tables.OCCURRENCES[kind].id: path})
-    files = {path.name: path for path in lakehouse.path(table).rglob("*.parquet")}
-    rows = deltalake.DeltaTable(lakehouse.path(table)).get_add_actions(flatten=True).to_struct_array().to_pylist()
+    files = {path.name: path for path in folder_of(lakehouse, table).rglob("*.parquet")}
+    rows = deltalake.DeltaTable(folder_of(lakehouse, table)).get_add_actions(flatten=True).to_struct_array().to_pylist()
     (spoilt,) = (files[Path(row["path"]).name] for row in rows if row["min.source_file"] == "pruned-monday.csv")
     spoilt.write_bytes(b"whoever reads this fails")
     read = lakehouse.read(table, Slice.days("delivery_date", [MONDAY])).where(
@@ -90,7 +91,7 @@ def older_events(lakehouse: Lakehouse) -> Table:
     """raw_app_events on disk as it was created before its files were pruned, with a record of Monday."""
     table = tables.RAW_APP_EVENTS
     deltalake.DeltaTable.create(
-        lakehouse.path(table),
+        folder_of(lakehouse, table),
         schema=delta_schema(table),
         partition_by=list(table.partitioned_by),
         name=table.name,
@@ -122,4 +123,4 @@ def test_the_columns_to_prune_by_are_set_once_whoever_asks_again(tmp_path: Path,
     version = lakehouse.version(table)
     Lakehouse(tmp_path, lambda: spark).create_tables()
     assert lakehouse.version(table) == version == 2
-    assert deltalake.DeltaTable(lakehouse.path(table)).history(1)[0]["operation"] == "SET TBLPROPERTIES"
+    assert deltalake.DeltaTable(folder_of(lakehouse, table)).history(1)[0]["operation"] == "SET TBLPROPERTIES"

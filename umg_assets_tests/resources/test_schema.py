@@ -15,9 +15,11 @@ from pyspark.sql import SparkSession
 from umg_assets import tables
 from umg_assets.resources import schema as contracts
 from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.locations import Folder
 from umg_assets.resources.schema import ContractError, create_table, migrate_table
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import Column, Table
+from umg_assets_tests.lake import folder_of
 
 SUMS = tables.DAILY_TRACK_PLAYS
 MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
@@ -40,7 +42,7 @@ def write_day(lakehouse: Lakehouse, table: Table, day: date, **given: object) ->
 def old(tmp_path: Path, spark: SparkSession) -> Lakehouse:
     """A lakehouse whose daily sums were created before section_plays, with a row on each of two days."""
     lakehouse, before = Lakehouse(tmp_path, lambda: spark), older(SUMS, SUMS.columns[:-1])
-    create_table(lakehouse.path(SUMS), before)
+    create_table(lakehouse.location(SUMS), before)
     for day in (MONDAY, TUESDAY):
         write_day(lakehouse, before, day, plays=3)
     return lakehouse
@@ -54,7 +56,7 @@ def test_a_column_at_the_contracts_end_is_added_and_existing_rows_hold_null_in_i
         (MONDAY, 3, None),
         (TUESDAY, 5, 2),
     ]
-    stored = deltalake.DeltaTable(old.path(SUMS))
+    stored = deltalake.DeltaTable(folder_of(old, SUMS))
     fields = json.loads(stored.schema().to_json())["fields"]
     assert [(field["name"], field["metadata"].get("comment")) for field in fields] == [
         (column.name, column.comment) for column in SUMS.columns
@@ -84,13 +86,13 @@ def test_two_runs_that_add_it_at_once_add_it_once(old: Lakehouse, monkeypatch: p
     class Opened(deltalake.DeltaTable):
         def __init__(self, table_uri: str | Path, **options: Any) -> None:
             super().__init__(table_uri, **options)
-            if table_uri == old.path(SUMS):
+            if table_uri == str(folder_of(old, SUMS)):
                 monkeypatch.setattr(contracts, "deltalake", deltalake)
-                migrate_table(old.path(SUMS), SUMS)
+                migrate_table(Folder(folder_of(old, SUMS)), SUMS)
 
     monkeypatch.setattr(contracts, "deltalake", SimpleNamespace(DeltaTable=Opened))
     old.create_tables()
-    assert deltalake.DeltaTable(old.path(SUMS)).history(1)[0]["operation"] == "ADD COLUMN"
+    assert deltalake.DeltaTable(folder_of(old, SUMS)).history(1)[0]["operation"] == "ADD COLUMN"
     assert old.version(SUMS) == 3
 
 
@@ -122,9 +124,9 @@ def test_any_other_difference_is_refused_by_name_and_the_table_stays_as_it_was(
     tmp_path: Path, columns: Sequence[Column], fault: str
 ):
     path = tmp_path / SUMS.name
-    create_table(path, older(SUMS, columns))
+    create_table(Folder(path), older(SUMS, columns))
     with pytest.raises(ContractError, match=f"^daily_track_plays: expected the columns of its contract.*{fault}"):
-        migrate_table(path, SUMS)
+        migrate_table(Folder(path), SUMS)
     assert deltalake.DeltaTable(path).version() == 0
 
 
@@ -133,20 +135,20 @@ def test_other_comments_alone_are_no_difference_and_the_table_keeps_its_own(tmp_
     columns = [replace(column, comment=f"formerly {column.name}") for column in SUMS.columns]
     before = replace(SUMS, columns=tuple(columns), comment="Formerly sums.")
     lakehouse = Lakehouse(tmp_path, lambda: spark)
-    create_table(lakehouse.path(SUMS), before)
+    create_table(lakehouse.location(SUMS), before)
     write_day(lakehouse, before, MONDAY, plays=3)
     lakehouse.create_tables()
     assert lakehouse.version(SUMS) == 1
     write_day(lakehouse, SUMS, TUESDAY, plays=5)
     rows = lakehouse.read(SUMS).orderBy("play_date").collect()
     assert [(row["play_date"], row["plays"]) for row in rows] == [(MONDAY, 3), (TUESDAY, 5)]
-    fields = json.loads(deltalake.DeltaTable(lakehouse.path(SUMS)).schema().to_json())["fields"]
+    fields = json.loads(deltalake.DeltaTable(folder_of(lakehouse, SUMS)).schema().to_json())["fields"]
     assert [field["metadata"]["comment"] for field in fields] == [column.comment for column in columns]
 
 
 @pytest.mark.sail_enough
 def test_a_run_over_a_table_that_differs_stops_before_anything_is_read(tmp_path: Path, spark: SparkSession):
     lakehouse = Lakehouse(tmp_path, lambda: spark)
-    create_table(lakehouse.path(SUMS), older(SUMS, [*SUMS.columns, Column("likes", "bigint", "hearts")]))
+    create_table(lakehouse.location(SUMS), older(SUMS, [*SUMS.columns, Column("likes", "bigint", "hearts")]))
     with pytest.raises(ContractError, match="likes is not in the contract"):
         lakehouse.create_tables()
