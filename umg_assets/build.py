@@ -21,7 +21,7 @@ from umg_assets.resources.engine import Engine  # noqa: E402
 from umg_assets.resources.io_manager import LakehouseIOManager  # noqa: E402
 from umg_assets.resources.lakehouse import Lakehouse  # noqa: E402
 from umg_assets.resources.ledger import Ledger  # noqa: E402
-from umg_assets.resources.locations import root_of
+from umg_assets.resources.locations import root_of  # noqa: E402
 from umg_assets.resources.snapshots import Snapshots  # noqa: E402
 from umg_assets.settings.model import Settings  # noqa: E402
 from umg_assets.settings.shown import as_markdown  # noqa: E402

@@ -25,6 +25,7 @@ from pydantic import Field
 from pyspark.sql import SparkSession
 
 from umg_assets.resources.engine_errors import first_line
+from umg_assets.resources.locations import address_of
 from umg_assets.resources.staging import staging_folder
 from umg_assets.settings.home import odd_characters
 from umg_assets.settings.model import Settings
@@ -113,7 +114,7 @@ def session(
     remote = remote and _secret.get(remote, remote)
     where = (engine, master, remote) if engine == "spark" else (engine, None, None)
     if where not in _sessions:
-        _sessions[where] = _start(*where, staging_folder(home) if home else None)
+        _sessions[where] = _start(*where, home)
     return _sessions[where]
 
 
@@ -122,11 +123,12 @@ def exposed() -> str:
     return " ".join(sail.exposed for sail in _sails)
 
 
-def _start(engine: str, master: str | None, remote: str | None, temporary: Path | None) -> SparkSession:
+def _start(engine: str, master: str | None, remote: str | None, home: Path | None) -> SparkSession:
     # Dagster's logging set-up enables pyspark's disabled logger, which prints a page of JSON, with data, per error.
     logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
+    temporary = staging_folder(home) if home else None
     if engine == "sail":
-        spark = _start_sail(temporary)
+        spark = _start_sail(temporary, outward=home is not None and address_of(home) is not None)
         spark.conf.set(*_NO_CALL_SITES)
     else:
         spark = _connect(remote) if remote else _start_spark(master, temporary)
@@ -137,11 +139,11 @@ def _start(engine: str, master: str | None, remote: str | None, temporary: Path 
     return spark
 
 
-def _start_sail(temporary: Path | None) -> SparkSession:
+def _start_sail(temporary: Path | None, outward: bool) -> SparkSession:
     from umg_assets.resources.sail import Sail
 
     try:
-        sail = Sail(temporary)
+        sail = Sail(temporary, outward)
     except RuntimeError as error:
         raise EngineError(str(error)) from error
     _sails.append(sail)

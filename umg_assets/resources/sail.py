@@ -23,15 +23,20 @@ class Sail:
     """One running server, until this process ends.
 
     temporary: where its directory, and in it its temporary files, lie; None for the system's.
+    outward: whether it has to reach object storage.
     exposed: why other users of this machine can reach the server; empty if they cannot.
     Raises RuntimeError when it does not start.
     """
 
-    def __init__(self, temporary: Path | None) -> None:
+    def __init__(self, temporary: Path | None, outward: bool = False) -> None:
         where = temporary if sail_server.HAS_PROC else None  # a socket's path must be short
         self.directory = Path(tempfile.mkdtemp(prefix="umg-sail-", dir=where))  # mode 0700
         self.process = subprocess.Popen(
-            [*python_module.command(sail_server.__name__), str(self.directory)],
+            [
+                *python_module.command(sail_server.__name__),
+                str(self.directory),
+                *([sail_server.OUTWARD] if outward else []),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,8 +1,9 @@
-"""The process in which embedded Sail runs: `python -m umg_assets.resources.sail_server DIRECTORY`.
+"""The process in which embedded Sail runs: `python -m umg_assets.resources.sail_server DIRECTORY [outward]`.
 
 Sail's Spark Connect server asks for no token, so whoever reaches its port reads what this user can read. Here it
 listens in a network namespace of its own, and answers at the Unix socket DIRECTORY/sail, in a directory that only this
-user can open. Where the kernel refuses a namespace, its port is on this machine's loopback.
+user can open. Where the kernel refuses a namespace, its port is on this machine's loopback. `outward`: tables lie in a
+bucket, which it reaches through sail_gateway.py.
 
 Prints one line when it answers: empty, or why there is no namespace. Ends, and removes DIRECTORY, when stdin ends,
 which it does when the process that started this one has ended, however it ended. Temporary files lie in TMPDIR.
@@ -14,24 +15,31 @@ import os
 import socket
 import struct
 import sys
-from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
-SOCKET = "sail"
+from umg_assets.resources import sail_gateway
+from umg_assets.resources.sockets import copy_both_ways
+
+SOCKET, OUTWARD = "sail", "outward"
+_NETWORK = "network"
 HAS_PROC = Path("/proc/self/fd").is_dir()
 _LOOPBACK = "127.0.0.1"
-_BUFFER_BYTES = 1 << 20
 # <linux/sched.h>, <linux/sockios.h>, <linux/if.h>
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
 
 
-def main(directory: Path) -> None:
+def main(directory: Path, outward: bool) -> None:
     """Serves until stdin ends."""
     refusal = _why_no_namespace()
+    if not refusal and outward:
+        sail_gateway.start(socket_path(directory, _NETWORK))
     if not refusal:
         _enter_namespace()
+    if not refusal and outward:
+        _send_through(socket_path(directory, _NETWORK))
     from pysail.spark import SparkConnectServer  # starts threads, and a process with threads gets no user namespace
 
     server = SparkConnectServer(_LOOPBACK, 0)
@@ -42,7 +50,7 @@ def main(directory: Path) -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(socket_path(directory))
     listener.listen()
-    Thread(target=_forward, args=(listener, address), daemon=True).start()
+    Thread(target=_forward, args=(listener, socket.AF_INET, address), daemon=True).start()
     print(refusal, flush=True)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads this one any more
     sys.stdin.read()
@@ -50,11 +58,11 @@ def main(directory: Path) -> None:
     os.execvp("rm", ["rm", "-rf", "--", str(directory)])
 
 
-def socket_path(directory: Path) -> str:
-    """The path of the socket in this process: with /proc, shorter than the 100 bytes or so that one may have."""
+def socket_path(directory: Path, name: str = SOCKET) -> str:
+    """The path of a socket in this process: with /proc, shorter than the 100 bytes or so that one may have."""
     if not HAS_PROC:
-        return str(directory / SOCKET)
-    return f"/proc/self/fd/{os.open(directory, os.O_RDONLY | os.O_DIRECTORY)}/{SOCKET}"
+        return str(directory / name)
+    return f"/proc/self/fd/{os.open(directory, os.O_RDONLY | os.O_DIRECTORY)}/{name}"
 
 
 def _why_no_namespace() -> str:
@@ -98,25 +106,27 @@ def _enter_namespace() -> None:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh", b"lo", _IFF_UP))
 
 
-def _forward(listener: socket.socket, address: tuple[str, int]) -> None:
+def _send_through(gateway: str) -> None:
+    """Makes what this process asks of the network go through the gateway: as a proxy on its own loopback."""
+    listener = socket.create_server((_LOOPBACK, 0))
+    proxy = f"http://{_LOOPBACK}:{listener.getsockname()[1]}"
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        os.environ[name] = proxy
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = ""
+    Thread(target=_forward, args=(listener, socket.AF_UNIX, gateway), daemon=True).start()
+
+
+def _forward(listener: socket.socket, family: socket.AddressFamily, address: Any) -> None:
     """Connects each client of `listener` to `address`."""
     while True:
         client, _ = listener.accept()
-        server = socket.create_connection(address)
-        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        Thread(target=_copy, args=(client, server), daemon=True).start()
-        Thread(target=_copy, args=(server, client), daemon=True).start()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    """Passes on bytes until the source ends, and then the end."""
-    buffer = memoryview(bytearray(_BUFFER_BYTES))
-    with suppress(OSError):
-        while size := source.recv_into(buffer):
-            target.sendall(buffer[:size])
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+        server = socket.socket(family)
+        server.connect(address)
+        for end in (client, server):
+            if end.family == socket.AF_INET:
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        Thread(target=copy_both_ways, args=(client, server), daemon=True).start()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:] == [OUTWARD])
