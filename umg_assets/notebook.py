@@ -38,7 +38,7 @@ class OpenLake:
         self.home = home_of(Path(home).expanduser() if home else None)
         refuse_half_restored(self.home)
         self.versions = versions_now(self.home, tables.ALL if personal else tables.CATALOGUED)
-        self._database = connect(self.home, temp_directory=_spill(self.home), python_scan_all_frames=True)
+        self._database = connect(self.home, _spill(self.home), python_scan_all_frames=True)
         self._database.execute("set TimeZone = 'UTC'")
         self._unreadable = create_views(self._database, self.home, self.versions)
 

@@ -51,7 +51,7 @@ class Served:
         self.pages = {path.parent.name: read_json(path) for path in _experiment_pages(home)}
         self.id = set_id(home, folder)
         self._files = _index(home, self.manifest)
-        self._database = connect(home, temp_directory=str(home / "staging"), memory_limit="256MB", threads=2)
+        self._database = connect(home, home / "staging", memory_limit="256MB", threads=2)
         self._sums = sums or FileSums()
         self._most_listeners: dict[tuple[str, date], dict[str, int]] = {}
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from threading import Lock
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,6 +21,10 @@ class TableDamagedError(RuntimeError):
     """A table that held rows cannot be opened any more; the message says which, why, and what to do."""
 
 
+_MOST_OPENED = 64
+_opened: dict[tuple[str, int, str], deltalake.DeltaTable] = {}
+"""By address, version and identity of the version's commit, the tables that were opened to read."""
+_lock = Lock()
 _seen: dict[str, int] = {}
 """By the address of a table in a bucket, its newest version when it was last asked for: a listing begins there."""
 
@@ -54,6 +59,26 @@ def is_table(table: Location) -> bool:
 
 
 def open_table(table: Location, version: int | None = None) -> deltalake.DeltaTable:
+    """The Delta table at a location, at a version (default: the newest), to read: callers share it.
+
+    Its log is read once in a process. Raises as `open_to_change` does.
+    """
+    if version is None:
+        version = newest_version(table)
+    key = table.address, version, table.identity(commit_file(version))
+    if version < 0 or not key[2]:  # nothing tells whether it is another table of the same version
+        return open_to_change(table, max(version, 0))
+    with _lock:
+        opened = _opened.pop(key, None)
+    opened = opened or open_to_change(table, version)
+    with _lock:
+        _opened[key] = opened  # the last one used goes last
+        while len(_opened) > _MOST_OPENED:
+            del _opened[next(iter(_opened))]
+    return opened
+
+
+def open_to_change(table: Location, version: int | None = None) -> deltalake.DeltaTable:
     """The Delta table at a location, at a version (default: the newest). Raises TableDamagedError if it cannot be.
 
     So it does where the newest commit is an empty file, as a loss of power leaves one on a disk: delta-rs takes that
@@ -114,7 +139,7 @@ def forget_versions(table: Location) -> list[str]:
     newest = newest_version(table)
     if newest < 1:
         return []
-    open_table(table).create_checkpoint()
+    open_to_change(table).create_checkpoint()
     checkpoint, names = f"{newest:020d}.checkpoint", table.log_names()
     if not any(name.startswith(checkpoint) for name in names):
         raise RuntimeError(f"{table}: expected a checkpoint of version {newest}, found none; nothing was removed")

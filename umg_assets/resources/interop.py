@@ -89,7 +89,7 @@ def write_duckdb(home: Path, versions: Versions, file: Path) -> dict[str, str]:
     """
     draft = file.with_name(f".{uuid.uuid4().hex}")
     try:
-        with connect(home, temp_directory=str(home / "staging")) as connection:
+        with connect(home, home / "staging") as connection:
             version = duckdb_literal(_OLDEST_READER)
             connection.execute(f"attach {duckdb_literal(str(draft))} as lake (storage_version {version})")
             connection.execute("use lake")
@@ -169,7 +169,7 @@ def refuse_to_replace(home: Path, file: Path) -> None:
         return
     held = "select table_name, table_type from information_schema.tables where table_catalog = 'old'"
     try:
-        with connect(home, temp_directory=str(home / "staging")) as connection:
+        with connect(home, home / "staging") as connection:
             connection.execute(f"attach {duckdb_literal(str(file))} as old (read_only)")
             others = [name for name, kind in connection.sql(held).fetchall() if (name, kind) not in _VIEWS]
     except duckdb.Error as error:

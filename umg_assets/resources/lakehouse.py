@@ -22,7 +22,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_
 
 from umg_assets import tables
 from umg_assets.resources.constraints import constrained
-from umg_assets.resources.delta_log import commit_of, newest_version, open_table
+from umg_assets.resources.delta_log import commit_of, newest_version, open_table, open_to_change
 from umg_assets.resources.engine_errors import without_values
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
 from umg_assets.resources.locations import Location, location_of, settle
@@ -256,7 +256,7 @@ class Lakehouse:
     def compact(self, table: Table) -> dict[str, Any]:
         """Joins small files, by delta-rs; the rows stay the same. Returns delta-rs's metrics."""
         with writing(self.home, table.name):
-            return dict(open_table(self.location(table)).optimize.compact())
+            return dict(open_to_change(self.location(table)).optimize.compact())
 
     def vacuum(self, table: Table, keep: timedelta = timedelta(days=7)) -> list[str]:
         """Deletes files that no version of the last `keep` needs, by delta-rs. Returns their paths.
@@ -267,7 +267,7 @@ class Lakehouse:
         hours = int(keep.total_seconds() // 3600)
         kept = published_versions(self.home, table.name) if keep else []
         with no_writer(self.home, table.name):
-            return open_table(self.location(table)).vacuum(
+            return open_to_change(self.location(table)).vacuum(
                 hours, dry_run=False, enforce_retention_duration=hours >= 168, full=True, keep_versions=kept or None
             )
 

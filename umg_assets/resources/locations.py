@@ -59,6 +59,10 @@ class Location(ABC):
         """A file's content; None if there is none."""
 
     @abstractmethod
+    def identity(self, path: str) -> str:
+        """What tells a file from another one of the same path, without reading it; empty if there is none."""
+
+    @abstractmethod
     def written_at(self, path: str) -> datetime | None:
         """When a file was written (UTC); None if there is none."""
 
@@ -103,6 +107,13 @@ class Folder(Location):
         with suppress(FileNotFoundError, NotADirectoryError):
             return (self.path / path).read_bytes()
         return None
+
+    def identity(self, path: str) -> str:
+        """As Location says."""
+        with suppress(OSError):
+            status = (self.path / path).stat()
+            return f"{status.st_ino} {status.st_mtime_ns} {status.st_size}" if status.st_size else ""
+        return ""
 
     def written_at(self, path: str) -> datetime | None:
         """As Location says."""
@@ -155,6 +166,11 @@ class Prefix(Location):
         """As Location says."""
         found = self._store.read(path)
         return found[0] if found else None
+
+    def identity(self, path: str) -> str:
+        """As Location says."""
+        found = self._store.head(path)
+        return found.etag if found else ""
 
     def written_at(self, path: str) -> datetime | None:
         """As Location says."""

@@ -9,7 +9,7 @@ import deltalake
 from deltalake.schema import ArrayType, Field, MapType, PrimitiveType
 from deltalake.schema import Schema as DeltaSchema
 
-from umg_assets.resources.delta_log import is_table, open_table
+from umg_assets.resources.delta_log import is_table, open_table, open_to_change
 from umg_assets.resources.locations import Location
 from umg_assets.tables import Table
 
@@ -78,10 +78,10 @@ def migrate_table(location: Location, table: Table) -> None:
             "table, or migrate it as the release's notes say"
         )
     if new := wanted[len(fields) :]:
-        stored.alter.add_columns(new)
+        open_to_change(location).alter.add_columns(new)
     properties, configured = statistics_properties(table), stored.metadata().configuration
     if table.pruned_by and any(configured.get(name) != value for name, value in properties.items()):
-        stored.alter.set_table_properties(properties)
+        open_to_change(location).alter.set_table_properties(properties)
 
 
 def table_property(location: Location, name: str) -> str | None:
@@ -93,7 +93,7 @@ def table_property(location: Location, name: str) -> str | None:
 
 def set_table_property(location: Location, name: str, value: str) -> None:
     """Sets a property of our own, which both engines keep and take no notice of. Reads and writes no data."""
-    open_table(location).alter.set_table_properties({name: value}, raise_if_not_exists=False)
+    open_to_change(location).alter.set_table_properties({name: value}, raise_if_not_exists=False)
 
 
 def _faults(table: Table, fields: list[Field], wanted: list[Field]) -> Iterator[str]:

@@ -34,9 +34,9 @@ class File:
     values: Mapping[str, str | None]
 
 
-def connect(home: Path, **configuration: Any) -> duckdb.DuckDBPyConnection:
-    """A new database of DuckDB in memory that can read the tables' files, wherever they lie."""
-    connection = duckdb.connect(config=configuration)
+def connect(home: Path, spill: Path, **configuration: Any) -> duckdb.DuckDBPyConnection:
+    """A new database of DuckDB in memory that can read the tables' files, wherever they lie. spill: its folder."""
+    connection = duckdb.connect(config={"temp_directory": str(spill), **configuration})
     if address := address_of(home):
         from umg_assets.object_store import file_system  # only where there is a bucket: it takes a while
 

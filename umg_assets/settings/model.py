@@ -151,6 +151,11 @@ class Settings(BaseSettings):
             raise ValueError(f"markets: expected each market once, got {list(self.markets)}")
         if self.spark_master and self.spark_remote:
             raise ValueError("spark_remote: expected either it or spark_master, got both: unset one")
+        if self.places.tables and self.engine == "spark":
+            raise ValueError(
+                "places.tables: expected engine sail, got spark: in a bucket two of its writers can both write the "
+                "same version of a table (delta-spark 4.4), and one of them would be lost"
+            )
         landing, raw = self.privacy.keep_landing_days, self.privacy.keep_raw_days
         if raw and (landing is None or landing > raw):
             raise ValueError(
