@@ -34,8 +34,11 @@ class File:
     values: Mapping[str, str | None]
 
 
-def connect(home: Path, spill: Path, **configuration: Any) -> duckdb.DuckDBPyConnection:
-    """A new database of DuckDB in memory that can read the tables' files, wherever they lie. spill: its folder."""
+def connect(home: Path, spill: Path | str, **configuration: Any) -> duckdb.DuckDBPyConnection:
+    """A new database of DuckDB in memory that can read the tables' files, wherever they lie.
+
+    spill: the folder for what does not fit into memory; empty for none.
+    """
     connection = duckdb.connect(config={"temp_directory": str(spill), **configuration})
     if address := address_of(home):
         from umg_assets.object_store import file_system  # only where there is a bucket: it takes a while
