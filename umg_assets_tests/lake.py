@@ -19,6 +19,7 @@ from umg_assets.privacy.seals import Seals
 from umg_assets.report import Report
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
+from umg_assets.resources.locations import location_of
 from umg_assets.settings.model import Settings, read_settings
 from umg_assets.tables import BY_NAME, Table
 from umg_assets_tests.instance import copy_history, instance_in_memory
@@ -214,8 +215,8 @@ class Lake:
 
     def stored(self, table: str, *columns: str) -> list[dict[str, Any]]:
         """A table's rows as they are stored; only the columns named, if any are."""
-        path = self.home / "tables" / table
-        return deltalake.DeltaTable(path).to_pyarrow_table(columns=list(columns) or None).to_pylist()
+        stored = deltalake.DeltaTable(location_of(self.home, table).address)
+        return stored.to_pyarrow_table(columns=list(columns) or None).to_pylist()
 
     def values(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """As `rows`, each as a tuple of the columns named, sorted."""
@@ -223,7 +224,7 @@ class Lake:
 
     def version(self, table: str) -> int:
         """The table's Delta version."""
-        return deltalake.DeltaTable(self.home / "tables" / table).version()
+        return deltalake.DeltaTable(location_of(self.home, table).address).version()
 
     def versions(self) -> dict[str, int]:
         """Every table's Delta version."""

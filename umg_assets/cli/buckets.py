@@ -8,6 +8,7 @@ from typing import Literal
 
 from umg_assets import clock
 from umg_assets.landing.bucket import unusable
+from umg_assets.resources.locations import LocationError, refuse_elsewhere
 from umg_assets.settings.model import Settings
 
 State = Literal["good", "warning", "bad"]
@@ -16,16 +17,21 @@ _SKEW_SECONDS = 60
 
 
 def buckets(settings: Settings) -> Iterator[tuple[State, str, str]]:
-    """State, subject and text of each finding, as `umg doctor` shows them. Writes an object to exports, for a moment.
+    """State, subject and text of each finding, as `umg doctor` shows them. Writes an object to each, for a moment.
 
     The versions that a bucket may keep of what is replaced or deleted cannot be seen from here.
     """
-    if not (settings.places.landing or settings.places.exports):
+    try:
+        refuse_elsewhere(settings.home, settings.places.tables)
+    except LocationError as error:
+        yield "bad", "places.tables", str(error)
+    if not any((settings.places.landing, settings.places.tables, settings.places.exports)):
         return
     from umg_assets.object_store import StoreError
 
     for tried, subject, address in (
         (_readable, "places.landing", settings.places.landing),
+        (_writable, "places.tables", settings.places.tables),
         (_writable, "places.exports", settings.places.exports),
     ):
         try:
@@ -64,7 +70,7 @@ def _writable(address: str) -> Iterator[tuple[State, str]]:
         else:
             yield (
                 "bad",
-                "ignores conditions: two lakehouses could publish over each other; expected a store that has them",
+                "ignores conditions: two writers could write over each other; expected a store that has them",
             )
     finally:
         store.remove([key])

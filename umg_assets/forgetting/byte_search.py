@@ -50,6 +50,7 @@ def search_bytes(
     others: Collection[bytes] = frozenset(),
     followed: str = FOLLOWED,
     outside: Collection[Path] = (),
+    fetched: Iterable[tuple[str, Path]] = (),
 ) -> Searched:
     """Searches everything under root for people; the time hardly depends on how many they are.
 
@@ -57,7 +58,8 @@ def search_bytes(
     the same as 32 bytes, the sealed user id. Each is looked for in many encodings (see `forms`). A longer word that
     holds an id is none of it, nor is one of `others`, ids that join words by -, @, + or a dot. skip: files and folders
     that are left out. followed: the folder directly under root in which links are followed; empty: in all of them.
-    outside: files elsewhere that are searched, too.
+    outside: files elsewhere that are searched, too. fetched: what lies in no folder: its path as it is shown, and a
+    copy of it that is there until the next one is asked for.
     What cannot be opened or unpacked is in `unreadable`, its raw bytes searched all the same.
     Raises NotADirectoryError if root is no folder.
     """
@@ -67,7 +69,9 @@ def search_bytes(
     walk = _Walk(Reading(matcher, root), {path.absolute() for path in skip}, followed)
     walk.folder(root.absolute(), "", b"")
     for file in outside:
-        walk.outside(file.absolute())
+        walk.elsewhere(file.name, str(file.absolute().parent), file.absolute())
+    for path, file in fetched:
+        walk.elsewhere(path.rpartition("/")[2], path.rpartition("/")[0], file)
     findings = [Finding(path, how, person) for path, hits in walk.reading.places.items() for how, person in hits]
     return Searched(walk.files, walk.bytes, walk.reading.unreadable, findings)
 
@@ -101,9 +105,9 @@ class _Walk:
                 self._entry(path, self._place(entry.name, at, place, name, whole), whole)
         self._within.pop()
 
-    def outside(self, file: Path) -> None:
+    def elsewhere(self, name: str, folder: str, file: Path) -> None:
         """Searches a file that lies elsewhere, and its name."""
-        place = self._place(file.name, 0, str(file.parent), b"", os.fsencode(file.name))
+        place = self._place(name, 0, folder, b"", os.fsencode(name))
         try:
             self._file(file, place)
         except OSError as error:

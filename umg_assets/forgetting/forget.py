@@ -32,6 +32,7 @@ from umg_assets.resources.forgetting_lock import ForgettingError, alone, replay_
 from umg_assets.resources.interop import refresh_catalog
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
+from umg_assets.resources.locations import fetched_files
 from umg_assets.resources.staging import clear_abandoned
 from umg_assets.settings.model import Settings
 
@@ -157,7 +158,8 @@ def people_of(home: Path, user_ids: Sequence[str]) -> People:
 def prove(people: People, settings: Settings) -> Searched:
     """Searches every byte under the home for people: their ids, sealed ones too, and their keys, as text and raw.
 
-    Files that sources take from elsewhere are searched, too. Objects of a bucket that were not fetched are unreadable.
+    Files that sources take from elsewhere are searched, too, and tables in a bucket. Objects of landing/'s bucket that
+    were not fetched are unreadable.
 
     An id that may well be another value (757, AT) is not looked for as it is, nor is any as a number outside landing/,
     where numbers are sums.
@@ -167,7 +169,8 @@ def prove(people: People, settings: Settings) -> Searched:
         [user_id.encode() if is_distinct(user_id) else b"", key.encode(), bytes.fromhex(key), seal.encode()]
         for user_id, key, seal in zip(people.user_ids, people.user_keys, sealed, strict=True)
     ]
-    searched = search_bytes(settings.home, forms, others=_encoded(people.others), outside=_outside(settings))
+    others, outside = _encoded(people.others), _outside(settings)
+    searched = search_bytes(settings.home, forms, others=others, outside=outside, fetched=fetched_files(settings.home))
     bucket = copied(settings)
     unread = [f"{bucket.address}/{key}: {why}" for key, why in bucket.refused.items()]
     meant = [found for found in searched.findings if found.how != "number" or found.path.startswith(("landing/", "/"))]

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from umg_assets import tables
 from umg_assets.resources.json_files import read_json, write_json
+from umg_assets.resources.staging import staging_folder
 from umg_assets.tables import Table
 
 if TYPE_CHECKING:
@@ -235,24 +237,46 @@ def root_of(home: Path) -> str:
     return address_of(home) or str(home / "tables")
 
 
+def fetched_files(home: Path) -> Iterator[tuple[str, Path]]:
+    """Each file of the tables in a bucket: its address, and a copy that is there until the next one is asked for.
+
+    Nothing where tables lie in UMG_HOME. Raises StoreError.
+    """
+    address = address_of(home)
+    if not address:
+        return
+    with TemporaryDirectory(dir=staging_folder(home)) as folder:
+        copy = Path(folder, "file")
+        for file in _store(address).listing():
+            _store(address).fetch(file, copy)
+            yield f"{address}/{file.key}", copy
+            copy.unlink()
+
+
+def refuse_elsewhere(home: Path, wanted: str | None) -> None:
+    """Raises LocationError where the tables lie elsewhere than `wanted`, which is `places.tables`, says."""
+    address, folder = address_of(home), home / "tables"
+    in_folder = any((folder / table.name).exists() for table in tables.ALL)
+    if address != wanted and (address or in_folder):
+        raise LocationError(
+            f"places.tables: the tables of {home} lie in {address or folder}, and umg.toml says {wanted or folder}: "
+            "set it back, or begin another UMG_HOME with this setting"
+        )
+
+
 def settle(home: Path, wanted: str | None) -> None:
     """Says where the tables lie, before the first one is made; later, that this is what umg.toml says.
 
     wanted: `places.tables`. The address gets a mark of whose it is. Raises LocationError where the tables lie
     elsewhere, or another lakehouse's lie there; StoreError where the bucket cannot be written.
     """
+    refuse_elsewhere(home, wanted)
     folder = home / "tables"
     record = read_json(folder / _RECORD)
-    if record.get("address") == wanted and record.get("marked", not wanted):
+    if not wanted or record.get("marked"):
         return
-    if (record and record["address"] != wanted) or (not record and any((folder / t.name).exists() for t in tables.ALL)):
-        raise LocationError(
-            f"places.tables: the tables of {home} lie in {root_of(home)}, and umg.toml says {wanted or folder}: set it "
-            f"back{'' if record else ' (leave it out)'}, or begin another UMG_HOME with this setting"
-        )
     from umg_assets.object_store import ConflictError
 
-    assert wanted
     folder.mkdir(parents=True, exist_ok=True)
     name = record.get("lakehouse") or uuid.uuid4().hex
     write_json(folder / _RECORD, {"address": wanted, "lakehouse": name})
