@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from umg_assets import tables
+from umg_assets.dashboard.copies import Copies
 from umg_assets.dashboard.figures import readable
 from umg_assets.dashboard.sums import FileSums
 from umg_assets.resources.delta_log import TableDamagedError
@@ -23,7 +24,7 @@ from umg_assets.resources.json_files import read_json
 from umg_assets.resources.locations import location_of
 from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST
 from umg_assets.resources.reading import TableMissingError
-from umg_assets.resources.table_files import File, connect, files_of, relation
+from umg_assets.resources.table_files import File, files_of, relation
 from umg_assets.settings.groups import Dashboard
 from umg_assets.tables import Table
 
@@ -38,6 +39,13 @@ class SetBrokenError(RuntimeError):
     """A published set, or what it names, is not whole; the message says what is missing and what to type."""
 
 
+class Kept:
+    """What is kept of files from one set to the next."""
+
+    def __init__(self, home: Path) -> None:
+        self.sums, self.copies = FileSums(), Copies(home)
+
+
 class Served:
     """A published set.
 
@@ -45,20 +53,23 @@ class Served:
     Threads may share it.
     """
 
-    def __init__(self, home: Path, folder: Path, settings: Dashboard, sums: FileSums | None = None) -> None:
+    def __init__(self, home: Path, folder: Path, settings: Dashboard, kept: Kept | None = None) -> None:
         self.home, self.folder, self.settings = home, folder, settings
         self.manifest, self.health = _manifest(folder), read_json(folder / HEALTH)
         self.pages = {path.parent.name: read_json(path) for path in _experiment_pages(home)}
         self.id = set_id(home, folder)
         self._files = _index(home, self.manifest)
-        self._database = connect(home, home / "staging", memory_limit="256MB", threads=2)
-        self._sums = sums or FileSums()
+        self._database = duckdb.connect(
+            config={"temp_directory": str(home / "staging"), "memory_limit": "256MB", "threads": 2}
+        )
+        self._kept = kept or Kept(home)
+        self._kept.copies.keep(file for files in self._files.values() for file in files)
         self._most_listeners: dict[tuple[str, date], dict[str, int]] = {}
 
     @classmethod
-    def newest(cls, home: Path, settings: Dashboard, sums: FileSums | None = None) -> "Served":
+    def newest(cls, home: Path, settings: Dashboard, kept: Kept | None = None) -> "Served":
         """The set that is published now. Raises NothingPublishedError before the first, and SetBrokenError."""
-        return cls(home, published_now(home), settings, sums)
+        return cls(home, published_now(home), settings, kept)
 
     @property
     def complete_through(self) -> date:
@@ -106,11 +117,15 @@ class Served:
     def files(self, table: Table, **wanted: Any) -> list[File]:
         """The files of a table; by partition column, of a value or of several only."""
         allowed = {column: _texts(values) for column, values in wanted.items()}
-        return [
+        files = [
             file
             for file in self._files.get(table, ())
             if all(file.values[column] in texts for column, texts in allowed.items())
         ]
+        try:
+            return self._kept.copies.of(location_of(self.home, table), files)
+        except FileNotFoundError as error:
+            raise SetBrokenError(_gone(self.manifest, "a file of its tables")) from error
 
     def relation(self, table: Table, **wanted: Any) -> str:
         """SQL to select from: the rows of `files(table, **wanted)`, with every column of the contract."""
@@ -157,7 +172,7 @@ class Served:
     @cached_property
     def daily(self) -> Rows:
         """Sums of every day and market: play_date, country (None: unknown), plays, streams, listening_ms; in order."""
-        return self._sums.daily(self.files(tables.DAILY_TRACK_PLAYS), self.query)
+        return self._kept.sums.daily(self.files(tables.DAILY_TRACK_PLAYS), self.query)
 
     def track_plays(self, periods: Mapping[str, Collection[date]], market: str | None) -> pa.Table:
         """By track that was played in any of the periods: track_id, and a column of plays a period.
@@ -166,7 +181,9 @@ class Served:
         """
         files = {name: self.files(tables.DAILY_TRACK_PLAYS, play_date=days) for name, days in periods.items()}
         try:
-            return self._sums.tracks.plays(files, market, lambda sql: self._database.cursor().sql(sql).to_arrow_table())
+            return self._kept.sums.tracks.plays(
+                files, market, lambda sql: self._database.cursor().sql(sql).to_arrow_table()
+            )
         except duckdb.IOException as error:
             raise SetBrokenError(_gone(self.manifest, "a file of its tables")) from error
 

@@ -10,10 +10,9 @@ from umg_assets import clock
 from umg_assets.dashboard.addresses import Links, address, chart_address
 from umg_assets.dashboard.metrics import metrics
 from umg_assets.dashboard.rendering import Renderer
-from umg_assets.dashboard.served import NothingPublishedError, Served, SetBrokenError, published_now, set_id
+from umg_assets.dashboard.served import Kept, NothingPublishedError, Served, SetBrokenError, published_now, set_id
 from umg_assets.dashboard.site import HTML, Rendered, Route, Site
 from umg_assets.dashboard.state import state_of
-from umg_assets.dashboard.sums import FileSums
 from umg_assets.settings.model import Settings
 from umg_assets.tables import CRITERIA
 
@@ -34,7 +33,7 @@ class Watch:
 
     def __init__(self, settings: Settings, routes: Sequence[Route], links: Links) -> None:
         self._settings, self._routes, self._links = settings, routes, links
-        self._renderer, self._sums = Renderer(settings.dashboard), FileSums()
+        self._renderer, self._kept = Renderer(settings.dashboard), Kept(settings.home)
         self._ended = threading.Event()
         self._failure = ""
         self._thread: threading.Thread | None = None
@@ -111,7 +110,7 @@ class Watch:
                 return shown
             raise
         is_shown = shown is not None and shown.served.id == set_id(home, folder)
-        served = shown.served if shown and is_shown else Served(home, folder, self._settings.dashboard, self._sums)
+        served = shown.served if shown and is_shown else Served(home, folder, self._settings.dashboard, self._kept)
         state = state_of(served, self._settings, clock.now())
         if shown and is_shown and shown.state == state:
             return shown

@@ -14,10 +14,9 @@ import pytest
 from umg_assets.dashboard.addresses import Links, address
 from umg_assets.dashboard.pages.routes import ROUTES
 from umg_assets.dashboard.rendering import Renderer
-from umg_assets.dashboard.served import Served
+from umg_assets.dashboard.served import Kept, Served
 from umg_assets.dashboard.site import Site
 from umg_assets.dashboard.state import State
-from umg_assets.dashboard.sums import FileSums
 from umg_assets.dashboard.track_sums import TrackSums
 from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.lake import Lake
@@ -364,16 +363,16 @@ def test_sums_that_have_no_room_are_read_again_and_are_the_same(counted: Lake):
     settings = counted.settings.dashboard
     folder = Served.newest(counted.home, settings).folder
     of = {"plays": [date(2026, 3, 9)], "plays_before": [date(2026, 3, 2), date(2026, 2, 27)]}
-    kept, tight = FileSums(), FileSums()
-    tight.tracks = TrackSums(room=0)
+    kept, tight = Kept(counted.home), Kept(counted.home)
+    tight.sums.tracks = TrackSums(room=0)
     rows = [Served(counted.home, folder, settings, sums).track_plays(of, None).to_pylist() for sums in (kept, tight)]
     assert rows[0] == rows[1] == [
         {"track_id": "t1", "plays": 6, "plays_before": 11},
         {"track_id": "t2", "plays": 7, "plays_before": 2},
         {"track_id": "t3", "plays": 3, "plays_before": 0},
     ]  # fmt: skip
-    assert len(kept.tracks) == 3
-    assert len(tight.tracks) < 3
+    assert len(kept.sums.tracks) == 3
+    assert len(tight.sums.tracks) < 3
 
 
 @pytest.mark.parametrize(
