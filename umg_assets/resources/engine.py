@@ -100,7 +100,7 @@ def _shown(remote: str) -> str:
     return shown
 
 
-_sessions: dict[tuple[str, str | None, str | None], SparkSession] = {}
+_sessions: dict[tuple[str, str | None, str | None, bool], SparkSession] = {}
 _sails: list["Sail"] = []
 
 
@@ -109,12 +109,14 @@ def session(
 ) -> SparkSession:
     """The process's session, in UTC and with ANSI off: a bad cast gives NULL and does not abort a slice.
 
-    The first call starts the engine, its temporary files in `home`/staging. Raises EngineError when it cannot start.
+    The first call starts the engine, its temporary files in `home`/staging; embedded Sail reaches a bucket only where
+    the tables of `home` lie in one. Raises EngineError when it cannot start.
     """
     remote = remote and _secret.get(remote, remote)
-    where = (engine, master, remote) if engine == "spark" else (engine, None, None)
+    outward = home is not None and address_of(home) is not None
+    where = (engine, master, remote, outward) if engine == "spark" else (engine, None, None, outward)
     if where not in _sessions:
-        _sessions[where] = _start(*where, home)
+        _sessions[where] = _start(*where, staging_folder(home) if home else None)
     return _sessions[where]
 
 
@@ -123,12 +125,11 @@ def exposed() -> str:
     return " ".join(sail.exposed for sail in _sails)
 
 
-def _start(engine: str, master: str | None, remote: str | None, home: Path | None) -> SparkSession:
+def _start(engine: str, master: str | None, remote: str | None, outward: bool, temporary: Path | None) -> SparkSession:
     # Dagster's logging set-up enables pyspark's disabled logger, which prints a page of JSON, with data, per error.
     logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
-    temporary = staging_folder(home) if home else None
     if engine == "sail":
-        spark = _start_sail(temporary, outward=home is not None and address_of(home) is not None)
+        spark = _start_sail(temporary, outward)
         spark.conf.set(*_NO_CALL_SITES)
     else:
         spark = _connect(remote) if remote else _start_spark(master, temporary)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from umg_assets.resources.dagster_storage import ruined
+from umg_assets.resources.locations import address_of
 
 _QUOTED = 300
 _FULL_BYTES = 1_000_000
@@ -96,7 +97,13 @@ def _open_files(_: Path) -> str:
     return "this user may not open more files: raise `ulimit -n`, and type this again"
 
 
+def _store(home: Path) -> str:
+    where = address_of(home) or "a bucket"
+    return f"{where} cannot be read or written: `umg doctor` tries it; type this again once it answers"
+
+
 _FAULTS: dict[str, Callable[[Path], str]] = {
+    r"Generic (?:S3|GCS|MicrosoftAzure) error|ObjectStore|HTTP error|request error|error sending request": _store,
     r"No space left on device|disk is full|os error 28\b": _full,
     r"Disk quota exceeded|File too large|os error (?:122|27)\b": _quota,
     r"Read-only file system|os error 30\b": _read_only,

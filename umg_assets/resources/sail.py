@@ -59,7 +59,7 @@ class Sail:
     def connect(self) -> SparkSession:
         """The session of this process."""
         os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"  # what SparkSession.builder.remote() sets
-        spark = ConnectSession.builder.channelBuilder(_Channel(sail_server.socket_path(self.directory))).getOrCreate()
+        spark = ConnectSession.builder.channelBuilder(_Channel(sail_server.socket_path(self.directory))).create()
         spark.client.set_retry_policies([_WhileItLives(self.process)])
         atexit.register(self._stop, spark, os.getpid())
         return spark  # pyright: ignore[reportReturnType]
