@@ -16,7 +16,7 @@ import umg_assets
 
 PACKAGE = Path(umg_assets.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SAIL = {"resources/sail.py", "resources/sail_server.py"}
+SAIL = {"resources/sail.py", "resources/sail_gateway.py", "resources/sail_server.py"}
 """Sail's own process, and its client: nothing but engine.py imports them."""
 KNOW_THE_ENGINE = {"resources/engine.py", "resources/lakehouse.py", *SAIL}
 NAME_THE_ENGINE = {*KNOW_THE_ENGINE, "settings/model.py", "settings/template.py", "cli/doctor.py", "cli/version.py"}
@@ -119,6 +119,21 @@ def test_only_the_engine_creates_a_session_or_asks_which_engine_runs():
                     yield f"{node.lineno}: {ast.unparse(node)}"
 
     assert not breaches([module for module in MODULES if name_of(module) not in KNOW_THE_ENGINE], session_calls)
+
+
+KNOW_THE_FOLDER = {"resources/locations.py", "resources/locks.py", "backup/taking.py", "privacy/keys.py"}
+ASK_WHETHER_IT_IS_THERE = {"settings/home.py", "cli/keys.py"}
+
+
+def test_only_one_module_says_where_a_table_lies():
+    def in_folder(module: Path) -> Iterator[str]:
+        for node in nodes(module):
+            parts = (node.left, node.right) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) else ()
+            if any(isinstance(part, ast.Constant) and part.value == "tables" for part in parts):
+                yield f"{node.lineno}: {ast.unparse(node)}"
+
+    known = KNOW_THE_FOLDER | ASK_WHETHER_IT_IS_THERE
+    assert not breaches([module for module in MODULES if name_of(module) not in known], in_folder)
 
 
 NOT_OF_A_LAKE = {"generator/truth.py", "files/sample.py", "experiments/file_table.py"}

@@ -21,12 +21,13 @@ def rotate() -> None:
     from umg_assets.landing.sealing import rotate_key, sealing_alone
     from umg_assets.privacy.seals import Seals
     from umg_assets.resources.instance import open_instance
+    from umg_assets.resources.locations import root_of
     from umg_assets.resources.reading import TableMissingError
     from umg_assets.settings.model import read_settings
 
     settings = read_settings(home_of())
     if not (settings.home / "tables").is_dir():
-        raise TableMissingError(f"{settings.home / 'tables'} is not there yet: `umg run` makes the first key")
+        raise TableMissingError(f"{root_of(settings.home)} is not there yet: `umg run` makes the first key")
     if (settings.home / "dagster").is_dir():
         with open_instance(settings.home) as instance:
             check_no_run(instance)

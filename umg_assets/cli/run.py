@@ -12,6 +12,7 @@ from rich.table import Column
 from umg_assets.cli.console import err, out, say, tell
 from umg_assets.cli.ending import Ending, ending_of, print_faults, print_sources
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
+from umg_assets.resources.locations import refuse_elsewhere
 from umg_assets.settings.model import Settings
 from umg_assets.text import visible
 
@@ -83,6 +84,7 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
     from umg_assets.report import nothing_new
 
     refuse_while_forgetting(settings.home)
+    refuse_elsewhere(settings.home, settings.places.tables)
     started = time.monotonic()
     with progress() as shown:
         task = shown.add_task("looking at landing/", total=None)
@@ -139,6 +141,7 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
 
 def explain(settings: Settings, rebuild: tuple[date, date] | None = None) -> None:
     """`umg run --explain`: which partitions a run would build now, and why; runs nothing."""
+    refuse_elsewhere(settings.home, settings.places.tables)
     explanation = runner_of(settings).explain(rebuild)
     _print_runs(explanation.landing)
     if explanation.landing:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from umg_assets import clock, tables
-from umg_assets.resources.locks import exclusive
+from umg_assets.resources.locks import exclusive, lock_file
 from umg_assets.resources.reading import TableMissingError, read_table
 from umg_assets.statistics.looks import Look
 
@@ -24,9 +24,7 @@ class LookLog:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Makes other readouts of the experiment wait."""
-        folder = self._home / "tables"
-        folder.mkdir(parents=True, exist_ok=True)  # a lakehouse that has not run yet has none
-        with exclusive(folder / f".readouts_{self._experiment}.lock"):
+        with exclusive(lock_file(self._home, f".readouts_{self._experiment}.lock")):
             yield
 
     def read(self) -> list[Look]:

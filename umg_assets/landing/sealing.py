@@ -18,7 +18,7 @@ from umg_assets import tables
 from umg_assets.privacy.keys import KeyFileError
 from umg_assets.privacy.seals import Mark, Seals
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.resources.locks import exclusive
+from umg_assets.resources.locks import exclusive, lock_file
 from umg_assets.resources.reading import datafusion_literal, query, read_table
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import Table
@@ -29,8 +29,7 @@ _TEXTS = 100_000
 
 def sealing_alone(home: Path) -> AbstractContextManager[None]:
     """While files land or tables are sealed: one of both at a time, in one process of this machine."""
-    (home / "tables").mkdir(parents=True, exist_ok=True)
-    return exclusive(home / "tables" / ".sealing.lock")
+    return exclusive(lock_file(home, ".sealing.lock"))
 
 
 def seal_tables(lakehouse: Lakehouse, rows_at_a_time: int, say: Callable[[str], None] = lambda _: None) -> list[str]:

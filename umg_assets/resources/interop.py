@@ -160,7 +160,7 @@ def described(versions: Versions, through: date | None, location: str) -> dict[s
 
 def tables_address(home: Path) -> str:
     """Where the tables lie, as an address."""
-    return address_of(home) or f"file://{home / 'tables'}"
+    return address_of(home) or f"file://{root_of(home)}"
 
 
 def refuse_to_replace(home: Path, file: Path) -> None:

@@ -26,7 +26,7 @@ from umg_assets.resources.delta_log import commit_of, newest_version, open_table
 from umg_assets.resources.engine_errors import without_values
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
 from umg_assets.resources.locations import Location, location_of, settle
-from umg_assets.resources.locks import exclusive, no_writer, writing
+from umg_assets.resources.locks import exclusive, lock_file, no_writer, writing
 from umg_assets.resources.published import published_versions
 from umg_assets.resources.schema import create_table, migrate_table
 from umg_assets.resources.slices import Slice
@@ -127,12 +127,11 @@ class Lakehouse:
         for table in tables.ALL:
             if table.name in self._there:
                 continue
-            location, locks = self.location(table), self.home / "tables"
-            locks.mkdir(parents=True, exist_ok=True)
+            location = self.location(table)
             if newest_version(location) >= 0:
                 _retried(migrate_table)(location, table)
             else:
-                with exclusive(locks / ".creating.lock"):
+                with exclusive(lock_file(self.home, ".creating.lock")):
                     create_table(location, table, (seal or {}) if table.sealed else {})
             self._there.add(table.name)
 

@@ -18,7 +18,7 @@ from umg_assets import clock, tables
 from umg_assets.planning.history import Entry, History
 from umg_assets.resources.delta_log import newest_version
 from umg_assets.resources.locations import Location, location_of
-from umg_assets.resources.locks import exclusive, writing
+from umg_assets.resources.locks import exclusive, lock_file, writing
 from umg_assets.resources.reading import read_table, stored_columns
 from umg_assets.resources.schema import migrate_table
 
@@ -76,7 +76,7 @@ class Ledger:
 
     def append(self, entries: Iterable[Entry]) -> list[Entry]:
         """Appends entries in one commit and returns them with their sequence; one writer at a time."""
-        with exclusive(self._home / "tables" / ".ledger.lock"):
+        with exclusive(lock_file(self._home, ".ledger.lock")):
             before, known = self.read(), self._read[0]
             first = before.sequence + 1
             now = clock.now()

@@ -1,12 +1,15 @@
 """Embedded Sail: a child process that no other user reaches, and that ends with the process it works for."""
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -77,6 +80,81 @@ def server(home: Path):
     yield process, int(child), Path(directory), exposed
     process.kill()
     process.wait()
+
+
+GATEWAY = """
+import socket, sys
+from pathlib import Path
+from umg_assets.resources import sail_gateway
+
+print(sail_gateway.start(sys.argv[1]), flush=True)
+sys.stdin.read()
+"""
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with the line that was asked."""
+
+    def do_GET(self) -> None:
+        body = self.requestline.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """The port of a server outside."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["directly", "through the proxy that the environment names"])
+def test_a_gateway_connects_whom_sail_asks_for_and_ends_with_it(tmp_path: Path, echo: int, proxied: bool):
+    path = tmp_path / "network"
+    environment = {**own_environment(), **({"http_proxy": f"127.0.0.1:{echo}"} if proxied else {})}
+    process = subprocess.Popen(
+        [sys.executable, "-c", GATEWAY, str(path)],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    gateway = int(process.stdout.readline())
+    asked = f"http://{'bucket.test' if proxied else f'127.0.0.1:{echo}'}/key"
+    assert asked_of(path, f"GET {asked} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").endswith(
+        f"GET {asked} HTTP/1.1"
+    )
+    if not proxied:
+        tunnel = f"CONNECT 127.0.0.1:{echo} HTTP/1.1\r\n\r\n"
+        answered = asked_of(path, tunnel, "GET /tunnelled HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert answered.endswith("GET /tunnelled HTTP/1.1")
+        refused = asked_of(path, "CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n")
+        assert refused.startswith("HTTP/1.1 502 ")
+        assert "refused" in refused
+    process.kill()
+    process.wait()
+    assert is_gone(gateway)
+
+
+def asked_of(gateway: Path, *requests: str) -> str:
+    """What comes back over a connection to a gateway; each request is sent once the one before was answered."""
+    answer = ""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(gateway))
+        for request in requests:
+            client.sendall(request.encode())
+            answer = client.recv(1 << 16).decode()
+        while block := client.recv(1 << 16):
+            answer += block.decode()
+    return answer
 
 
 def ports_of(process: int) -> list[int]:
