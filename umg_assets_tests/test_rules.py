@@ -130,7 +130,7 @@ def test_only_one_module_says_where_a_table_lies():
         for node in nodes(module):
             parts = (node.left, node.right) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) else ()
             if any(isinstance(part, ast.Constant) and part.value == "tables" for part in parts):
-                yield f"{node.lineno}: {ast.unparse(node)}"
+                yield ast.unparse(node)
 
     known = KNOW_THE_FOLDER | ASK_WHETHER_IT_IS_THERE
     assert not breaches([module for module in MODULES if name_of(module) not in known], in_folder)

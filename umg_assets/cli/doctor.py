@@ -18,8 +18,6 @@ from umg_assets.cli.connections import connections
 from umg_assets.cli.console import err, out, say
 from umg_assets.cli.stored import stored
 from umg_assets.cli.volume import is_encrypted
-from umg_assets.resources.delta_log import newest_version
-from umg_assets.resources.locations import location_of
 from umg_assets.settings.differences import differences
 from umg_assets.settings.home import odd_characters
 from umg_assets.settings.model import Settings, SettingsError, read_settings
@@ -290,8 +288,6 @@ def _signs_of(label: str, kind: "Kind", source: "Source", trial: "Trial", settin
 
 def _look_logs(settings: Settings) -> Iterator[Finding]:
     """The experiments whose looks are in table readouts more than once."""
-    if newest_version(location_of(settings.home, tables.READOUTS)) < 0:
-        return
     from umg_assets.experiments.look_log import repeated_looks
 
     for experiment, count in repeated_looks(settings.home).items():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from umg_assets import clock, tables
+from umg_assets.resources.appending import append_rows
 from umg_assets.resources.locks import exclusive, lock_file
 from umg_assets.resources.reading import TableMissingError, read_table
 from umg_assets.statistics.looks import Look
@@ -48,9 +49,7 @@ class LookLog:
             for look in looks
         ]
         if rows:
-            from umg_assets.resources.lakehouse import Lakehouse  # imports the engines' client: only if needed
-
-            Lakehouse.append(self._home, tables.READOUTS, rows)
+            append_rows(self._home, tables.READOUTS, rows)
 
 
 def repeated_looks(home: Path) -> dict[str, int]:

@@ -12,6 +12,7 @@ from umg_assets.experiments.evidence_text import from_text
 from umg_assets.experiments.look_log import LookLog
 from umg_assets.experiments.page import PAGE, VIEW, render_page
 from umg_assets.experiments.report import to_view
+from umg_assets.resources.appending import append_rows
 from umg_assets.resources.reading import read_table
 from umg_assets.settings.experiment import Experiment
 from umg_assets.statistics.look_session import Restated
@@ -132,8 +133,6 @@ class Readouts:
 
     def decide(self, name: str, experiment: Experiment, verdict: str, by: str, why: str, today: date) -> None:
         """Appends a decision to the log, with the current readout's verdicts. Raises NoReadoutError without one."""
-        from umg_assets.resources.lakehouse import Lakehouse  # imports the engines' client: only if needed
-
         readout = self.take(name, experiment, today).readout
         row = {
             "experiment": name,
@@ -145,7 +144,7 @@ class Readouts:
             "definition_hash": experiment.definition_hash,
             "decided_at": clock.now(),
         }
-        Lakehouse.append(self._home, tables.DECISIONS, [row])
+        append_rows(self._home, tables.DECISIONS, [row])
 
     def decisions(self, name: str) -> list[dict[str, Any]]:
         """The decisions taken, in order."""

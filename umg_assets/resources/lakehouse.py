@@ -8,13 +8,12 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import deltalake
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -33,7 +32,6 @@ from umg_assets.resources.slices import Slice
 from umg_assets.resources.staging import staging_folder
 from umg_assets.tables import DELETED, Table
 
-_APPENDED = {"string": pa.string(), "date": pa.date32(), "timestamp": pa.timestamp("us", tz="UTC")}
 _CONFLICTS = (
     "Failed to commit transaction",
     "Missing commit file",
@@ -214,14 +212,6 @@ class Lakehouse:
         finally:
             self.spark.catalog.dropTempView(view)
         return replace(self._commit_since(table, before, operation="MERGE"), seconds=time.monotonic() - started)
-
-    @staticmethod
-    def append(home: Path, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Appends rows to an append-only table in one commit, by delta-rs: no engine starts."""
-        schema = pa.schema([pa.field(column.name, _APPENDED[column.type]) for column in table.columns])
-        data = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
-        with writing(home, table.name):
-            deltalake.write_deltalake(location_of(home, table).address, data, mode="append")
 
     def _commit_since(self, table: Table, version: int, **marks: str) -> Commit:
         """Rows by partition of the first commit after `version` whose commitInfo holds the marks.

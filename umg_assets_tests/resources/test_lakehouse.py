@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from umg_assets import tables
 from umg_assets.resources import lakehouse as lakehouse_module
+from umg_assets.resources.appending import append_rows
 from umg_assets.resources.lakehouse import CommitNotFoundError, Lakehouse
 from umg_assets.resources.locks import no_writer, writing
 from umg_assets.resources.slices import Slice
@@ -491,7 +492,7 @@ def test_slices_and_merges_are_written_as_a_writer_whom_a_vacuum_waits_for(
 def test_looks_are_appended_and_tables_compacted_only_when_no_vacuum_is_under_way(lakehouse: Lakehouse):
     write_sums(lakehouse, [MONDAY], (MONDAY, "a", 1))
     row = {column.name: None for column in tables.READOUTS.columns}
-    append = threading.Thread(target=Lakehouse.append, args=(lakehouse.home, tables.READOUTS, [row]))
+    append = threading.Thread(target=append_rows, args=(lakehouse.home, tables.READOUTS, [row]))
     compact = threading.Thread(target=lakehouse.compact, args=(DAILY_TRACK_PLAYS,))
     with no_writer(lakehouse.home, tables.READOUTS.name), no_writer(lakehouse.home, DAILY_TRACK_PLAYS.name):
         for writer in (append, compact):

@@ -1,0 +1,22 @@
+"""Appends rows to an append-only table, by delta-rs: no engine starts."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import deltalake
+import pyarrow as pa
+
+from umg_assets.resources.locations import location_of
+from umg_assets.resources.locks import writing
+from umg_assets.tables import Table
+
+_TYPES = {"string": pa.string(), "date": pa.date32(), "timestamp": pa.timestamp("us", tz="UTC")}
+
+
+def append_rows(home: Path, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Appends rows in one commit."""
+    schema = pa.schema([pa.field(column.name, _TYPES[column.type]) for column in table.columns])
+    data = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    with writing(home, table.name):
+        deltalake.write_deltalake(location_of(home, table).address, data, mode="append")
