@@ -182,10 +182,10 @@ def test_only_write_slice_overwrites_rows():
     assert not breaches(MODULES, overwrites)
 
 
-def test_only_the_lakehouse_and_the_ledger_delete_merge_and_append_rows():
+def test_only_two_modules_delete_merge_and_append_rows():
     def changes_of_rows(module: Path) -> Iterator[str]:
         text = module.read_text(encoding="utf-8")
-        if text.count("write_deltalake(") != (1 if name_of(module) == "resources/ledger.py" else 0):
+        if text.count("write_deltalake(") != (1 if name_of(module) == "resources/appending.py" else 0):
             yield "write_deltalake("
         yield from re.findall(
             r"\b(delete\s+from|merge\s+into|truncate\s+table|drop\s+table|update\s+delta)\b", text, re.IGNORECASE

@@ -1,4 +1,4 @@
-"""Appends rows to an append-only table, by delta-rs: no engine starts."""
+"""Appends rows to a table that only grows, by delta-rs: no engine starts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +17,10 @@ _TYPES = {"string": pa.string(), "date": pa.date32(), "timestamp": pa.timestamp(
 def append_rows(home: Path, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Appends rows in one commit."""
     schema = pa.schema([pa.field(column.name, _TYPES[column.type]) for column in table.columns])
-    data = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    append(home, table, pa.Table.from_pylist([dict(row) for row in rows], schema=schema))
+
+
+def append(home: Path, table: Table, rows: pa.Table) -> None:
+    """As append_rows, of rows in the table's types."""
     with writing(home, table.name):
-        deltalake.write_deltalake(location_of(home, table).address, data, mode="append")
+        deltalake.write_deltalake(location_of(home, table).address, rows, mode="append")

@@ -11,14 +11,14 @@ from dataclasses import fields, replace
 from datetime import date, timedelta
 from pathlib import Path
 
-import deltalake
 import pyarrow as pa
 
 from umg_assets import clock, tables
 from umg_assets.planning.history import Entry, History
+from umg_assets.resources.appending import append
 from umg_assets.resources.delta_log import newest_version
 from umg_assets.resources.locations import Location, location_of
-from umg_assets.resources.locks import exclusive, lock_file, writing
+from umg_assets.resources.locks import exclusive, lock_file
 from umg_assets.resources.reading import read_table, stored_columns
 from umg_assets.resources.schema import migrate_table
 
@@ -94,10 +94,7 @@ class Ledger:
                     }
                     for entry in numbered
                 ]
-                with writing(self._home, tables.DELIVERIES.name):
-                    deltalake.write_deltalake(
-                        self._location.address, pa.Table.from_pylist(rows, schema=_SCHEMA), mode="append"
-                    )
+                append(self._home, tables.DELIVERIES, pa.Table.from_pylist(rows, schema=_SCHEMA))
                 if newest_version(self._location) == known + 1:  # this commit alone: nothing else is new in the table
                     self._read = (known + 1, before.followed_by(numbered))
         return numbered
