@@ -17,9 +17,11 @@ import pytest
 from umg_assets import open_lake, tables
 from umg_assets.cli.forget import forget
 from umg_assets.cli.run import lakehouse_of
+from umg_assets.dashboard.copies import Copies
 from umg_assets.privacy.requests import Requests
 from umg_assets.resources.ledger import Ledger
-from umg_assets.resources.locations import LocationError, location_of, settle
+from umg_assets.resources.locations import LocationError, Prefix, location_of, settle
+from umg_assets.resources.table_files import File
 from umg_assets.settings.model import SettingsError, read_settings
 from umg_assets_tests.bucket_server import BucketServer, refusing
 from umg_assets_tests.buckets.conftest import Bucket
@@ -144,6 +146,20 @@ def test_the_dashboard_shows_it(landed: Lake, tmp_path: Path):
     typed = type_umg(tmp_path, "dashboard", "--snapshot", str(tmp_path / "pages"), home=landed.home)
     assert typed.code == 0, typed.err
     assert any("Hymn" in page.read_text() for page in (tmp_path / "pages").rglob("charts*.html"))
+
+
+def test_the_dashboard_fetches_a_file_once_and_keeps_those_of_the_last_two_sets(bucket: Bucket, tmp_path: Path):
+    location, copies = Prefix(f"{bucket.address}/plays"), Copies(tmp_path)
+    files = [File(f"{location}/{name}", {}) for name in ("a", "b", "c")]
+    for name in ("a", "b", "c"):
+        bucket.put(f"plays/{name}", name)
+    copied = copies.of(location, files[:2])
+    bucket.delete("plays/a")
+    assert copies.of(location, files[:2]) == copied
+    assert [Path(file.path).read_text() for file in copied] == ["a", "b"]
+    for shown, there in ((files[:2], [True, True]), (files[1:], [True, True]), (files[2:], [False, True])):
+        copies.keep(shown)
+        assert [Path(file.path).exists() for file in copied] == there
 
 
 def test_a_back_up_of_it_is_restored_to_a_disk(landed: Lake, tmp_path: Path):
