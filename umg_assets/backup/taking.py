@@ -137,10 +137,11 @@ class _Copy:
         shown = read_json(self._target / "exports" / published / MANIFEST).get("versions", {}).get(name, version)
         files = files_of(location, version)
         known = shown in published_versions(self._home, name)  # else people were forgotten since, and older versions
-        log = [found for found in map(_LOG_FILE.fullmatch, sorted(location.log_names())) if found]
-        wanted = [f"_delta_log/{found[0]}" for found in log if int(found[1]) <= version]
-        for file in (*files, *(files_of(location, shown) - files if known else ()), *wanted):
-            self._of_table(location, file, may_be_gone=file in wanted)
+        for file in files | (files_of(location, shown) if known else set()):
+            self._of_table(location, file, may_be_gone=False)
+        for log_file in filter(None, map(_LOG_FILE.fullmatch, sorted(location.log_names()))):
+            if int(log_file[1]) <= version:
+                self._of_table(location, f"_delta_log/{log_file[0]}", may_be_gone=True)
         if files_of(copy, version) != files:
             raise BackupError(
                 f"{copy}: expected the files of {location} at version {version}, got others: take it again"

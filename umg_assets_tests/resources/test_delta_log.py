@@ -1,5 +1,6 @@
 """A table's log without its past: statistics of values that are gone go, and everybody still reads the table."""
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import deltalake
 import pyarrow as pa
 import pytest
 
-from umg_assets.resources.delta_log import forget_versions, newest_version
+from umg_assets.resources.delta_log import forget_versions, newest_version, open_table
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.locations import Folder
 from umg_assets.tables import RAW_USERS
@@ -48,3 +49,22 @@ def test_the_newest_version_is_that_of_the_newest_commit_and_of_no_other_file_of
     for name in ("00000000000000000011.json.tmp", "00000000000000000012.checkpoint.parquet", "13.json", "_14.json"):
         (log / name).touch()
     assert newest_version(Folder(tmp_path)) == 10
+
+
+def test_a_table_opened_to_read_is_shared_until_it_has_another_version_or_another_takes_its_place(tmp_path: Path):
+    def write(value: str) -> None:
+        deltalake.write_deltalake(tmp_path / "table", pa.table({"value": [value]}), mode="overwrite")
+
+    location = Folder(tmp_path / "table")
+    write("first")
+    opened = open_table(location)
+    assert open_table(location) is open_table(location, 0) is opened
+    write("second")
+    assert [open_table(location, version).to_pyarrow_table()["value"].to_pylist() for version in (0, 1, None)] == [
+        ["first"],
+        ["second"],
+        ["second"],
+    ]
+    shutil.rmtree(tmp_path / "table")
+    write("another table's")
+    assert open_table(location, 0).to_pyarrow_table()["value"].to_pylist() == ["another table's"]
