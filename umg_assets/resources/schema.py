@@ -14,6 +14,9 @@ from deltalake.schema import Schema as DeltaSchema
 from umg_assets.resources.delta_log import is_table, open_table
 from umg_assets.tables import Table
 
+CHECKPOINT_COMMITS = 10
+"""A table's log has a checkpoint after so many commits: delta-rs opens the file of every later commit at once. It would
+write one after 100; both engines have this number by default."""
 _PRIMITIVES = {"bigint": "long", "int": "integer"}
 
 
@@ -41,6 +44,10 @@ def statistics_properties(table: Table) -> dict[str, str]:
     return {"delta.dataSkippingNumIndexedCols": "0"}
 
 
+def _properties(table: Table) -> dict[str, str]:
+    return {**statistics_properties(table), "delta.checkpointInterval": str(CHECKPOINT_COMMITS)}
+
+
 def create_table(path: Path, table: Table, properties: Mapping[str, str] | None = None) -> None:
     """Creates an empty table at `path` by its contract, with these properties, too, unless one is there.
 
@@ -56,7 +63,7 @@ def create_table(path: Path, table: Table, properties: Mapping[str, str] | None 
         partition_by=list(table.partitioned_by),
         name=table.name,
         description=table.comment,
-        configuration={**statistics_properties(table), **(properties or {})},
+        configuration={**_properties(table), **(properties or {})},
         mode="ignore",
         raise_if_key_not_exists=False,
     )
@@ -67,7 +74,8 @@ def migrate_table(path: Path, table: Table) -> None:
 
     Columns that the contract has gained at its end are added: rows that are there hold NULL in them. Where the
     contract prunes by other columns than the table does, files written from now on carry those bounds; older files
-    carry what they did, and are not pruned. Comments may differ: the table keeps its own.
+    carry what they did, and are not pruned. How often the log has a checkpoint is set, too. Comments may differ: the
+    table keeps its own.
     Raises ContractError, and leaves the table as it was, for any other difference: another type, a column gone or
     moved, a new one that may hold no NULL.
     """
@@ -81,8 +89,8 @@ def migrate_table(path: Path, table: Table) -> None:
         )
     if new := wanted[len(fields) :]:
         stored.alter.add_columns(new)
-    properties, configured = statistics_properties(table), stored.metadata().configuration
-    if table.pruned_by and any(configured.get(name) != value for name, value in properties.items()):
+    properties, configured = _properties(table), stored.metadata().configuration
+    if any(configured.get(name) != value for name, value in properties.items()):
         stored.alter.set_table_properties(properties)
 
 
