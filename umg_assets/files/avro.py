@@ -176,7 +176,7 @@ def _is_nothing(schema: Any, known: dict[str, Any], within: frozenset[str]) -> b
         return schema == "null"
     if schema["type"] in ("record", "error"):
         return all(_is_nothing(field["type"], known, within | {schema["name"]}) for field in schema["fields"])
-    return schema["type"] == "null" or schema.get("size") == 0
+    return schema.get("size") == 0 or _is_nothing(schema["type"], known, within)
 
 
 def open_avro(

@@ -60,17 +60,19 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def parquet_batches(
-    file: BinaryIO, parquet: pq.ParquetFile, columns: Sequence[str], groups: Iterable[int] | None = None
+    file: BinaryIO, parquet: pq.ParquetFile, columns: Sequence[str] | None = None, groups: Iterable[int] | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of these columns of an opened file, of all row groups or of some, in batches of bounded size.
+    """The rows of an opened file, of these columns or all, of these row groups or all, in batches of bounded size.
 
     Raises what pyarrow does.
     """
 
+    names = None if columns is None else list(columns)
+
     def read() -> Iterator[pa.RecordBatch]:
         for group in range(parquet.num_row_groups) if groups is None else groups:
             rows = _rows_at_once(file, parquet, group, columns)
-            yield from parquet.iter_batches(rows, row_groups=[group], columns=list(columns), use_threads=False)
+            yield from parquet.iter_batches(rows, row_groups=[group], columns=names, use_threads=False)
 
     return joined(parquet.schema_arrow, read())
 
@@ -94,7 +96,7 @@ def refuse_unpacked(file: BinaryIO, parquet: pq.ParquetFile, columns: Sequence[s
         raise RefusedError(UNREADABLE_FILE, sentence)
 
 
-def _rows_at_once(file: BinaryIO, parquet: pq.ParquetFile, group: int, columns: Sequence[str]) -> int:
+def _rows_at_once(file: BinaryIO, parquet: pq.ParquetFile, group: int, columns: Sequence[str] | None) -> int:
     """How many rows of a row group are within _BATCH_BYTES though the texts of each be the longest that it has."""
     size = longest = 0
     for at, chunk in _chunks(parquet, group, columns):
@@ -110,12 +112,12 @@ def _rows_at_once(file: BinaryIO, parquet: pq.ParquetFile, group: int, columns: 
     return max(1, min(usual, _BATCH_BYTES // max(longest, 1)))
 
 
-def _chunks(parquet: pq.ParquetFile, group: int, columns: Sequence[str]) -> Iterator[tuple[int, Any]]:
-    """The chunks of the columns in a row group, with their positions."""
+def _chunks(parquet: pq.ParquetFile, group: int, columns: Sequence[str] | None) -> Iterator[tuple[int, Any]]:
+    """The chunks of these columns or all in a row group, with their positions."""
     metadata = parquet.metadata.row_group(group)
     for at in range(metadata.num_columns):
         chunk = metadata.column(at)
-        if any(f"{chunk.path_in_schema}.".startswith(f"{column}.") for column in columns):
+        if columns is None or any(f"{chunk.path_in_schema}.".startswith(f"{column}.") for column in columns):
             yield at, chunk
 
 

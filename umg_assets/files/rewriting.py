@@ -127,7 +127,7 @@ def rewrite_parquet(path: Path, draft: Path, wanted: Wanted) -> Erased:
         schema = parquet.schema_arrow.with_metadata(known or None)
         with _parquet_writer(draft, parquet, schema) as writer:
             for group in range(parquet.num_row_groups):
-                batches = parquet_batches(file, parquet, schema.names, [group])
+                batches = parquet_batches(file, parquet, groups=[group])
                 held: list[pa.RecordBatch] = []
                 for batch in _left(batches, wanted, erased):
                     held.append(batch)

@@ -210,7 +210,7 @@ def _of_tables(path: Path, file: BinaryIO, name: str) -> Sample:
     file.seek(0)
     if magic == b"PAR1":
         parquet = pq.ParquetFile(file)
-        batches: Iterable[pa.RecordBatch] = parquet_batches(file, parquet, parquet.schema_arrow.names)
+        batches: Iterable[pa.RecordBatch] = parquet_batches(file, parquet)
         form, schema = "parquet", parquet.schema_arrow
     elif magic.startswith(b"ORC"):
         form, schema = "orc", pa_orc.ORCFile(file).schema

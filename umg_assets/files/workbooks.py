@@ -134,9 +134,7 @@ def stage_workbook(
 ) -> None:
     """Copy the wanted columns into `staging`; a row that is too large, or has values beyond the header, is a reject.
 
-    Raises RefusedError.
-
-    Formulas are what Excel last calculated.
+    Formulas are what Excel last calculated. Raises RefusedError.
     """
     rows = rows_of(file, limits)
     names = next(rows, None)
