@@ -232,11 +232,11 @@ def stage_avro(reader: Any, schema: pa.Schema, staging: Staging, limits: Limits,
                 raise ValueError(f"a block says that it holds {block.num_records:,} records, more than it has bytes")
             for part in _parts(block, reader.writer_schema, limits.record_bytes):
                 records = np.arange(1, len(part) + 1) + staging.records
-                too_large = [i for i, row in enumerate(part) if isinstance(row, _TooLarge)]
-                for i in too_large:
-                    staging.reject_beginning(int(records[i]), TOO_LARGE, part[i].beginning)
-                rows = [row for row in part if not isinstance(row, _TooLarge)]
-                staging.add(_arrays(rows, schema), np.delete(records, too_large))
+                kept = [i for i, row in enumerate(part) if not isinstance(row, _TooLarge)]
+                for record, row in zip(records.tolist(), part, strict=True):
+                    if isinstance(row, _TooLarge):
+                        staging.reject_beginning(record, TOO_LARGE, row.beginning)
+                staging.add(_arrays([part[i] for i in kept], schema), records[np.array(kept, np.int64)])
                 staging.records += len(part)
     except _ERRORS as error:
         raise unreadable(error, b"") from error
