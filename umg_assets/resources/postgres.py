@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from umg_assets.text import redacted
+
 ADDRESS = "DAGSTER_PG_URL"
 """The environment variable that deployment/dagster-postgres.yaml names."""
 DUMP = f'pg_dump -Fc -f dagster.dump "${{{ADDRESS}/+psycopg2/}}"'
@@ -47,7 +49,7 @@ def reaching_postgres(home: Path) -> Iterator[None]:
         why = str(getattr(cause, "orig", cause)).strip().splitlines()[:1]
         raise PostgresError(
             f"expected PostgreSQL, where Dagster's runs and events are, to answer at the address in {ADDRESS}: start "
-            f"it, or correct the address. It says: {''.join(why) or type(cause).__name__}"
+            f"it, or correct the address. It says: {redacted(''.join(why)) or type(cause).__name__}"
         ) from None
     finally:
         logging.disable(before)
