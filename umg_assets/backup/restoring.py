@@ -23,6 +23,7 @@ from umg_assets.privacy.keys import KEYS, KeyFileError
 from umg_assets.resources.forgetting_lock import replay_file
 from umg_assets.resources.instance import end_all_runs, open_instance
 from umg_assets.resources.interop import refresh_catalog
+from umg_assets.resources.postgres import is_in_postgres
 from umg_assets.resources.published import CURRENT
 from umg_assets.settings.home import half_restored, refuse_half_restored
 
@@ -108,8 +109,7 @@ def _note_forgotten(home: Path, tombstones: Iterable[str]) -> None:
 
 
 def _end_runs(home: Path, manifest: Manifest) -> int:
-    configuration = home / "dagster" / "dagster.yaml"
-    if not manifest.has_dagster or "postgres" in configuration.read_text(encoding="utf-8"):
+    if not manifest.has_dagster or is_in_postgres(home):
         return 0  # Dagster's storage is elsewhere, and may be in use
     with open_instance(home) as instance:
         return len(end_all_runs(instance, f"It was under way when the back-up of {manifest.taken_at} was taken"))

@@ -21,6 +21,7 @@ def backup(
 ) -> None:
     """Copy the lakehouse, also while runs are under way: tables, what Dagster knows, exports, settings; no keys."""
     from umg_assets.backup.taking import back_up
+    from umg_assets.resources.postgres import DUMP, is_in_postgres
     from umg_assets.settings.model import read_settings
 
     home = read_settings(home_of()).home
@@ -30,8 +31,13 @@ def backup(
         f"{target}: {len(manifest.versions)} tables as of {manifest.taken_at}, {len(manifest.files):,} files, {size:,} "
         "bytes."
     )
-    if not manifest.has_dagster and manifest.versions:
-        _say("Dagster's runs and events are not in it: they lie elsewhere. docs/operations.md says in which order.")
+    if is_in_postgres(home):
+        _say(
+            f"Dagster's runs and events are not in it: they lie in PostgreSQL. They must be dumped before it is taken, "
+            f"never after: if they were not, type `{DUMP}`, and take it again."
+        )
+    elif not manifest.has_dagster and manifest.versions:
+        _say("Dagster's runs and events are not in it: there are none.")
     if not landing:
         _say("landing/ is not in it: `--landing` takes its files, too.")
     if keys:
@@ -49,6 +55,7 @@ def restore(
 ) -> None:
     """Copy a back-up to UMG_HOME, which must be new or empty; says what is missing, and what to type next."""
     from umg_assets.backup.restoring import restore as copy_back
+    from umg_assets.resources.postgres import LOAD, is_in_postgres
 
     home = home_of()
     restored = copy_back(source, home, keys, forgotten)
@@ -56,6 +63,11 @@ def restore(
     _say(f"{home}: restored, {len(manifest.versions)} tables as of {manifest.taken_at}.")
     if restored.ended:
         _say(f"{restored.ended} runs were under way then, and count as failed: `umg run` builds what they did not.")
+    if is_in_postgres(home):
+        _say(
+            "Dagster's runs and events were not in the back-up: load their dump of that time into PostgreSQL before "
+            f"anything starts, `{LOAD}`. Without it every table is built anew; with what is newer, too little is."
+        )
     if not manifest.landing:
         _say(f"landing/ was not in the back-up: put what has not landed yet into {home / 'landing'}.")
     _say_keys(home, restored)

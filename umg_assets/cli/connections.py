@@ -7,9 +7,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from umg_assets.cli.access import is_loopback
-
-POSTGRES = "DAGSTER_PG_URL"
-"""The variable that deployment/dagster-postgres.yaml names."""
+from umg_assets.resources.postgres import ADDRESS, is_in_postgres
 
 _VERIFIED = ("verify-full",)
 _ENCRYPTED = ("require", "verify-ca", *_VERIFIED)
@@ -33,9 +31,8 @@ def connections(home: Path, remote: str | None, master: str | None) -> Iterator[
         yield from _spark_connect(remote)
     if master:
         yield from _spark_master(master)
-    file = home / "dagster" / "dagster.yaml"
-    if POSTGRES in os.environ and file.exists() and POSTGRES in file.read_text(encoding="utf-8"):
-        yield from _postgres(os.environ[POSTGRES])
+    if ADDRESS in os.environ and is_in_postgres(home):
+        yield from _postgres(os.environ[ADDRESS])
 
 
 def _spark_connect(remote: str) -> Iterator[Connection]:
@@ -74,7 +71,7 @@ def _postgres(url: str) -> Iterator[Connection]:
         return
     mode = given.get("sslmode", ["prefer"])[-1]
     if mode not in _ENCRYPTED:
-        text = f"{host}: sslmode={mode} may send clear text over the network: expected verify-full in {POSTGRES}"
+        text = f"{host}: sslmode={mode} may send clear text over the network: expected verify-full in {ADDRESS}"
         yield Connection("bad", "PostgreSQL", text)
     elif mode not in _VERIFIED:
         text = f"{host}: TLS, but sslmode={mode} believes any server: expected verify-full"

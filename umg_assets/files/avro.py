@@ -1,34 +1,37 @@
 """Avro: the wanted columns, block by block, in types that Spark and Sail read in the same way."""
 
-import bz2
-import io
 import itertools
 import lzma
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import fastavro
 import numpy as np
 import pyarrow as pa
 import zstandard
-from fastavro.read import BLOCK_READERS
 from fastavro.schema import SchemaParseException
 
-from umg_assets.files.blocks import Zstandard, decompressed
-from umg_assets.files.limits import USUAL
+from umg_assets.files.avro_codecs import READERS
+from umg_assets.files.blocks import Unpacked
+from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.parquet import columns_in
-from umg_assets.files.rejects import NOT_THE_FORMAT, UNREADABLE_FILE, RefusedError, foreign_content, is_of_content
+from umg_assets.files.rejects import (
+    NOT_THE_FORMAT,
+    REFUSAL_CHARACTERS,
+    TOO_LARGE,
+    UNREADABLE_FILE,
+    RefusedError,
+    foreign_content,
+    is_of_content,
+)
 from umg_assets.files.schema_types import JsonNumber, json_text
 from umg_assets.files.staged import Staging
 
 _MAGIC = b"Obj\x01"
-_CODECS = ("null", "deflate", "bzip2", "xz", "snappy", "zstandard")
-_SNAPPY_TIMES = 64  # more than the format can pack
+_CODECS = ("null", *READERS)
 _BATCH_ROWS = 64 << 10
-_BLOCK_BYTES = 256 << 20
 _ERRORS = (
     ValueError,
     TypeError,
@@ -65,58 +68,6 @@ _LOGICAL = {
     "time-micros": pa.string(),
     "uuid": pa.string(),
 }
-
-
-def _snappy(decoder: Any) -> io.BytesIO:
-    """A block as Spark writes it: snappy's raw format, then the CRC of what it holds."""
-    packed = decoder.read(_long(decoder))
-    packed, crc = packed[:-4], int.from_bytes(packed[-4:], "big")
-    size = _unsigned(io.BytesIO(packed))
-    if size > min(_BLOCK_BYTES, _SNAPPY_TIMES * len(packed)):
-        raise ValueError(f"a block of {len(packed):,} bytes says that it unpacks to {size:,}")
-    block = pa.Codec("snappy").decompress(packed, size, asbytes=True)
-    if zlib.crc32(block) != crc:
-        raise ValueError("a block does not fit its checksum")
-    return io.BytesIO(block)
-
-
-def _bounded(decompressor: Callable[[], Any]) -> Callable[[Any], io.BytesIO]:
-    """What reads a block by a decompressor, and raises ValueError if it unpacks to too much."""
-
-    def read(decoder: Any) -> io.BytesIO:
-        block = io.BytesIO()
-        for piece in decompressed(decompressor(), decoder.read(_long(decoder))):
-            block.write(piece)
-            if block.tell() > _BLOCK_BYTES:
-                raise ValueError(f"expected blocks of at most {_BLOCK_BYTES:,} bytes, one unpacks to more")
-        block.seek(0)
-        return block
-
-    return read
-
-
-def _long(stream: Any) -> int:
-    number = _unsigned(stream)
-    return (number >> 1) ^ -(number & 1)
-
-
-def _unsigned(stream: Any) -> int:
-    number = shift = 0
-    while (byte := stream.read(1)[0]) & 0x80:
-        number |= (byte & 0x7F) << shift
-        shift += 7
-    return number | byte << shift
-
-
-# for snappy and zstandard fastavro needs further packages, and it unpacks blocks of any size
-_READERS: dict[str, Any] = {
-    "deflate": _bounded(partial(zlib.decompressobj, wbits=-15)),
-    "bzip2": _bounded(bz2.BZ2Decompressor),
-    "xz": _bounded(lzma.LZMADecompressor),
-    "zstandard": _bounded(Zstandard),
-    "snappy": _snappy,
-}
-BLOCK_READERS.update(_READERS)
 
 
 class _Stream:
@@ -202,6 +153,32 @@ def _number_or_text(value: Any) -> str:
     return JsonNumber(value) if isinstance(value, int | float) else _text_of(value)
 
 
+def _has_arrays_of_nothing(schema: Any, known: dict[str, Any], within: frozenset[str]) -> bool:
+    """Whether a schema has arrays whose items take no byte, so that their number says nothing about their size."""
+    if isinstance(schema, list):
+        return any(_has_arrays_of_nothing(branch, known, within) for branch in schema)
+    if isinstance(schema, str):
+        named = known.get(schema)
+        return bool(named) and schema not in within and _has_arrays_of_nothing(named, known, within | {schema})
+    inside = within | {schema["name"]} if "name" in schema else within
+    if schema["type"] == "array" and _is_nothing(schema["items"], known, inside):
+        return True
+    parts = [field["type"] for field in schema.get("fields", ())]
+    parts += [schema[part] for part in ("items", "values") if part in schema]
+    return any(_has_arrays_of_nothing(part, known, inside) for part in parts)
+
+
+def _is_nothing(schema: Any, known: dict[str, Any], within: frozenset[str]) -> bool:
+    """Whether each value of a schema takes no byte."""
+    if isinstance(schema, str) and schema in known and schema not in within:
+        return _is_nothing(known[schema], known, within | {schema})
+    if not isinstance(schema, dict):
+        return schema == "null"
+    if schema["type"] in ("record", "error"):
+        return all(_is_nothing(field["type"], known, within | {schema["name"]}) for field in schema["fields"])
+    return schema.get("size") == 0 or _is_nothing(schema["type"], known, within)
+
+
 def open_avro(
     chunks: Iterator[bytes], columns: Sequence[str] | None, at_most: int = USUAL.columns
 ) -> tuple[Any, pa.Schema]:
@@ -223,6 +200,9 @@ def open_avro(
         schema: Any = fastavro.parse_schema(reader.writer_schema, named_schemas=known)  # type: ignore[arg-type]
         if not isinstance(schema, dict) or schema.get("type") != "record":
             raise RefusedError(NOT_THE_FORMAT, "Expected an Avro file of records; its schema is another type.", head)
+        if _has_arrays_of_nothing(schema, known, frozenset()):
+            sentence = "Expected arrays of items that take a byte at least; without, they may be of any length."
+            raise RefusedError(NOT_THE_FORMAT, sentence, head)
         kinds = {field["name"]: field["type"] for field in schema["fields"]}
         columns = list(kinds) if columns is None else columns_in(list(kinds), columns, head, at_most)
         return reader, pa.schema([(column, _type_of(kinds[column], known)) for column in columns])
@@ -238,25 +218,71 @@ def unreadable(error: Exception, head: bytes) -> RefusedError:
     return RefusedError(UNREADABLE_FILE, sentence, head)
 
 
-def stage_avro(reader: Any, schema: pa.Schema, staging: Staging) -> None:
-    """Copy the wanted columns into `staging`. Raises RefusedError if the file turns out to be corrupt."""
+def stage_avro(reader: Any, schema: pa.Schema, staging: Staging, limits: Limits, unpacked: Unpacked) -> None:
+    """Copy the wanted columns into `staging`; a record that is too large is a reject.
+
+    Raises RefusedError if the file turns out to be corrupt, or its blocks unpack to more than the file may.
+    """
     try:
         for block in reader:
-            if block.num_records > max(_BATCH_ROWS, block.bytes_.getbuffer().nbytes):
+            size = block.bytes_.getbuffer().nbytes
+            if reader.codec != "null":
+                unpacked.add(size)
+            if block.num_records > max(_BATCH_ROWS, size):
                 raise ValueError(f"a block says that it holds {block.num_records:,} records, more than it has bytes")
-            rows = iter(block)
-            while part := list(itertools.islice(rows, _BATCH_ROWS)):
-                staging.add(_arrays(part, schema), np.arange(1, len(part) + 1) + staging.records)
+            for part in _parts(block, reader.writer_schema, limits.record_bytes):
+                records = np.arange(1, len(part) + 1) + staging.records
+                kept = [i for i, row in enumerate(part) if not isinstance(row, _TooLarge)]
+                for record, row in zip(records.tolist(), part, strict=True):
+                    if isinstance(row, _TooLarge):
+                        staging.reject_beginning(record, TOO_LARGE, row.beginning)
+                staging.add(_arrays([part[i] for i in kept], schema), records[np.array(kept, np.int64)])
                 staging.records += len(part)
     except _ERRORS as error:
         raise unreadable(error, b"") from error
 
 
+class _TooLarge(NamedTuple):
+    """A record that is longer than it may be: its first bytes."""
+
+    beginning: bytes
+
+
+def _parts(block: Any, schema: Any, at_most: int) -> Iterator[list[Any]]:
+    """The records of a block, some at a time, in place of one longer than `at_most` bytes its beginning.
+
+    A long block's records are measured before they are read: a byte may become an object of fifty.
+    """
+    data = block.bytes_
+    if data.getbuffer().nbytes <= at_most:
+        rows = iter(block)
+        yield from iter(lambda: list(itertools.islice(rows, _BATCH_ROWS)), [])
+        return
+    no_column = {"type": "record", "name": schema["name"], "fields": []}
+    part, size = [], 0
+    for _ in range(block.num_records):
+        start = data.tell()
+        fastavro.schemaless_reader(data, schema, no_column)
+        length = data.tell() - start
+        data.seek(start)
+        if length > at_most:
+            part.append(_TooLarge(data.read(REFUSAL_CHARACTERS)))
+            data.seek(start + length)
+        else:
+            part.append(fastavro.schemaless_reader(data, schema, None))
+            size += length
+        if size > at_most or len(part) == _BATCH_ROWS:
+            yield part
+            part, size = [], 0
+    yield part
+
+
 def first_rows(reader: Any, schema: pa.Schema, most: int) -> pa.RecordBatch:
     """The first rows as they would be staged. Raises RefusedError if the file is corrupt there."""
     try:
-        rows = list(itertools.islice(itertools.chain.from_iterable(reader), most))
-        return pa.record_batch(_arrays(rows, schema), schema)
+        parts = (part for block in reader for part in _parts(block, reader.writer_schema, USUAL.record_bytes))
+        rows = (row for part in parts for row in part if not isinstance(row, _TooLarge))
+        return pa.record_batch(_arrays(list(itertools.islice(rows, most)), schema), schema)
     except _ERRORS as error:
         raise unreadable(error, b"") from error
 

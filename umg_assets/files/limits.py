@@ -8,6 +8,9 @@ REJECTS_BYTES = 8 << 20
 """Texts of a file's bad records are kept whole until they have this size together; then REJECT_CHARACTERS of each."""
 REJECT_CHARACTERS = 100
 
+ROW_BYTES = 1 << 10
+"""Of a row of columns or cells so many do not count as unpacked: there equal values are stored once, as they should."""
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -7,8 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.orc as pa_orc
 
-from umg_assets.files.limits import USUAL
-from umg_assets.files.parquet import BATCH_ROWS, add_batch, check_rows, columns_in, readable_alike
+from umg_assets.files.blocks import Unpacked
+from umg_assets.files.few_rows import FEW_ROWS, joined
+from umg_assets.files.limits import USUAL, Limits
+from umg_assets.files.parquet import check_rows, columns_in, readable_alike, stage_batches
 from umg_assets.files.rejects import NOT_THE_FORMAT, UNREADABLE_FILE, RefusedError, foreign_content, is_of_content
 from umg_assets.files.staged import Staging
 
@@ -22,19 +24,14 @@ class OpenedOrc(NamedTuple):
     footer: pa_orc.ORCFile
 
 
-def orc_batches(
-    file: BinaryIO, columns: Sequence[str] | None = None, rows: int = BATCH_ROWS
-) -> Iterator[pa.RecordBatch]:
-    """The rows of an ORC file, at most `rows` at a time, with these columns or all. Raises what pyarrow does.
-
-    A stripe as a whole may unpack to any size, since ORC keeps equal texts once.
-    """
+def orc_batches(file: BinaryIO, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The rows of an ORC file, with these columns or all, in batches of bounded size. Raises what pyarrow does."""
     import pyarrow.dataset as pa_dataset  # brings pandas, which takes longer than all the rest of a command
 
     fragment = pa_dataset.OrcFileFormat().make_fragment(pa.PythonFile(file, "r"))
-    yield from fragment.to_batches(
-        columns=None if columns is None else list(columns), batch_size=rows, batch_readahead=0, use_threads=False
-    )
+    names = None if columns is None else list(columns)
+    batches = fragment.to_batches(columns=names, batch_size=FEW_ROWS, batch_readahead=0, use_threads=False)
+    return joined(fragment.physical_schema, batches)
 
 
 def open_orc(file: BinaryIO, columns: Sequence[str], at_most: int = USUAL.columns) -> tuple[OpenedOrc, pa.Schema]:
@@ -63,16 +60,15 @@ def _unreadable(error: Exception, head: bytes) -> RefusedError:
     return RefusedError(UNREADABLE_FILE, sentence, head)
 
 
-def stage_orc(orc: OpenedOrc, schema: pa.Schema, staging: Staging) -> None:
-    """Copy the wanted columns into `staging`. Raises RefusedError if the file turns out to be corrupt."""
+def stage_orc(orc: OpenedOrc, schema: pa.Schema, staging: Staging, limits: Limits, unpacked: Unpacked) -> None:
+    """Copy the wanted columns into `staging`. Raises RefusedError if the file is corrupt, or unpacks to too much."""
     rows, before = orc.footer.nrows, staging.records
     try:
         if not schema.names:
             staging.add([], np.arange(1, rows + 1) + staging.records)
             staging.records += rows
             return
-        for batch in orc_batches(orc.file, schema.names):
-            add_batch(batch.select(schema.names), schema.types, staging)
+        stage_batches(orc_batches(orc.file, schema.names), schema, staging, limits, unpacked)
         check_rows(staging.records - before, rows)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(error, b"") from error

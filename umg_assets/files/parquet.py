@@ -1,7 +1,7 @@
 """Parquet: the wanted columns, in types that Spark and Sail read in the same way."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -9,10 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from umg_assets.files.limits import USUAL
+from umg_assets.files.blocks import Unpacked
+from umg_assets.files.few_rows import bytes_of_rows, is_text, parquet_batches, refuse_unpacked
+from umg_assets.files.limits import ROW_BYTES, USUAL, Limits
 from umg_assets.files.rejects import (
     BAD_ENCODING,
     NOT_THE_FORMAT,
+    REFUSAL_CHARACTERS,
+    TOO_LARGE,
     UNREADABLE_FILE,
     RefusedError,
     escape,
@@ -24,8 +28,6 @@ from umg_assets.files.rejects import (
 from umg_assets.files.staged import FILE_PATH, Staging
 
 _MAGIC = b"PAR1"
-BATCH_ROWS = 8 << 10
-"""Rows read at a time: few, since equal texts may be stored once and unpack to any size."""
 _NEXT_SIGNED = {
     pa.uint8(): pa.int16(),
     pa.uint16(): pa.int32(),
@@ -90,26 +92,51 @@ def _undecodable(column: pa.Array) -> list[int]:
     return bad
 
 
-def add_batch(batch: pa.RecordBatch, types: Sequence[pa.DataType], staging: Staging) -> None:
-    """Stage the rows of a batch as `types`; a row with a text that is not UTF-8 is rejected."""
-    columns = [_staged(column, kind) for column, kind in zip(batch.columns, types, strict=True)]
-    records = np.arange(1, batch.num_rows + 1) + staging.records
-    bad: set[int] = set()
+def stage_batches(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, staging: Staging, limits: Limits, unpacked: Unpacked
+) -> None:
+    """Stage the rows as `schema` says. Rejects are a row with a text that is not UTF-8, and one that is too large.
+
+    Raises RefusedError if rows, beyond a kilobyte each, unpack to more than the file may.
+    """
+    for batch in batches:
+        columns = [_staged(batch.column(field.name), field.type) for field in schema]
+        unpacked.add(max(0, sum(column.nbytes for column in columns) - batch.num_rows * ROW_BYTES))
+        _add(columns, staging, limits)
+
+
+def _add(columns: list[pa.Array], staging: Staging, limits: Limits) -> None:
+    rows = len(columns[0])
+    records = np.arange(1, rows + 1) + staging.records
+    bad: dict[int, str] = {}
     for column in columns:
         try:
             column.validate(full=True)
         except pa.ArrowInvalid:
             if not pa.types.is_string(column.type):
                 raise
-            bad.update(_undecodable(column))
-    for i in sorted(bad):
-        raw = [c[i].cast(pa.binary()).as_py() if pa.types.is_string(c.type) else str(c[i]).encode() for c in columns]
-        staging.reject(int(records[i]), BAD_ENCODING, escape(b",".join(value or b"" for value in raw)))
+            bad.update(dict.fromkeys(_undecodable(column), BAD_ENCODING))
+    if sum(column.nbytes for column in columns) > limits.record_bytes:
+        too_large = np.flatnonzero(bytes_of_rows(columns) > limits.record_bytes)
+        bad.update(dict.fromkeys(too_large.tolist(), TOO_LARGE))
+    for i, reason in sorted(bad.items()):
+        shown = REFUSAL_CHARACTERS if reason == TOO_LARGE else None
+        text = escape(b",".join(_bytes_of(column[i], shown) for column in columns))
+        staging.reject(int(records[i]), reason, text[:shown])
     if bad:
-        kept = np.array([i for i in range(batch.num_rows) if i not in bad], np.int64)
+        kept = np.array([i for i in range(rows) if i not in bad], np.int64)
         columns, records = [column.take(pa.array(kept)) for column in columns], records[kept]
-    staging.records += batch.num_rows
+    staging.records += rows
     staging.add(columns, records)
+
+
+def _bytes_of(value: pa.Scalar, most: int | None) -> bytes:
+    """A value as text: all of it, or its beginning."""
+    if not value.is_valid:
+        return b""
+    if is_text(value.type):
+        return bytes(memoryview(value.as_buffer())[:most])
+    return str(value).encode()[:most]
 
 
 def open_parquet(
@@ -159,16 +186,23 @@ def check_rows(read: int, rows: int) -> None:
         raise ValueError(f"it says it has {rows:,} rows and gives {read:,}")
 
 
-def stage_parquet(parquet: pq.ParquetFile, schema: pa.Schema, staging: Staging) -> None:
-    """Copy the wanted columns into `staging`. Raises RefusedError if the file turns out to be corrupt."""
+def stage_parquet(
+    file: BinaryIO,
+    parquet: pq.ParquetFile,
+    schema: pa.Schema,
+    staging: Staging,
+    limits: Limits,
+    unpacked: Unpacked,
+) -> None:
+    """Copy the wanted columns into `staging`. Raises RefusedError if the file is corrupt, or unpacks to too much."""
     rows, before = parquet.metadata.num_rows, staging.records
     try:
         if not schema.names:
             staging.add([], np.arange(1, rows + 1) + staging.records)
             staging.records += rows
             return
-        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=schema.names, use_threads=False):
-            add_batch(batch.select(schema.names), schema.types, staging)
+        refuse_unpacked(file, parquet, schema.names, limits)
+        stage_batches(parquet_batches(file, parquet, schema.names), schema, staging, limits, unpacked)
         check_rows(staging.records - before, rows)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(error, b"") from error

@@ -169,18 +169,20 @@ class _Reading:
         """The schema in which a file is staged, and what stages it. Raises RefusedError."""
         columns, suffix = layout.columns, Path(name).suffix.lower()
         texts = pa.schema([(column, pa.string()) for column in columns])
+        bounds: dict[str, Any] = {"limits": self.limits, "unpacked": self.unpacked}
         match layout.format:
             case "parquet" | "orc" | "xlsx":
                 whole = resources.enter_context(whole_file(file, name, self.folder, self.unpacked))
                 if layout.format == "xlsx":
-                    return texts, partial(stage_workbook, whole, columns, limits=self.limits)
-                opened, schema = (open_parquet if layout.format == "parquet" else open_orc)(
-                    whole, columns, self.limits.columns
-                )
-                return schema, partial(stage_parquet if layout.format == "parquet" else stage_orc, opened, schema)
+                    return texts, partial(stage_workbook, whole, columns, **bounds)
+                if layout.format == "orc":
+                    orc, schema = open_orc(whole, columns, self.limits.columns)
+                    return schema, partial(stage_orc, orc, schema, **bounds)
+                parquet, schema = open_parquet(whole, columns, self.limits.columns)
+                return schema, partial(stage_parquet, whole, parquet, schema, **bounds)
             case "avro":
                 reader, schema = open_avro(chunks_of(file, suffix, self.unpacked), columns, self.limits.columns)
-                return schema, partial(stage_avro, reader, schema)
+                return schema, partial(stage_avro, reader, schema, **bounds)
             case "zip":
                 raise RefusedError(NOT_THE_FORMAT, "Expected data; this is a zip archive within one: unpack it.")
         text, recoded = as_utf8(chunks_of(file, suffix, self.unpacked), layout.dialect.encoding)

@@ -10,13 +10,13 @@ import pyarrow.compute as _compute
 import pyarrow.orc as pa_orc
 import pyarrow.parquet as pq
 
+from umg_assets.files.few_rows import parquet_batches
 from umg_assets.files.orc import open_orc, orc_batches
 from umg_assets.files.parquet import open_parquet
 from umg_assets.files.wanted import CannotEraseError, Erased, Wanted
 from umg_assets.files.workbooks import numbered_rows, text_of
 
 pc: Any = _compute  # its functions are made when it is imported, unknown to type checkers
-_BATCH_ROWS = 64 << 10
 _GROUP_BYTES = 256 << 20
 """A longer row group is divided, so that memory is bounded."""
 _WHOLE = 2**63
@@ -127,7 +127,7 @@ def rewrite_parquet(path: Path, draft: Path, wanted: Wanted) -> Erased:
         schema = parquet.schema_arrow.with_metadata(known or None)
         with _parquet_writer(draft, parquet, schema) as writer:
             for group in range(parquet.num_row_groups):
-                batches = parquet.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], use_threads=False)
+                batches = parquet_batches(file, parquet, groups=[group])
                 held: list[pa.RecordBatch] = []
                 for batch in _left(batches, wanted, erased):
                     held.append(batch)
@@ -154,7 +154,7 @@ def rewrite_orc(path: Path, draft: Path, wanted: Wanted) -> Erased:
         )
         with writer:
             writer.write(pa.Table.from_batches([], orc.schema))
-            for rows in _left(orc_batches(file, rows=_BATCH_ROWS), wanted, erased):
+            for rows in _left(orc_batches(file), wanted, erased):
                 if rows.num_rows:
                     writer.write(pa.Table.from_batches([rows]))
     return erased

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from umg_assets.files.archives import is_encrypted
 from umg_assets.files.avro import first_rows, open_avro
 from umg_assets.files.blocks import COMPRESSIONS, chunks_of
+from umg_assets.files.few_rows import parquet_batches
 from umg_assets.files.json_sample import BLANK, RECORD_SEPARATOR, Column, flat, json_records
 from umg_assets.files.layout import format_of, is_taken
 from umg_assets.files.orc import orc_batches
@@ -209,11 +210,11 @@ def _of_tables(path: Path, file: BinaryIO, name: str) -> Sample:
     file.seek(0)
     if magic == b"PAR1":
         parquet = pq.ParquetFile(file)
-        batches: Iterable[pa.RecordBatch] = parquet.iter_batches(RECORDS)
+        batches: Iterable[pa.RecordBatch] = parquet_batches(file, parquet)
         form, schema = "parquet", parquet.schema_arrow
     elif magic.startswith(b"ORC"):
         form, schema = "orc", pa_orc.ORCFile(file).schema
-        batches = orc_batches(file, rows=RECORDS)
+        batches = orc_batches(file)
     else:
         reader, schema = open_avro(iter(lambda: file.read(_HEAD_BYTES), b""), None)
         batches, form = iter([first_rows(reader, schema, RECORDS)]), "avro"

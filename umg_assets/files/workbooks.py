@@ -1,8 +1,7 @@
 """Excel workbooks (.xlsx): the rows of the first sheet below its row of column names, as text, read row by row."""
 
-import itertools
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
 from typing import IO, Any, BinaryIO
 from xml.etree.ElementTree import ParseError
@@ -12,9 +11,17 @@ import numpy as np
 import pyarrow as pa
 
 from umg_assets.files.archives import ZIP_ERRORS, open_bounded
-from umg_assets.files.limits import USUAL, Limits
+from umg_assets.files.blocks import Unpacked
+from umg_assets.files.limits import ROW_BYTES, USUAL, Limits
 from umg_assets.files.parquet import columns_in
-from umg_assets.files.rejects import FIELD_COUNT, UNREADABLE_FILE, RefusedError, is_of_content
+from umg_assets.files.rejects import (
+    FIELD_COUNT,
+    REFUSAL_CHARACTERS,
+    TOO_LARGE,
+    UNREADABLE_FILE,
+    RefusedError,
+    is_of_content,
+)
 from umg_assets.files.staged import Staging
 
 _BATCH_ROWS = 10_000
@@ -122,10 +129,12 @@ def _refuse_long_rows(sheet: IO[bytes], name: str, limits: Limits) -> None:
             raise RefusedError(UNREADABLE_FILE, f"{sentence}: {name}.")
 
 
-def stage_workbook(file: BinaryIO, columns: Sequence[str], staging: Staging, limits: Limits = USUAL) -> None:
-    """Copy the wanted columns into `staging`; a row with values beyond the header is a reject. Raises RefusedError.
+def stage_workbook(
+    file: BinaryIO, columns: Sequence[str], staging: Staging, limits: Limits, unpacked: Unpacked
+) -> None:
+    """Copy the wanted columns into `staging`; a row that is too large, or has values beyond the header, is a reject.
 
-    Formulas are what Excel last calculated.
+    Formulas are what Excel last calculated. Raises RefusedError.
     """
     rows = rows_of(file, limits)
     names = next(rows, None)
@@ -133,15 +142,39 @@ def stage_workbook(file: BinaryIO, columns: Sequence[str], staging: Staging, lim
         return
     columns_in([name or "" for name in names], columns, b"", limits.columns)
     positions = [names.index(column) if column in names else len(names) for column in columns]
-    while batch := list(itertools.islice(rows, _BATCH_ROWS)):
+    for batch in _batches(rows, limits, unpacked):
         good: list[list[str | None]] = []
         numbers: list[int] = []
         for row in batch:
             staging.records += 1
-            if any(value is not None for value in row[len(names) :]):
+            if _size(row) > limits.record_bytes:
+                beginning = "\t".join((value or "")[:REFUSAL_CHARACTERS] for value in row[:REFUSAL_CHARACTERS])
+                staging.reject_beginning(staging.records, TOO_LARGE, beginning.encode())
+            elif any(value is not None for value in row[len(names) :]):
                 staging.reject(staging.records, FIELD_COUNT, "\t".join(value or "" for value in row))
             else:
                 good.append([row[at] if at < len(row) else None for at in positions])
                 numbers.append(staging.records)
         arrays = [pa.array([row[i] for row in good], pa.string()) for i in range(len(columns))]
         staging.add(arrays, np.array(numbers, np.int64))
+
+
+def _batches(rows: Iterable[list[str | None]], limits: Limits, unpacked: Unpacked) -> Iterator[list[list[str | None]]]:
+    """The rows, some at a time: a text that is stored once may be that of all of them.
+
+    Raises RefusedError if rows, beyond a kilobyte each, unpack to more than the file may.
+    """
+    batch, size = [], 0
+    for row in rows:
+        batch.append(row)
+        of_row = _size(row)
+        unpacked.add(max(0, of_row - ROW_BYTES))
+        size += min(of_row, limits.record_bytes)
+        if len(batch) == _BATCH_ROWS or size > limits.record_bytes:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+def _size(row: Iterable[str | None]) -> int:
+    return sum(len(value) for value in row if value)

@@ -16,6 +16,7 @@ import pyarrow.orc as orc
 import pyarrow.parquet as pq
 
 from umg_assets.files import avro  # noqa: F401  (gives fastavro its snappy and zstandard)
+from umg_assets.files.few_rows import leaves_of
 from umg_assets.files.orc import orc_batches
 from umg_assets.forgetting.forms import SEPARATOR
 from umg_assets.forgetting.matching import Hit, LongerWords, Matcher
@@ -77,30 +78,13 @@ def search_orc(file: BinaryIO, matcher: Matcher, report: Report) -> None:
 
 def _search_column(array: Any, name: str, matcher: Matcher, report: Report) -> None:
     place = f"column {matcher.masked(name, 'a column')}"
-    for leaf in _leaves(array):
+    for leaf in leaves_of(array):
         if not pa.types.is_dictionary(leaf.type):
             report(place, _hits_of(leaf, matcher))
         elif hits := _hits_of(leaf.dictionary, matcher):
             named = _hits_of(leaf.dictionary.take(leaf.indices.unique().drop_null()), matcher)
             report(place, hits & named)
             report(f"{place} (dictionary)", hits - named)
-
-
-def _leaves(array: Any) -> Iterator[Any]:
-    """The arrays of a nested array that hold its values."""
-    kind = array.type
-    if isinstance(array, pa.ExtensionArray):
-        yield from _leaves(array.storage)
-    elif pa.types.is_struct(kind):
-        for at in range(kind.num_fields):
-            yield from _leaves(array.field(at))
-    elif pa.types.is_map(kind):
-        yield from _leaves(array.keys)
-        yield from _leaves(array.items)
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        yield from _leaves(array.values)
-    else:
-        yield array
 
 
 def _hits_of(array: Any, matcher: Matcher) -> set[Hit]:

@@ -32,6 +32,7 @@ from umg_assets.resources.dagster_storage import one_opens
 from umg_assets.resources.event_log import BATCH_SIZE, BATCH_SIZE_VARIABLE
 from umg_assets.resources.launcher import HOST_TAG, process_is_gone
 from umg_assets.resources.partition_keys import PARTITIONS
+from umg_assets.resources.postgres import reaching_postgres
 from umg_assets.resources.status import FailedCheck
 
 ASKED_BY, WHY = "umg/asked_by", "umg/why"
@@ -54,7 +55,8 @@ _ACTIVE_BACKFILLS = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, Bul
 def open_instance(home: Path):
     """The instance under UMG_HOME/dagster; without a dagster.yaml there, deployment/dagster.yaml is copied first.
 
-    One process of this machine at a time opens it: two that make a new one at once would ruin it.
+    One process of this machine at a time opens it: two that make a new one at once would ruin it. Raises PostgresError
+    where it lies in PostgreSQL, and that cannot be reached.
     """
     folder = home / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +64,7 @@ def open_instance(home: Path):
     os.environ["DAGSTER_HOME"] = str(folder)
     os.environ["UMG_HOME"] = str(home)
     with ExitStack() as opened:
-        with one_opens(folder):
+        with one_opens(folder), reaching_postgres(home):
             _write_configuration(folder / "dagster.yaml")
             instance = opened.enter_context(dg.DagsterInstance.get())
         yield instance

@@ -13,6 +13,9 @@ from umg_assets.resources.delta_log import is_table, open_table, open_to_change
 from umg_assets.resources.locations import Location
 from umg_assets.tables import Table
 
+CHECKPOINT_COMMITS = 10
+"""A table's log has a checkpoint after so many commits: delta-rs opens the file of every later commit at once. It would
+write one after 100; both engines have this number by default."""
 _PRIMITIVES = {"bigint": "long", "int": "integer"}
 
 
@@ -40,6 +43,10 @@ def statistics_properties(table: Table) -> dict[str, str]:
     return {"delta.dataSkippingNumIndexedCols": "0"}
 
 
+def _properties(table: Table) -> dict[str, str]:
+    return {**statistics_properties(table), "delta.checkpointInterval": str(CHECKPOINT_COMMITS)}
+
+
 def create_table(location: Location, table: Table, properties: Mapping[str, str] | None = None) -> None:
     """Creates an empty table at a location by its contract, with these properties, too, unless one is there.
 
@@ -54,7 +61,7 @@ def create_table(location: Location, table: Table, properties: Mapping[str, str]
         partition_by=list(table.partitioned_by),
         name=table.name,
         description=table.comment,
-        configuration={**statistics_properties(table), **(properties or {})},
+        configuration={**_properties(table), **(properties or {})},
         mode="ignore",
         raise_if_key_not_exists=False,
     )
@@ -65,7 +72,8 @@ def migrate_table(location: Location, table: Table) -> None:
 
     Columns that the contract has gained at its end are added: rows that are there hold NULL in them. Where the
     contract prunes by other columns than the table does, files written from now on carry those bounds; older files
-    carry what they did, and are not pruned. Comments may differ: the table keeps its own.
+    carry what they did, and are not pruned. How often the log has a checkpoint is set, too. Comments may differ: the
+    table keeps its own.
     Raises ContractError, and leaves the table as it was, for any other difference: another type, a column gone or
     moved, a new one that may hold no NULL.
     """
@@ -79,8 +87,8 @@ def migrate_table(location: Location, table: Table) -> None:
         )
     if new := wanted[len(fields) :]:
         open_to_change(location).alter.add_columns(new)
-    properties, configured = statistics_properties(table), stored.metadata().configuration
-    if table.pruned_by and any(configured.get(name) != value for name, value in properties.items()):
+    properties, configured = _properties(table), stored.metadata().configuration
+    if any(configured.get(name) != value for name, value in properties.items()):
         open_to_change(location).alter.set_table_properties(properties)
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from umg_assets.cli.connections import POSTGRES, connections
+from umg_assets.cli.connections import connections
 from umg_assets.cli.doctor import findings
 from umg_assets.cli.volume import is_encrypted
 from umg_assets.resources.engine import EngineError, session
+from umg_assets.resources.postgres import ADDRESS
 from umg_assets_tests.lake import Lake
 
 pytestmark = pytest.mark.sail_enough
@@ -55,10 +56,10 @@ def test_spark_connect_to_another_machine_needs_tls_and_a_token(tmp_path: Path, 
 def test_postgresql_on_another_machine_needs_a_checked_certificate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, state: str | None
 ):
-    monkeypatch.setenv(POSTGRES, url)
+    monkeypatch.setenv(ADDRESS, url)
     assert not list(connections(tmp_path, None, None)), "Dagster does not use it here"
     (tmp_path / "dagster").mkdir()
-    (tmp_path / "dagster" / "dagster.yaml").write_text(f"storage: {{postgres: {{postgres_url: {{env: {POSTGRES}}}}}}}")
+    (tmp_path / "dagster" / "dagster.yaml").write_text(f"storage: {{postgres: {{postgres_url: {{env: {ADDRESS}}}}}}}")
     seen = list(connections(tmp_path, None, None))
     assert [connection.state for connection in seen] == ([state] if state else [])
     assert not any("s3cret" in connection.text for connection in seen)

@@ -5,6 +5,7 @@ import gzip
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import fastavro
 import openpyxl
@@ -122,9 +123,9 @@ def test_an_avro_block_that_unpacks_to_too_much_is_refused(tmp_path: Path, monke
     for codec in ("deflate", "bzip2", "xz"):
         file, layout = io.BytesIO(), Layout("avro", ("id",))
         fastavro.writer(file, schema, [{"id": "a" * (2 * MIB)}], codec=codec)
-        assert read(tmp_path, "x.avro", file.getvalue(), layout).rows == 1
+        assert read(tmp_path, "x.avro", file.getvalue(), layout, Limits()).rows == 1
         with monkeypatch.context() as patch:
-            patch.setattr("umg_assets.files.avro._BLOCK_BYTES", MIB)
+            patch.setattr("umg_assets.files.avro_codecs._BLOCK_BYTES", MIB)
             refused = read(tmp_path, "x.avro", file.getvalue(), layout)
         assert "one unpacks to more" in refused.rejects["text"][0].as_py()
 
@@ -149,6 +150,10 @@ def workbook(row: bytes, **parts: bytes) -> bytes:
             content = parts.pop(name.removeprefix("xl/").removesuffix(".xml"), None) or old.read(name)
             if name == "xl/worksheets/sheet1.xml":
                 content = content.replace(b"</sheetData>", row + b"</sheetData>")
+            if name == "[Content_Types].xml":
+                kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+                texts = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'
+                content = content.replace(b"</Types>", texts.encode() if "sharedStrings" in parts else b"</Types>")
             new.writestr(name, content)
         for name, content in parts.items():
             new.writestr(f"xl/{name}.xml", content)
@@ -193,6 +198,13 @@ def test_a_text_that_is_stored_once_for_many_rows_is_not_unpacked_for_all_of_the
         with pa_orc.ORCWriter(file, dictionary_key_size_threshold=1, stripe_size=4 << 30) as writer:
             for _ in range(6):
                 writer.write(pa.table({"id": ["x" * 1_000] * 100_000}))
+    rows, megabytes, _ = parsed_apart(file)
+    assert rows == (20_000 if form == "parquet" else 600_000)
+    assert megabytes < 1_000
+
+
+def parsed_apart(file: Path) -> tuple[int, int, str]:
+    """Rows of a file of column `id`, the peak of memory that parsing it takes in MB, and why it is refused."""
     code = """
 import sys
 from pathlib import Path
@@ -200,9 +212,109 @@ from umg_assets.files.layout import Layout
 from umg_assets.files.parse import parse_file
 
 file = Path(sys.argv[1])
-print(parse_file(file, Layout(file.suffix[1:], ("id",)), file.parent / "staged").rows)
-print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+parsed = parse_file(file, Layout(file.suffix[1:], ("id",)), file.parent / "staged")
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]
+print(parsed.rows, int(peak) >> 10, parsed.rejects["text"][0].as_py() if parsed.refused else "")
 """
-    rows, kibibytes = map(int, printed_by(code, file).split())
-    assert rows == (20_000 if form == "parquet" else 600_000)
-    assert kibibytes < 1_000 << 10
+    rows, megabytes, *refused = printed_by(code, file).split(" ")
+    return int(rows), int(megabytes), " ".join(refused)
+
+
+def once(rows: int, text: str) -> pa.Array:
+    """A text in so many rows, in memory once."""
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), [text])
+
+
+def huge(form: str) -> bytes:
+    """Some kB of a file whose rows unpack to gigabytes."""
+    file, long = io.BytesIO(), "x" * MIB
+    match form:
+        case "texts.parquet":
+            pq.write_table(pa.table({"id": once(8_000, long)}), file, store_schema=False)
+        case "categories.parquet":
+            pq.write_table(pa.table({"id": once(8_000, long)}), file)
+        case "lists.parquet":
+            texts = pa.ListArray.from_arrays([0, 8_000], once(8_000, long))
+            pq.write_table(pa.table({"id": texts}), file, store_schema=False)
+        case "differences.parquet":
+            encoding: Any = {"use_dictionary": False, "column_encoding": "DELTA_BYTE_ARRAY"}
+            pq.write_table(pa.table({"id": [f"{long}{number}" for number in range(1_100)]}), file, **encoding)
+        case "packed.parquet":
+            plain: Any = {"use_dictionary": False, "compression": "zstd"}
+            pq.write_table(pa.table({"id": [f"{number}{long}" for number in range(1_100)]}), file, **plain)
+        case "texts.orc":
+            stored: Any = {"dictionary_key_size_threshold": 1, "stripe_size": 4 << 30, "compression": "zlib"}
+            with pa_orc.ORCWriter(file, **stored) as writer:
+                for _ in range(110):
+                    writer.write(pa.table({"id": [long] * 10}))
+        case "blocks.avro":
+            fastavro.writer(file, avro_schema("string"), ({"id": long} for _ in range(1_100)), codec="deflate")
+        case "nothings.avro":
+            items = {"type": "array", "items": "null"}
+            fastavro.writer(file, avro_schema(items), [{"id": [None]}])
+        case "texts.xlsx":
+            return workbook(b'<row><c t="s"><v>1</v></c></row>' * 8_000, sharedStrings=shared_texts("id", long))
+    return file.getvalue()
+
+
+def shared_texts(*texts: str) -> bytes:
+    """The part of a workbook that holds texts, to which cells refer by number."""
+    parts = "".join(f"<si><t>{text}</t></si>" for text in texts)
+    return f'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">{parts}</sst>'.encode()
+
+
+def avro_schema(kind: Any) -> dict[str, Any]:
+    """Of records of a column `id`."""
+    return {"type": "record", "name": "r", "fields": [{"name": "id", "type": kind}]}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "texts.parquet",
+        "categories.parquet",
+        "lists.parquet",
+        pytest.param("differences.parquet", marks=pytest.mark.exhaustive),
+        pytest.param("packed.parquet", marks=pytest.mark.exhaustive),
+        "texts.orc",
+        pytest.param("blocks.avro", marks=pytest.mark.exhaustive),
+        "nothings.avro",
+        "texts.xlsx",
+    ],
+)
+def test_a_small_file_whose_rows_unpack_to_gigabytes_is_refused_and_never_held(tmp_path: Path, form: str):
+    file = tmp_path / form
+    file.write_bytes(huge(form))
+    assert file.stat().st_size < 2 * MIB
+    _, megabytes, refused = parsed_apart(file)
+    assert "unpacks to at most 1,073,741,824 bytes" in refused or "items that take a byte" in refused
+    assert megabytes < 1_000
+
+
+@pytest.mark.parametrize("form", ["parquet", "orc", "avro", "xlsx"])
+def test_a_row_that_is_too_large_is_set_aside_and_its_neighbours_land(tmp_path: Path, form: str):
+    """Of columns and cells as of lines."""
+    texts, file = ["a", "x" * (2 * MIB), "b"], io.BytesIO()
+    match form:
+        case "parquet":
+            pq.write_table(pa.table({"id": texts}), file)
+        case "orc":
+            pa_orc.write_table(pa.table({"id": texts}), file)
+        case "avro":
+            fastavro.writer(file, avro_schema("string"), [{"id": text} for text in texts], sync_interval=1 << 30)
+        case "xlsx":
+            rows = b"".join(b'<row><c t="s"><v>%d</v></c></row>' % number for number in (1, 2, 3))
+            file.write(workbook(rows, sharedStrings=shared_texts("id", *texts)))
+    parsed = read(tmp_path, f"x.{form}", file.getvalue(), Layout(form, ("id",)))  # type: ignore[arg-type]
+    assert (parsed.records, parsed.rows, dict(parsed.reasons)) == (3, 2, {"too_large": 1})
+    assert pq.read_table(tmp_path / "staged")["id"].to_pylist() == ["a", "b"]
+    assert parsed.rejects["record"].to_pylist() == [2]
+    assert len(parsed.rejects["text"][0].as_py()) < 3_000
+
+
+def test_columns_of_few_values_unpack_to_any_size_where_rows_are_short(tmp_path: Path):
+    """Equal values of columns are stored once, as they should be: that is no bomb."""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"id": ["x" * 900] * 20_000}), file)
+    assert len(file.getvalue()) < 20_000
+    assert read(tmp_path, "x.parquet", file.getvalue(), Layout("parquet", ("id",))).rows == 20_000

@@ -1,8 +1,10 @@
 """Alerts reach real receivers on this machine: once, once more when mended, again after a receiver was down."""
 
+import base64
 import json
 import logging
 import socketserver
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from umg_assets import clock
 from umg_assets.resources.alerts import TOLD, tell
@@ -63,28 +66,59 @@ class _Post(BaseHTTPRequestHandler):
 
 
 class Mailbox(socketserver.ThreadingTCPServer):
-    """An SMTP server that takes every e-mail; mails: their text, with headers."""
+    """An SMTP server that takes every e-mail; mails: their text, with headers.
+
+    tls: a server's context, used from the first byte or, with `starttls`, once the client asks for it. clear: the lines
+    that came in clear. logins: what signed in, in base64.
+    """
 
     allow_reuse_address = daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, starttls: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Smtp)
-        self.mails: list[str] = []
+        self.tls, self.starttls = tls, starttls
+        self.mails, self.clear, self.logins = list[str](), list[bytes](), list[bytes]()
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that refuses the certificate hangs up: nothing is printed."""
 
 
 class _Smtp(socketserver.StreamRequestHandler):
     server: Mailbox
 
     def handle(self) -> None:
+        if self.server.tls and not self.server.starttls:
+            self._begin_tls()
         self.wfile.write(b"220 here\r\n")
-        for line in self.rfile:
-            verb = line[:4].upper()
-            if verb == b"DATA":
+        while line := self.rfile.readline():
+            if not isinstance(self.connection, ssl.SSLSocket):
+                self.server.clear.append(line)
+            self.wfile.write(self._answer(line))
+            if line[:4].upper() == b"QUIT":
+                return
+            if line[:8].upper() == b"STARTTLS":
+                self._begin_tls()
+
+    def _answer(self, line: bytes) -> bytes:
+        match line[:4].upper():
+            case b"EHLO":
+                return b"250-here\r\n" + (b"250-STARTTLS\r\n" if self.server.starttls else b"") + b"250 AUTH PLAIN\r\n"
+            case b"STAR":
+                return b"220 go on\r\n"
+            case b"AUTH":
+                self.server.logins.append(line.split()[-1])
+                return b"235 welcome\r\n"
+            case b"DATA":
                 self.wfile.write(b"354 go on\r\n")
                 self.server.mails.append(b"".join(iter(self.rfile.readline, b".\r\n")).decode())
-            self.wfile.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 good\r\n")
-            if verb == b"QUIT":
-                return
+            case b"QUIT":
+                return b"221 bye\r\n"
+        return b"250 good\r\n"
+
+    def _begin_tls(self) -> None:
+        assert self.server.tls
+        self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
+        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", buffering=0)
 
 
 @contextmanager
@@ -245,6 +279,64 @@ def test_a_command_and_an_e_mail_get_the_same_and_one_that_hangs_or_is_down_does
     message = json.loads(taken.read_text())
     assert [of["about"] for of in message["wrong"]] == ["held"]
     assert message["text"].splitlines()[1] in received.replace("=\r\n", "").replace("=3D", "=")
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def mailbox_of(authority: trustme.CA, security: str, name: str = "localhost") -> Mailbox:
+    """A server whose certificate is for a name; security: as in umg.toml, or `stripped`: it offers no STARTTLS."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(name).configure_cert(tls)
+    return Mailbox(None if security == "stripped" else tls, security == "starttls")
+
+
+def mail_over(lake: Lake, mailbox: Mailbox, security: str, trusted: trustme.CA) -> None:
+    """Tells of a held file by e-mail, with a password, trusting an authority as a machine trusts its own."""
+    with trusted.cert_pem.tempfile() as file, pytest.MonkeyPatch.context() as changed:
+        changed.setenv("SSL_CERT_FILE", file)
+        changed.setenv("MAIL_SECRET", SECRET)
+        lake.configure(
+            f'[alerts]\nsmtp_host = "localhost"\nsmtp_port = {mailbox.server_address[1]}\n'
+            f'smtp_security = "{security}"\nsmtp_user = "umg"\nsmtp_password_from = "MAIL_SECRET"\n'
+            'mail_from = "umg@example.com"\nmail_to = ["a@example.com"]\n'
+        )
+        note(lake.home, held=1)
+        tell(lake.settings)
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+def test_an_e_mail_and_its_password_go_over_tls_alone(lake: Lake, authority: trustme.CA, security: str):
+    with serving(mailbox := mailbox_of(authority, security)):
+        mail_over(lake, mailbox, security, authority)
+    assert len(mailbox.mails) == 1
+    assert [base64.b64decode(login) for login in mailbox.logins] == [b"\0umg\0" + SECRET.encode()]
+    assert [line[:4].upper() for line in mailbox.clear] == ([] if security == "tls" else [b"EHLO", b"STAR"])
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+@pytest.mark.parametrize("name", ["localhost", "elsewhere.example.com"])
+def test_a_server_whose_certificate_is_not_trusted_or_of_another_name_gets_no_password_and_no_mail(
+    lake: Lake, authority: trustme.CA, security: str, name: str, caplog: pytest.LogCaptureFixture
+):
+    with serving(mailbox := mailbox_of(authority, security, name)):
+        mail_over(lake, mailbox, security, trustme.CA() if name == "localhost" else authority)
+    assert "alert not sent: e-mail: " in caplog.text
+    assert "certificate verify failed" in caplog.text
+    assert (mailbox.mails, mailbox.logins) == ([], [])
+
+
+def test_a_server_that_offers_no_starttls_gets_no_password_and_no_mail(
+    lake: Lake, authority: trustme.CA, caplog: pytest.LogCaptureFixture
+):
+    """Or somebody on the way says that it does not."""
+    with serving(mailbox := mailbox_of(authority, "stripped")):
+        mail_over(lake, mailbox, "starttls", authority)
+    assert "STARTTLS extension not supported by server" in caplog.text
+    assert (mailbox.mails, mailbox.logins) == ([], [])
+    assert SECRET not in caplog.text
 
 
 def test_without_its_secret_nothing_is_sent_and_the_variable_is_named(

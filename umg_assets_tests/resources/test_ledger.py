@@ -11,6 +11,7 @@ import pytest
 from umg_assets.files.rejects import FILE_REASONS
 from umg_assets.planning.history import DIMENSION_CHANGE, Entry
 from umg_assets.resources.ledger import Ledger
+from umg_assets_tests.processes import printed_by
 
 DAY = date(2026, 3, 2)
 
@@ -117,6 +118,23 @@ def test_the_current_rows_of_a_path_are_its_last_delivery_of_each_day_that_was_n
 def test_appending_nothing_writes_no_version(ledger: Ledger, home: Path):
     assert ledger.append([]) == []
     assert deltalake.DeltaTable(home / "tables" / "deliveries").version() == 0
+
+
+def test_a_ledger_of_many_commits_is_read_with_few_files_open_at_once(ledger: Ledger, home: Path):
+    """delta-rs opens every commit since the last checkpoint at once, and sensors read the ledger at each look."""
+    for number in range(40):
+        ledger.append([entry(f"plays/{number}.csv")])
+    code = """
+import os, resource, sys
+from pathlib import Path
+from umg_assets.resources.ledger import Ledger
+from umg_assets_tests.processes import printed_by
+
+most = len(os.listdir("/dev/fd")) + 25
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+print(len(Ledger(Path(sys.argv[1])).read().entries))
+"""
+    assert printed_by(code, home) == "40\n"
 
 
 def test_concurrent_writers_number_their_entries_without_gaps_or_duplicates(ledger: Ledger, home: Path):

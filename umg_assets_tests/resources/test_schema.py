@@ -16,7 +16,7 @@ from umg_assets import tables
 from umg_assets.resources import schema as contracts
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.locations import Folder
-from umg_assets.resources.schema import ContractError, create_table, migrate_table
+from umg_assets.resources.schema import CHECKPOINT_COMMITS, ContractError, create_table, migrate_table
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import Column, Table
 from umg_assets_tests.lake import folder_of
@@ -68,6 +68,15 @@ def test_a_column_at_the_contracts_end_is_added_and_existing_rows_hold_null_in_i
         *["WRITE"] * 2,
         "CREATE TABLE",
     ]
+
+
+def test_the_log_of_an_older_table_gets_a_checkpoint_as_often_as_that_of_a_new_one(tmp_path: Path):
+    path, interval = tmp_path / SUMS.name, "delta.checkpointInterval"
+    create_table(Folder(path), SUMS, {interval: "100"})
+    for _ in range(2):
+        migrate_table(Folder(path), SUMS)
+    table = deltalake.DeltaTable(path)
+    assert (table.metadata().configuration[interval], table.version()) == (str(CHECKPOINT_COMMITS), 1)
 
 
 @pytest.mark.sail_enough
