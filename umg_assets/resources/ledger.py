@@ -18,7 +18,7 @@ from umg_assets.planning.entry import Entry
 from umg_assets.planning.history import History
 from umg_assets.resources.delta_log import newest_version
 from umg_assets.resources.ledger_rows import entries_of, rows_of
-from umg_assets.resources.ledger_snapshot import Snapshot, store, stored
+from umg_assets.resources.ledger_snapshot import Snapshot, mark_of, store, stored
 from umg_assets.resources.locks import exclusive, writing
 from umg_assets.resources.place_index import PlaceIndex
 from umg_assets.resources.reading import Value, query, read_table, stored_columns
@@ -30,7 +30,7 @@ _KEPT = 50_000
 """Entries of days that were asked for are kept while they are so many."""
 _DAYS = 5
 """Delivery days read at once."""
-_NOTHING = Snapshot(History(()), Entry("", "", date.min), PlaceIndex())
+_NOTHING = Snapshot(History(()), "", PlaceIndex())
 
 
 class Ledger:
@@ -43,16 +43,15 @@ class Ledger:
         self._home = home
         self._path = home / "tables" / tables.DELIVERIES.name
         self._snapshots = self._path.with_name(f".{self._path.name}.snapshot")
-        self._version, self._known = -1, _NOTHING
+        self._read = -1, _NOTHING
 
     def read(self) -> History:
         """What has been delivered; nothing before the first run. Reads the table only when it has a new version."""
-        newest = newest_version(self._path)
-        if newest != self._version:
-            kept = self._known if self._version >= 0 else stored(self._snapshots, self._store)
-            self._known = self._settled(kept or _NOTHING, self._read_on(kept or _NOTHING))
-            self._version = newest
-        return self._known.history
+        newest, (version, known) = newest_version(self._path), self._read
+        if newest != version:
+            before = known if version >= 0 else stored(self._snapshots, self._store) or _NOTHING
+            self._read = newest, self._settled(before, self._read_on(before))
+        return self._read[1].history
 
     def _read_on(self, known: Snapshot) -> Snapshot:
         """With what was appended since; read from the beginning where the table does not hold the last entry known."""
@@ -62,7 +61,7 @@ class Ledger:
         for first in range(begin, last + 1, _HELD):
             entries = _entries(self._home, [("sequence", ">=", first), ("sequence", "<", first + _HELD)], columns)
             if first == begin > 0:
-                if not entries or not _is_same(entries[0], known.last):
+                if not entries or mark_of(entries[0]) != known.last:
                     return self._read_on(_NOTHING)
                 entries = entries[1:]
             known = _followed_by(known, entries)
@@ -90,7 +89,7 @@ class Ledger:
         """Appends entries in one commit and returns them with their sequence; one writer at a time."""
         with exclusive(self._path.parent / ".ledger.lock"):
             first = self.read().sequence + 1
-            before, version = self._known, self._version
+            version, before = self._read
             now = clock.now()
             numbered = [
                 replace(entry, sequence=first + position, recorded_at=now) for position, entry in enumerate(entries)
@@ -101,8 +100,7 @@ class Ledger:
                 with writing(self._path):
                     deltalake.write_deltalake(self._path, rows_of(numbered), mode="append")
                 if newest_version(self._path) == version + 1:  # this commit alone: nothing else is new in the table
-                    self._known = self._settled(before, _followed_by(before, numbered))
-                    self._version = version + 1
+                    self._read = version + 1, self._settled(before, _followed_by(before, numbered))
         return numbered
 
     def accept(self, held: Entry) -> None:
@@ -171,15 +169,5 @@ def _entries(
 
 
 def _followed_by(known: Snapshot, entries: Sequence[Entry]) -> Snapshot:
-    last = entries[-1] if entries else known.last
+    last = mark_of(entries[-1]) if entries else known.last
     return known._replace(history=known.history.followed_by(entries), last=last)
-
-
-def _is_same(entry: Entry, known: Entry) -> bool:
-    """Whether they are one entry of one ledger: one that was restored and grew again has others of the same number."""
-    return (entry.sequence, entry.recorded_at, entry.source, entry.path) == (
-        known.sequence,
-        known.recorded_at,
-        known.source,
-        known.path,
-    )

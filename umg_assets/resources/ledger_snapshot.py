@@ -27,22 +27,27 @@ _HEADER = "snapshot.json"
 
 
 class Snapshot(NamedTuple):
-    """A history of which `past` holds all deliveries; its last entry, by which its ledger is known; its places."""
+    """last: the mark of its last entry, by which its ledger is known. index: places of deliveries it does not hold."""
 
     history: History
-    last: Entry
+    last: str
     index: PlaceIndex
 
 
+def mark_of(entry: Entry) -> str:
+    """What tells it from the entry of the same number of any other ledger, or of this one restored and grown again."""
+    return _digest(f"{entry.sequence}\0{entry.recorded_at.isoformat()}\0{entry.source}\0{entry.path!r}")
+
+
 def store(folder: Path, snapshot: Snapshot) -> None:
-    """Writes it in the place of an older one. Raises OSError where the folder cannot be written."""
+    """Writes one whose history holds no delivery itself, in the place of an older one. Raises OSError if it cannot."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with exclusive(folder / ".lock"):
         name = f"places-{uuid.uuid4().hex}"
         past = snapshot.history.past
         content = {
             "format": _FORMAT,
-            "last": asdict(snapshot.last),
+            "last": snapshot.last,
             "index": {"file": name, **snapshot.index.write(folder / name)},
             "sequence": past.sequence,
             "generation": past.generation,
@@ -87,7 +92,7 @@ def _snapshot(folder: Path, content: Mapping[str, Any], store_of: Callable[[int,
         store_of(content["sequence"], index),
     )
     accepted, expired = (tuple(map(entry_of, content[name])) for name in ("accepted", "expired"))
-    return Snapshot(History((), accepted, expired, past, past.days), entry_of(content["last"]), index)
+    return Snapshot(History((), accepted, expired, past, past.days), content["last"], index)
 
 
 def _day(sums: Mapping[str, Any]) -> DaySums:
