@@ -69,7 +69,7 @@ class PlaceIndex:
         if not number:
             return PlaceIndex()
         content = np.memmap(path, np.uint8, "r")
-        if zlib.crc32(memoryview(content)) != crc:
+        if zlib.crc32(content.data) != crc:
             raise ValueError(f"{path}: expected the checksum {crc}")
         return PlaceIndex(content[: number * _BYTES].view(np.int64), content[number * _BYTES :].view(np.int32))
 

@@ -1,7 +1,8 @@
 """A long ledger's snapshot: it tells nothing else than all entries do, and nothing depends on it."""
 
+import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -111,18 +112,19 @@ def flip(file: Path) -> None:
 def of_another_format(file: Path) -> None:
     """A header as another version would write it."""
     body = file.read_text().partition("\n")[2].replace('"format": 1', '"format": 0')
-    from umg_assets.resources.ledger_snapshot import _digest
-
-    file.write_text(f"{_digest(body)}\n{body}")
+    file.write_text(f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}")
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, empty, flip, of_another_format])
-@pytest.mark.parametrize("file", ["snapshot.json", "places-*"])
-def test_a_snapshot_that_is_damaged_is_made_anew_from_the_table(home: Path, damage: Any, file: str):
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        *((file, damage) for file in ("snapshot.json", "places-*") for damage in (Path.unlink, empty, flip)),
+        ("snapshot.json", of_another_format),
+    ],
+)
+def test_a_snapshot_that_is_damaged_is_made_anew_from_the_table(home: Path, file: str, damage: Callable[[Path], None]):
     everything = append(home, landed(*DAYS, *DAYS))
     (damaged,) = snapshot_of(home).glob(file)
-    if damage is of_another_format and file != "snapshot.json":
-        pytest.skip("the header says the format of both")
     damage(damaged)
     assert answers(Ledger(home).read()) == answers(everything)
     assert answers(Ledger(home).read()) == answers(everything), "and from the one made anew"
