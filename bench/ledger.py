@@ -5,7 +5,7 @@ brings plays up to 28 days late. Older days are compacted, as once a week; those
 chunks of 200 files. Each step is a process of its own. docs/scale.md has the figures.
 """
 
-import hashlib
+import random
 import sys
 import tempfile
 from datetime import date, timedelta
@@ -79,44 +79,61 @@ def path_of(day: date, file: int) -> str:
 
 def _commits(number: int, a_day: int) -> list[pa.Table]:
     """The commits of a day: chunk by chunk, its files staged and then landed."""
-    day, rows = FIRST + timedelta(days=number), []
+    rows, commits = _landed(number, a_day), []
     for first in range(0, a_day, CHUNK):
-        of_chunk = range(first, min(first + CHUNK, a_day))
+        of_chunk = rows.slice(first, CHUNK)
         begun = 2 * (number * a_day + first) + 1
-        for state, sequence in (("staged", begun), ("landed", begun + len(of_chunk))):
-            rows.append(_rows(day, number + 1, of_chunk, state, sequence))
-    return rows
+        for state, sequence in (("staged", begun), ("landed", begun + of_chunk.num_rows)):
+            at = _INSTANT + (number * 86_400 + first + (state == "landed")) * 1_000_000
+            own = {
+                "sequence": pa.array(np.arange(sequence, sequence + of_chunk.num_rows)),
+                "state": pa.repeat(state, of_chunk.num_rows),
+                "recorded_at": pa.repeat(at, of_chunk.num_rows),
+            }
+            columns = [own[name] if name in own else of_chunk.column(name) for name in SCHEMA.names]
+            commits.append(pa.table(columns, SCHEMA.names).cast(SCHEMA))
+    return commits
 
 
-def _rows(day: date, generation: int, files: range, state: str, sequence: int) -> pa.Table:
-    size = len(files)
-    before = day - timedelta(days=1)
-    late = [day - timedelta(days=2 + file % 27) if file % 10 == 0 else None for file in files]
-    names = [hashlib.sha256(f"{day}{file}".encode()).hexdigest() for file in files]
-    columns = {
-        "sequence": np.arange(sequence, sequence + size),
-        "state": [state] * size,
-        "source": ["plays"] * size,
-        "path": [path_of(day, file) for file in files],
-        "signature": [f"104857600-{_INSTANT}{name[:3]}-{_INSTANT}{name[3:6]}-{name[:6]}" for name in names],
-        "content_hash": names,
-        "definition_hash": ["5" * 64 + "-Europe/Berlin-2023-01-01-30"] * size,
-        "delivery_date": [day] * size,
-        "records": [50_000] * size,
-        "landed": [49_990] * size,
-        "filtered": [0] * size,
-        "quarantined": [[("bad_time", 10)]] * size,
-        "rows_by_play_date": [
-            [(f"{day}", 44_000), (f"{before}", 5_950), *([(f"{other}", 40)] if other else [])] for other in late
-        ],
-        "repeats": [[f"{before}/{day}"] if file % 50 == 0 else [] for file in files],
-        "play_dates": [[*([other] if other else []), before, day] for other in late],
-        **dict.fromkeys(("chart_months", "window_dates", "chart_dates"), [[]] * size),
-        "recorded_at": [_INSTANT + (generation * 86_400 + files[0] + (state == "landed")) * 1_000_000] * size,
-        "generation": [generation] * size,
-        "suppressed": [0] * size,
-    }
-    return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
+def _landed(number: int, a_day: int) -> pa.Table:
+    """The files of a day, column by column: millions of rows are made up."""
+    day = FIRST + timedelta(days=number)
+    file = np.arange(a_day)
+    dates = [day - timedelta(days=before) for before in range(30)]
+    # each file has plays of the day and of the day before; of each ten one has late ones
+    late = np.where(file % 10 == 0, 2 + file % 27, -1)
+    offsets = np.concatenate([[0], np.cumsum(2 + (late >= 0))]).astype(np.int32)
+    before = np.stack([np.zeros(a_day, np.int64), np.ones(a_day, np.int64), late], axis=1).ravel()
+    before = before[before >= 0]
+    played = pa.array([str(date_) for date_ in dates]).take(pa.array(before))
+    hexed = random.Random(number).randbytes(32 * a_day).hex()
+    hashes = [hexed[at : at + 64] for at in range(0, len(hexed), 64)]
+    pairs = np.concatenate([[0], np.cumsum(file % 50 == 0)]).astype(np.int32)
+    none = pa.ListArray.from_arrays(np.zeros(a_day + 1, np.int32), pa.array([], pa.date32()))
+    return pa.table(
+        {
+            "source": pa.repeat("plays", a_day),
+            "path": [path_of(day, position) for position in range(a_day)],
+            "signature": [f"104857600-{_INSTANT}{name[:3]}-{_INSTANT}{name[3:6]}-{name[:6]}" for name in hashes],
+            "content_hash": hashes,
+            "definition_hash": pa.repeat("5" * 64 + "-Europe/Berlin-2023-01-01-30", a_day),
+            "delivery_date": pa.repeat(pa.scalar(day), a_day),
+            "records": pa.repeat(50_000, a_day),
+            "landed": pa.repeat(49_990, a_day),
+            "filtered": pa.repeat(0, a_day),
+            "quarantined": pa.MapArray.from_arrays(
+                np.arange(a_day + 1, dtype=np.int32), pa.repeat("bad_time", a_day), pa.repeat(10, a_day)
+            ),
+            "rows_by_play_date": pa.MapArray.from_arrays(
+                offsets, played, pa.array(np.where(before == 0, 44_000, np.where(before == 1, 5_950, 40)))
+            ),
+            "repeats": pa.ListArray.from_arrays(pairs, pa.repeat(f"{dates[1]}/{day}", int(pairs[-1]))),
+            "play_dates": pa.ListArray.from_arrays(offsets, pa.array(dates).take(pa.array(before))),
+            **dict.fromkeys(("chart_months", "window_dates", "chart_dates"), none),
+            "generation": pa.repeat(number + 1, a_day),
+            "suppressed": pa.repeat(0, a_day),
+        }
+    )
 
 
 if __name__ == "__main__":
