@@ -1,56 +1,21 @@
 """The deliveries ledger as read: its entries and what follows from them. Pure: resources/ledger.py stores it."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import chain
-from typing import Protocol
 
 from umg_assets import tables
 from umg_assets.graph import Noted
 from umg_assets.planning.entry import DIMENSION_CHANGE, Entry, delivered, standing, unfinished
+from umg_assets.planning.past import Changes, Past, Store
 from umg_assets.planning.sums import DaySums, SourceSums, sums_of
 from umg_assets.tables import Kind
 
-Changes = Mapping[tuple[str, Noted], Mapping[date, int]]
-"""By changed table and way of noting, the dates noted, each with the last sequence that names it; of every
-delivery, its delivery date."""
 _RAW_NAMES: dict[str, str] = {kind: table.name for kind, table in tables.RAW.items()}
-_DATED = tuple(noted for noted in Noted if noted is not Noted.EVERY_DELIVERY)
-
-
-class Store(Protocol):
-    """Where entries are that a History does not hold."""
-
-    def entries(self, days: Collection[date]) -> Iterator[Entry]:
-        """Deliveries, by their delivery days; each day's are in order."""
-        ...
-
-    def days_of(self, places: Iterable[tuple[str, str]], folders: Iterable[tuple[str, str]]) -> set[date]:
-        """Delivery days among which are all of these (source, path), and of files in these (source, folder)."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Past:
-    """What follows from the deliveries up to a sequence, without them.
-
-    noted: see Changes. repeats: by source, the pairs of its entries. store: where they are; None where there are none.
-    """
-
-    sequence: int = 0
-    generation: int = 0
-    days: Mapping[date, DaySums] = field(default_factory=dict)
-    noted: Changes = field(default_factory=dict)
-    repeats: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    store: Store | None = None
-
-    def entries(self, days: Iterable[date]) -> Iterator[Entry]:
-        """Its deliveries of some days; each day's are in order."""
-        wanted = self.days.keys() & set(days)
-        return self.store.entries(wanted) if self.store and wanted else iter(())
+_DATED = tuple((noted, noted.value) for noted in Noted if noted is not Noted.EVERY_DELIVERY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +41,8 @@ class History:
         for entry in entries:
             kept.get(entry.state, deliveries).append(entry)
         changed = {entry.delivery_date for entry in entries}
-        known = {day: sums for day, sums in self.__dict__.get("days", self.sums).items() if day not in changed}
+        computed = self.__dict__.get("days", self.sums)  # if somebody has asked for them
+        known = {day: sums for day, sums in computed.items() if day not in changed}
         return History(tuple(deliveries), tuple(kept["accepted"]), tuple(kept["expired"]), self.past, known)
 
     def folded(self, store: Store) -> "History":
@@ -100,8 +66,8 @@ class History:
         for entry in self.later:
             changed = entry.path if entry.source == DIMENSION_CHANGE else _RAW_NAMES[entry.source]
             noted.setdefault((changed, Noted.EVERY_DELIVERY), {})[entry.delivery_date] = entry.sequence
-            for way in _DATED:
-                if dates := getattr(entry, way.value):
+            for way, column in _DATED:
+                if dates := getattr(entry, column):
                     noted.setdefault((changed, way), {}).update(dict.fromkeys(dates, entry.sequence))
         return noted
 

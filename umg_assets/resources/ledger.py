@@ -140,9 +140,10 @@ class _Stored:
 
     def entries(self, days: Collection[date]) -> Iterator[Entry]:
         """Deliveries, by their delivery days; each day's are in order."""
-        for day in sorted(self._kept.keys() & set(days)):
-            yield from self._kept[day]
-        asked = sorted(set(days) - self._kept.keys())
+        kept = dict(self._kept)  # another thread may put other days in their place
+        for day in sorted(kept.keys() & set(days)):
+            yield from kept[day]
+        asked = sorted(set(days) - kept.keys())
         columns = stored_columns(self._home, tables.DELIVERIES) if asked else []
         for first in range(0, len(asked), _DAYS):
             some = asked[first : first + _DAYS]
@@ -156,9 +157,10 @@ class _Stored:
             self._keep(found)
 
     def _keep(self, found: dict[date, list[Entry]]) -> None:
-        self._kept |= found
-        while len(self._kept) > 1 and sum(map(len, self._kept.values())) > _KEPT:
-            del self._kept[next(iter(self._kept))]
+        kept = {**self._kept, **found}
+        while len(kept) > 1 and sum(map(len, kept.values())) > _KEPT:
+            del kept[next(iter(kept))]
+        self._kept = kept
 
 
 def _entries(

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from umg_assets.graph import Noted
 from umg_assets.planning.entry import Entry, entry_of, iso
-from umg_assets.planning.history import History, Past, Store
+from umg_assets.planning.history import History
+from umg_assets.planning.past import Past, Store
 from umg_assets.planning.sums import DaySums, SourceSums, Tally
 from umg_assets.resources.locks import exclusive
 from umg_assets.resources.place_index import PlaceIndex

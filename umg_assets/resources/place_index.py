@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from umg_assets.planning.entry import Entry
+from umg_assets.planning.entry import Entry, folder_of
 
 _BYTES = 8
 
@@ -36,11 +36,10 @@ class PlaceIndex:
 
     def with_entries(self, entries: Iterable[Entry]) -> "PlaceIndex":
         """This index, and what entries add to it."""
-        added: set[tuple[int, int]] = set()
-        for entry in entries:
-            day = entry.delivery_date.toordinal()
-            added.add((_of_path((entry.source, entry.path)), day))
-            added.add((_of_folder((entry.source, entry.folder)), day))
+        places = {(entry.source, entry.path, entry.delivery_date) for entry in entries}
+        folders = {(source, folder_of(path), day) for source, path, day in places}
+        added = {(_of_path((source, path)), day.toordinal()) for source, path, day in places}
+        added |= {(_of_folder((source, folder)), day.toordinal()) for source, folder, day in folders}
         pairs = np.array(sorted(added), np.int64).reshape(-1, 2)
         pairs = pairs[~self._holds(pairs)]
         at = np.searchsorted(self._hashes, pairs[:, 0])
@@ -50,9 +49,10 @@ class PlaceIndex:
 
     def _holds(self, pairs: Any) -> Any:
         first, last = (np.searchsorted(self._hashes, pairs[:, 0], side) for side in ("left", "right"))
-        return np.array(
-            [day in self._days[low:high] for day, low, high in zip(pairs[:, 1], first, last, strict=True)], bool
-        )
+        held = first < last
+        for at in np.flatnonzero(held):
+            held[at] = pairs[at, 1] in self._days[first[at] : last[at]]
+        return held
 
     def write(self, path: Path) -> dict[str, int]:
         """Writes it into a new file; returns what `read` has to be told."""
