@@ -28,10 +28,9 @@ class PlaceIndex:
         """The delivery days of these (source, path), and of files in these (source, folder)."""
         asked = np.unique(np.array([*map(_of_path, places), *map(_of_folder, folders)], np.int64))
         first, last = (np.searchsorted(self._hashes, asked, side) for side in ("left", "right"))
-        found = {int(day) for day in np.unique(self._days[first[first < last]])}
-        for low, high in zip(first, last, strict=True):
-            if high - low > 1:
-                found.update(map(int, self._days[low:high]))
+        found: set[int] = set()
+        for low, high in zip(first.tolist(), last.tolist(), strict=True):
+            found.update(self._days[low:high].tolist())
         return {date.fromordinal(day) for day in found}
 
     def with_entries(self, entries: Iterable[Entry]) -> "PlaceIndex":
