@@ -24,10 +24,15 @@ def make_ledger(home: Path, days: int, a_day: int) -> None:
     path = home / "tables" / tables.DELIVERIES.name
     create_table(path, tables.DELIVERIES)
     for number in range(days - 1):
-        deltalake.write_deltalake(path, pa.concat_tables(_commits(number, a_day)), mode="append")
+        deltalake.write_deltalake(path, pa.concat_tables(_commits(number, a_day, number * a_day)), mode="append")
     deltalake.DeltaTable(path).optimize.compact()
-    for rows in _commits(days - 1, a_day):
-        deltalake.write_deltalake(path, rows, mode="append")
+    land_day(home, days - 1, a_day, (days - 1) * a_day)
+
+
+def land_day(home: Path, number: int, files: int, before: int) -> None:
+    """Lands so many files on a day, after so many others."""
+    for rows in _commits(number, files, before):
+        deltalake.write_deltalake(home / "tables" / tables.DELIVERIES.name, rows, mode="append")
 
 
 def path_of(day: date, file: int) -> str:
@@ -35,12 +40,12 @@ def path_of(day: date, file: int) -> str:
     return f"plays/{day}/part-{file:05d}.json.gz"
 
 
-def _commits(number: int, a_day: int) -> list[pa.Table]:
+def _commits(number: int, a_day: int, before: int) -> list[pa.Table]:
     """The commits of a day: chunk by chunk, its files staged and then landed."""
     rows, commits = _landed(number, a_day), []
     for first in range(0, a_day, CHUNK):
         of_chunk = rows.slice(first, CHUNK)
-        begun = 2 * (number * a_day + first) + 1
+        begun = 2 * (before + first) + 1
         for state, sequence in (("staged", begun), ("landed", begun + of_chunk.num_rows)):
             at = _INSTANT + (number * 86_400 + first + (state == "landed")) * 1_000_000
             own = {
