@@ -14,7 +14,7 @@ define install
 	fi
 endef
 
-.PHONY: demo dashboard test test-all dev lint bench bench-experiments soak clean
+.PHONY: demo dashboard test test-all dev lint bench bench-experiments bench-ledger soak clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/.made: pyproject.toml constraints.txt
@@ -54,6 +54,9 @@ bench: $(VENV)/.made
 
 bench-experiments: $(VENV)/.made
 	@$(BIN)/python -m bench.experiments
+
+bench-ledger: $(VENV)/.made
+	@$(BIN)/python -m bench.ledger
 
 soak: $(VENV)/.made
 	@$(BIN)/python -m soak --minutes $(or $(MINUTES),20) --seed $(or $(SEED),7)

@@ -126,6 +126,7 @@ DELIVERIES = Table(
         "suppressed | bigint | records of people who have been forgotten, which did not land; NULL is 0",
     ),
     key=("sequence",),
+    pruned_by=("sequence", "delivery_date"),
     personal=True,
 )
 RAW_PLAYS = Table(

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from umg_assets.planning.history import DIMENSION_CHANGE
+from umg_assets.planning.entry import DIMENSION_CHANGE
 from umg_assets_tests.lake import Lake
 
 

@@ -15,7 +15,7 @@ from umg_assets.catalogue import LAND_FILES, Catalogue
 from umg_assets.landing.land import Ingest
 from umg_assets.landing.scan import scan
 from umg_assets.landing.sealing import seal_tables, sealing_alone
-from umg_assets.planning.history import Entry
+from umg_assets.planning.entry import Entry
 from umg_assets.resources.instance import QUIET
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger

@@ -23,11 +23,13 @@ def quarantine_share(
     first, last = days_of(context.run)
     limit, total = settings.thresholds.quarantine_percent, SourceOutcome("all")
     deliveries: dict[str, SourceOutcome] = {}
-    for entry in ledger.read().delivered():
-        if first <= entry.delivery_date <= last:
-            delivery = f"{entry.source} {entry.delivery_date}"
-            for outcome in (deliveries.setdefault(delivery, SourceOutcome(delivery)), total):
-                outcome.add(entry)
+    history = ledger.read()
+    for kind in tables.KINDS:
+        for day, sums in history.sums_of(kind).items():
+            if first <= day <= last and sums.delivered:
+                delivery = f"{kind} {day}"
+                for outcome in (deliveries.setdefault(delivery, SourceOutcome(delivery)), total):
+                    outcome.add(sums.tally)
     over = {name: " and ".join(why) for name, outcome in sorted(deliveries.items()) if (why := outcome.judge(limit))}
     files = f" and {total.refused} of {total.files} files refused" if total.refused else ""
     return verdict(
@@ -47,7 +49,7 @@ def newest_delivery(settings: dg.ResourceParam[Settings], ledger: dg.ResourcePar
 
     Reads the ledger, so landing an old day again does not turn it green.
     """
-    days = [entry.delivery_date for entry in ledger.read().standing("plays")]
+    days = [day for day, sums in ledger.read().sums_of("plays").items() if sums.standing]
     return _newest(days, UTC, settings.freshness.raw_hours, "delivery of plays", "raw_hours")
 
 
@@ -58,14 +60,15 @@ def newest_play(settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[L
     Reads the ledger, so rebuilding an old day does not turn it green.
     """
     today = local_today(settings.time_zone)
-    days = [day for entry in ledger.read().standing("plays") for day in entry.brought if day <= today]
+    days = [day for day in ledger.read().rows_by_day("plays") if day <= today]
     return _newest(days, zoneinfo.ZoneInfo(settings.time_zone), settings.freshness.plays_hours, "play", "plays_hours")
 
 
 @dg.asset_check(asset=tables.DELIVERIES.name, blocking=False)
 def no_file_names_the_forgotten(ledger: dg.ResourceParam[Ledger]) -> dg.AssetCheckResult:
     """No delivered file holds records of people who have been forgotten. Such records did not land."""
-    files = {entry.path: entry.suppressed for entry in ledger.read().delivered() if entry.suppressed}
+    named = ledger.read().with_any("suppressed")
+    files = {entry.path: entry.suppressed for entry in named.delivered() if entry.suppressed}
     return verdict(
         not files,
         expected="no record of a person who has been forgotten",

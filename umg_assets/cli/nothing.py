@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from umg_assets import tables
-from umg_assets.planning.history import Entry
+from umg_assets.planning.entry import Entry
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.reading import partition_values, read_table, rows_of
 

@@ -22,12 +22,7 @@ def duplicates(home: Path, history: History) -> tuple[int, int]:
     Days that have not begun wait in raw and are counted in neither.
     """
     days = {date.fromisoformat(day) for day in partition_values(home, tables.PLAYS, "play_date")}
-    copies = sum(
-        count
-        for entry in history.standing("plays")
-        for day, count in entry.rows_by_play_date.items()
-        if date.fromisoformat(day) in days
-    )
+    copies = sum(count for day, count in history.rows_by_day("plays").items() if day in days)
     return copies, rows_of(home, tables.PLAYS)
 
 

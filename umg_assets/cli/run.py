@@ -178,12 +178,14 @@ def accept_file(settings: Settings, path: str) -> None:
 
     ledger = Ledger(settings.home)
     path = visible(path)
-    for entry in ledger.read().latest().values():
+    history = ledger.read()
+    tried = {(entry.source, entry.path) for entry in history.with_any("tried").entries if entry.tried_by}
+    for entry in history.about(tried).latest().values():
         if visible(entry.path) == path and entry.tried_by:
             ledger.accept(entry)
             out.print(f"{path}: an internal error refused it. The next run reads it again.", soft_wrap=True)
             return
-    held = {visible(file.path): (file, why) for file, why in scan(settings, ledger.read()).held}
+    held = {visible(file.path): (file, why) for file, why in scan(settings, history).held}
     if path not in held:
         named = f"held are: {', '.join(sorted(held))}" if held else "no file is held"
         raise ValueError(f"{path} is not held, so there is nothing to accept; {named}")

@@ -11,7 +11,8 @@ from typing import Any
 
 from umg_assets import clock, tables
 from umg_assets.resources.appending import append_rows
-from umg_assets.resources.locks import exclusive, lock_file
+from umg_assets.resources.locations import local_file
+from umg_assets.resources.locks import exclusive
 from umg_assets.resources.reading import TableMissingError, read_table
 from umg_assets.statistics.looks import Look
 
@@ -25,7 +26,7 @@ class LookLog:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Makes other readouts of the experiment wait."""
-        with exclusive(lock_file(self._home, f".readouts_{self._experiment}.lock")):
+        with exclusive(local_file(self._home, f".readouts_{self._experiment}.lock")):
             yield
 
     def read(self) -> list[Look]:

@@ -20,7 +20,8 @@ from umg_assets.forgetting.places import Held, Place, held_of, landed_numbers, r
 from umg_assets.forgetting.work import Batch, Rewritten, Work
 from umg_assets.landing.fingerprints import content_hash_of, definition_hash_of, signature_of
 from umg_assets.landing.scan import scan
-from umg_assets.planning.history import Entry, History, with_repeats
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History, with_repeats
 from umg_assets.privacy.names import Names, is_distinct
 from umg_assets.privacy.seals import Seals
 from umg_assets.privacy.tombstones import FORGOTTEN_TEXT
@@ -84,7 +85,8 @@ class Erasure:
 
     def _rewrite(self, files: LandingFiles, held: Mapping[Place, Held], naming: set[str]) -> None:
         history = self._ledger.read()
-        last, claimed = history.latest(), scan(self._settings, history).claimed
+        claimed = scan(self._settings, history).claimed
+        last = history.about(claimed).latest()
         claims: dict[str, dict[Kind, Source]] = {}
         for (kind, path), (_, source) in claimed.items():
             claims.setdefault(path, {})[kind] = source
@@ -114,15 +116,18 @@ class Erasure:
 
     def _changes(self, held: Mapping[Place, Held]) -> Iterator[tuple[Entry, set[int]]]:
         """The new ledger entry of each delivery that changes, and the numbers of its records that are gone."""
-        history = self._ledger.read()
-        latest = history.latest()
-        last = {(entry.source, *entry.place): entry for entry in history.delivered()}
+        history, to_account = self._ledger.read(), list(self._work.read().to_account())
+        of_files = history.about(
+            {(kind, path) for kind, path, _ in held} | {(kind, file.path) for kind, file in to_account}
+        )
+        latest = of_files.latest()
+        last = {(entry.source, *entry.place): entry for entry in of_files.delivered()}
         rewritten: dict[Place, Rewritten] = {}
-        for kind, file in self._work.read().to_account():
+        for kind, file in to_account:
             before = latest.get((kind, file.path))
             if before and before.content_hash == file.before:
                 rewritten[kind, file.path, before.delivery_date] = file
-        standing = {(entry.source, *entry.place): entry for kind in tables.KINDS for entry in history.standing(kind)}
+        standing = {(entry.source, *entry.place): entry for kind in tables.KINDS for entry in of_files.standing(kind)}
         for place in sorted({*held, *rewritten}, key=lambda place: (place[2], place[:2])):
             theirs, entry = held.get(place, Held()), last.get(place)
             if entry is None:

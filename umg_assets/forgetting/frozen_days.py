@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from umg_assets.calendar import local_today, utc_today
 from umg_assets.catalogue import Catalogue
 from umg_assets.forgetting.places import rows_of
-from umg_assets.planning.history import DIMENSION_CHANGE, Entry
+from umg_assets.planning.entry import DIMENSION_CHANGE, Entry
 from umg_assets.planning.required import frozen_keys
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger

@@ -11,7 +11,7 @@ from umg_assets.files.rejects import sentence_of
 from umg_assets.forgetting.work import Rewritten, Work
 from umg_assets.landing import bucket
 from umg_assets.landing.fingerprints import content_hash_of
-from umg_assets.planning.history import Entry
+from umg_assets.planning.entry import Entry
 from umg_assets.privacy.files import put_in_place
 from umg_assets.settings.model import Settings
 from umg_assets.settings.sources import Source

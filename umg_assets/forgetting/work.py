@@ -6,12 +6,12 @@ Each line is on disk before what it says is done. It names files and numbers of 
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from datetime import date, datetime
+from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from umg_assets.planning.history import Entry
+from umg_assets.planning.entry import Entry, entry_of, iso
 from umg_assets.resources.forgetting_lock import work_file
 from umg_assets.tables import Kind
 
@@ -80,7 +80,7 @@ class Work:
 
     def note(self, step: str, content: Mapping[str, Any] | None = None) -> None:
         """Appends a line, and returns when it is on disk."""
-        line = json.dumps({step: content or {}}, default=_plain) + "\n"
+        line = json.dumps({step: content or {}}, default=iso) + "\n"
         with os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
             file.write(line)
             file.flush()
@@ -110,7 +110,7 @@ class Work:
                 case "rewritten":
                     progress.rewritten.append(Rewritten(**content))
                 case "batch":
-                    entries = [_entry(entry) for entry in content["entries"]]
+                    entries = [entry_of(entry) for entry in content["entries"]]
                     progress.batches.append(Batch(entries, content["erased"], content["versions"]))
                 case "landed":
                     progress.landed += 1
@@ -119,20 +119,3 @@ class Work:
     def finish(self) -> None:
         """Removes the log."""
         self._path.unlink(missing_ok=True)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, date | datetime):
-        return value.isoformat()
-    raise TypeError(f"no JSON for {type(value).__name__}")
-
-
-def _entry(content: dict[str, Any]) -> Entry:
-    types: dict[str, Any] = {column.name: column.type for column in fields(Entry)}
-    values = dict(content)
-    for name, value in content.items():
-        if types[name] in (date, datetime):
-            values[name] = types[name].fromisoformat(value)
-        elif types[name] == list[date]:
-            values[name] = [date.fromisoformat(day) for day in value]
-    return Entry(**values)

@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 from umg_assets import tables
 from umg_assets.landing.chunk import Chunk, parts
 from umg_assets.landing.scan import LandingFile
-from umg_assets.planning.history import Entry, History, delivery_days_of
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History, delivery_days_of
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import Kind
@@ -36,8 +37,9 @@ def with_affected_dates(
     occurrence = tables.OCCURRENCES[kind]
     copy = [F.col(occurrence.id).alias("id"), F.col(occurrence.date).alias("date")]
     files = {staged.number: staged.file for staged in chunk.files_of(kind)}
-    earlier = _earlier(kind, files.values(), history)
-    affected = _replaced_dates(kind, files.values(), earlier, history)
+    of_files = history.about({(kind, file.path) for file in files.values()})
+    earlier = _earlier(kind, files.values(), of_files)
+    affected = _replaced_dates(kind, files.values(), earlier, of_files)
     new = lakehouse.spark.read.parquet(*parts(chunk.typed[kind])).where("reason is null")
     delivered = new.select("_file", *copy)
     copies = delivered.select("id", "date")

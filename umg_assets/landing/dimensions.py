@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from umg_assets import tables
 from umg_assets.calendar import utc_today
-from umg_assets.planning.history import DIMENSION_CHANGE, Entry
+from umg_assets.planning.entry import DIMENSION_CHANGE, Entry
 from umg_assets.resources.lakehouse import Commit, Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice
@@ -99,9 +99,9 @@ class Dimensions:
     def _deliveries(self, raw: Table, source: str, seen: int) -> tuple[int, DataFrame | None, bool]:
         """The ledger's sequence; the raw rows to read, None when nothing is new; whether all were delivered later."""
         history = self._ledger.read()
-        entries = [entry for entry in history.entries if entry.source == source]
-        new = [entry.delivery_date for entry in entries if entry.sequence > seen]
-        old = [entry.delivery_date for entry in entries if entry.sequence <= seen]
+        days = history.sums_of(source)
+        new = [day for day, sums in days.items() if sums.last > seen]
+        old = [day for day, sums in days.items() if sums.first <= seen]
         if not new:
             return history.sequence, None, False
         forward = bool(old) and seen >= 0 and min(new) > max(old)

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from umg_assets import tables
 from umg_assets.catalogue import landing_asset
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.entry import Entry, folder_of
+from umg_assets.planning.history import History
 from umg_assets.settings.sources import Source
 from umg_assets.tables import Kind
 
@@ -68,9 +69,10 @@ def folders_of(landing: Path, claimed: Mapping[tuple[Kind, str], tuple[int, Sour
     for (kind, path), (position, source) in claimed.items():
         if source.folder_is_delivery:
             sources[kind, position] = source
-            files.setdefault((kind, position, _folder_of(path)), {})[path] = landing / path
+            files.setdefault((kind, position, folder_of(path)), {})[path] = landing / path
     if not files:
         return []
+    history = history.about((), {(kind, path) for kind, _, path in files})
     known, standing = (
         _by_folder(entries)
         for entries in (history.not_withdrawn(), (entry for kind in tables.KINDS for entry in history.standing(kind)))
@@ -92,15 +94,10 @@ def _gone_by_age(landing: Path, entry: Entry, history: History) -> bool:
     return history.gone(landing_asset(entry.source), entry) and not (landing / entry.path).exists()
 
 
-def _folder_of(path: str) -> str:
-    """The folder of a file, named as files are: `.` for landing/ itself."""
-    return path.rpartition("/")[0] or "."
-
-
 def _by_folder(entries: Iterable[Entry]) -> dict[tuple[str, str], list[Entry]]:
     grouped: dict[tuple[str, str], list[Entry]] = defaultdict(list)
     for entry in entries:
-        grouped[entry.source, _folder_of(entry.path)].append(entry)
+        grouped[entry.source, entry.folder].append(entry)
     return grouped
 
 

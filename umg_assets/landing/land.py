@@ -20,7 +20,8 @@ from umg_assets.landing.chunk import FILTERED, SUPPRESSED, Chunk, StagedFile, pa
 from umg_assets.landing.faults import engine_answers
 from umg_assets.landing.scan import LandingFile
 from umg_assets.landing.staging import stage
-from umg_assets.planning.history import Entry, History, with_repeats
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History, with_repeats
 from umg_assets.privacy.keys import UserKeys
 from umg_assets.privacy.requests import Requests
 from umg_assets.privacy.seals import Seals
@@ -63,7 +64,7 @@ class Ingest:
         """
         entries: list[Entry] = []
         commits: dict[str, Commit] = {}
-        if not self._ledger.read().entries:
+        if not self._ledger.read().sequence:
             self._keys.create()
             self._seals.create()
         for first in range(0, len(withdrawn), _FILES):
@@ -153,7 +154,7 @@ class Ingest:
         history = self._ledger.read()
         places = {(entry.source, *entry.place) for entry in deliveries}
         dates: dict[tuple[str, str, date], set[date]] = {place: set() for place in places}
-        for entry in history.entries:
+        for entry in history.about({(source, path) for source, path, _ in places}).entries:
             if (place := (entry.source, *entry.place)) in places:
                 dates[place].update(entry.play_dates)
         emptied = [
@@ -217,9 +218,8 @@ class Ingest:
         self, commits: dict[str, Commit], chunk: Chunk, entries: Sequence[Entry], history: History, folder: Path
     ) -> None:
         """Replaces the rejects of files that have some now, or had some before."""
-        had_rejects = {
-            (entry.source, entry.path, entry.delivery_date) for entry in history.entries if entry.quarantined
-        }
+        known = history.about({(entry.source, entry.path) for entry in entries}).entries
+        had_rejects = {(entry.source, entry.path, entry.delivery_date) for entry in known if entry.quarantined}
         written = [
             staged
             for staged, entry in zip(chunk.files, entries, strict=True)

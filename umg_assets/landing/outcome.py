@@ -7,7 +7,8 @@ from datetime import date
 from umg_assets import tables
 from umg_assets.landing.fingerprints import definition_hash_of
 from umg_assets.landing.scan import Scan
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.history import History
+from umg_assets.planning.sums import Tally
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings
 from umg_assets.settings.sources import Source
@@ -48,15 +49,15 @@ class SourceOutcome:
         """The number of records that are good, whether the source's `where` takes them or not."""
         return self.landed + self.filtered
 
-    def add(self, entry: Entry) -> None:
-        """Counts a landed entry of the ledger."""
-        self.files += 1
-        self.reasons.update(entry.quarantined)
-        self.refused += entry.refused
-        self.records += 0 if entry.refused else entry.records
-        self.landed += entry.landed
-        self.filtered += entry.filtered
-        self.suppressed += entry.suppressed
+    def add(self, tally: Tally) -> None:
+        """Counts landed files of the ledger."""
+        self.files += tally.files
+        self.reasons.update(tally.reasons)
+        self.refused += tally.refused
+        self.records += tally.read
+        self.landed += tally.landed
+        self.filtered += tally.filtered
+        self.suppressed += tally.suppressed
 
     def judge(self, percent: int) -> list[str]:
         """Of how many records, and of how many files, more than `percent` % was set aside."""
@@ -85,12 +86,20 @@ def outcomes(settings: Settings, scan: Scan, history: History, since: int) -> li
             known[kind, label] = SourceOutcome(label)
             by_definition.setdefault((kind, definition_hash_of(settings, source, kind)), label)
     deliveries: dict[tuple[str, date], SourceOutcome] = {}
-    for entry in history.delivered():
+    claimed = {entry.delivery_date for entry in history.about(scan.claimed).entries}
+    # of other days, sums tell enough: none of their files lies in landing/, and none is new
+    one_by_one = claimed | {day for day, sums in history.days.items() if sums.last > since}
+    for kind in tables.KINDS:
+        for day, sums in history.sums_of(kind).items():
+            for definition, tally in sums.delivered.items() if day not in one_by_one else ():
+                label = by_definition.get((kind, definition)) or _of_no_source(kind)
+                known.setdefault((kind, label), SourceOutcome(label)).add(tally)
+    for entry in history.of_days(one_by_one).delivered():
         label = labels.get((entry.source, entry.path)) or by_definition.get((entry.source, entry.definition))
-        label = label or f"{entry.source} of no source in umg.toml"
-        known.setdefault((entry.source, label), SourceOutcome(label)).add(entry)
+        label = label or _of_no_source(entry.source)
+        known.setdefault((entry.source, label), SourceOutcome(label)).add(Tally().add(entry))
         if entry.sequence > since:
-            deliveries.setdefault((label, entry.delivery_date), SourceOutcome(label)).add(entry)
+            deliveries.setdefault((label, entry.delivery_date), SourceOutcome(label)).add(Tally().add(entry))
     by_label = {outcome.label: outcome for outcome in known.values()}
     without_good = {outcome.label for outcome in known.values() if outcome.files and not outcome.taken}
     for label in without_good:
@@ -111,6 +120,10 @@ def outcomes(settings: Settings, scan: Scan, history: History, since: int) -> li
     return list(known.values())
 
 
+def _of_no_source(kind: str) -> str:
+    return f"{kind} of no source in umg.toml"
+
+
 def label_of(kind: str, position: int, source: Source) -> str:
     """What messages call a source: `plays[0] plays/*.csv`."""
     return f"{kind}[{position}] {source.name or source.files}"
@@ -121,6 +134,6 @@ def internal_errors(settings: Settings) -> list[str]:
     return [
         f"{visible(entry.path)}: refused by an internal error (`umg quarantine --reason internal_error` says which): "
         f"report it; `umg accept {visible(entry.path)}` has it read again"
-        for entry in Ledger(settings.home).read().delivered()
+        for entry in Ledger(settings.home).read().with_any("tried").delivered()
         if entry.tried_by
     ]

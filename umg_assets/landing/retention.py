@@ -16,7 +16,8 @@ from umg_assets.landing.bucket import fetch, remove
 from umg_assets.landing.fingerprints import content_hash_of, signature_of
 from umg_assets.landing.scan import scan
 from umg_assets.landing.sealing import sealing_alone
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History
 from umg_assets.planning.required import plan
 from umg_assets.planning.watermark import Watermarks
 from umg_assets.resources.lakehouse import Lakehouse
@@ -79,7 +80,7 @@ class Retention:
         ForgettingError while people are being forgotten.
         """
         outcome = Outcome()
-        if not self._ledger.read().entries:
+        if not self._ledger.read().sequence:
             return outcome
         self._lakehouse.create_tables()
         with sealing_alone(self._settings.home):
@@ -133,7 +134,8 @@ class Retention:
 
         Files that lie elsewhere (a source with an absolute path) are their owner's.
         """
-        seen, last = scan(self._settings, history), history.latest()
+        seen = scan(self._settings, history)
+        last = history.about(seen.claimed).latest()
         not_landed = {*seen.waiting, *(file.path for file in (*seen.changed, *(file for file, _ in seen.held)))}
         kinds: dict[str, list[Kind]] = {}
         for kind, path in seen.claimed:
@@ -158,7 +160,7 @@ class Retention:
         history, today = self._ledger.read(), local_today(self._settings.time_zone)
         outcome.raw_stays = self._not_up_to_date(history, today)
         days: list[date] = []
-        unfinished, played = _unfinished_days(history), _played_days(history)
+        unfinished, played = _unfinished_days(history), _played_days(history.of_days(old))
         for day in () if outcome.raw_stays else sorted(old):
             # what has gone must be the oldest: else a copy that is left would count although a later one had won
             broken_off = (
@@ -220,7 +222,7 @@ class Retention:
         kinds = {kind for kind in tables.KINDS if table in (tables.QUARANTINE, tables.RAW[kind])}
         brought = {
             entry.delivery_date
-            for entry in history.entries
+            for entry in history.of_days(days).entries
             if entry.source in kinds and not history.gone(table.name, entry)
         }
         return [day for day in days if day in brought]

@@ -12,7 +12,8 @@ from umg_assets.landing.code_version import version_of_code
 from umg_assets.landing.file_names import LandingError, found_by, name_of
 from umg_assets.landing.fingerprints import definition_hash_of, hash_of, signature_and_day
 from umg_assets.landing.folders import Folder, bytes_landed, folders_of, has_shrunk
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History
 from umg_assets.settings.model import Settings
 from umg_assets.settings.sources import Source
 from umg_assets.tables import Kind
@@ -138,11 +139,12 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
     result.waiting |= bucket.refused
     result.stuck |= bucket.refused.keys()
     keep = settings.privacy.keep_raw_days
-    back = history.back_in_reach(today - timedelta(days=keep) if keep else date.min)
-    back |= history.to_try_again(version_of_code()) if any(entry.tried_by for entry in history.entries) else {}
-    last = {key: entry for key, entry in history.latest().items() if key not in back}
-    interrupted = history.interrupted() | back
-    current = {(kind, entry.path): entry for kind in tables.KINDS for entry in history.standing(kind)}
+    of_files = history.about(result.claimed)
+    back = of_files.back_in_reach(today - timedelta(days=keep) if keep else date.min)
+    back |= of_files.to_try_again(version_of_code()) if any(entry.tried_by for entry in of_files.entries) else {}
+    last = {key: entry for key, entry in of_files.latest().items() if key not in back}
+    interrupted = of_files.interrupted() | back
+    current = {(kind, entry.path): entry for kind in tables.KINDS for entry in of_files.standing(kind)}
     definitions = {
         (kind, position): definition_hash_of(settings, source, kind)
         for kind in tables.KINDS

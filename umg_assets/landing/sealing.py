@@ -18,7 +18,8 @@ from umg_assets import tables
 from umg_assets.privacy.keys import KeyFileError
 from umg_assets.privacy.seals import Mark, Seals
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.resources.locks import exclusive, lock_file
+from umg_assets.resources.locations import local_file
+from umg_assets.resources.locks import exclusive
 from umg_assets.resources.reading import datafusion_literal, query, read_table
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import Table
@@ -29,7 +30,7 @@ _TEXTS = 100_000
 
 def sealing_alone(home: Path) -> AbstractContextManager[None]:
     """While files land or tables are sealed: one of both at a time, in one process of this machine."""
-    return exclusive(lock_file(home, ".sealing.lock"))
+    return exclusive(local_file(home, ".sealing.lock"))
 
 
 def seal_tables(lakehouse: Lakehouse, rows_at_a_time: int, say: Callable[[str], None] = lambda _: None) -> list[str]:

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from umg_assets import tables
 from umg_assets.calendar import days_between, parse_day, runs_of_days
 from umg_assets.catalogue import Catalogue
-from umg_assets.graph import Asset
+from umg_assets.graph import Asset, Noted
 from umg_assets.planning.history import History
 from umg_assets.planning.required import frozen_keys, keys_of_days
 
@@ -52,7 +52,13 @@ def refuse_to_lose(asset: Asset, keys: Iterable[str], history: History, catalogu
 def untouched_days(history: History, since: int, catalogue: Catalogue, today: date) -> list[date]:
     """Frozen local days of plays that ledger entries after `since` name: what these bring of them changes no table."""
     frozen = frozen_keys(history, catalogue, today).get("plays", frozenset())
-    named = {day for entry in history.entries if entry.sequence > since for day in entry.play_dates}
+    named = {
+        day
+        for (_, way), dates in history.noted.items()
+        if way is Noted.PLAY_DATES
+        for day, sequence in dates.items()
+        if sequence > since
+    }
     return sorted(day for day in named if day.isoformat() in frozen)
 
 

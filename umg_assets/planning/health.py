@@ -1,14 +1,15 @@
 """What became of everything that was delivered, as sums: no file's name, nobody's id. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import date
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
 from umg_assets import tables
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.history import History
+from umg_assets.planning.sums import SourceSums, tally_of
 
 DAYS = 90
 """Lateness and quarantine by day are of so many delivery days, up to the newest."""
@@ -27,18 +28,18 @@ def conservation(history: History) -> list[dict[str, Any]]:
     """
     rows = []
     for source in tables.KINDS:
-        entries = [entry for entry in history.delivered() if entry.source == source]
-        if source == "events" and not entries:
+        tally = tally_of(sums.tally for sums in history.sums_of(source).values())
+        if source == "events" and not tally.files:
             continue
         rows.append(
             {
                 "source": source,
-                "files": len(entries),
-                "records_read": sum(entry.records for entry in entries),
-                "landed": sum(entry.landed for entry in entries),
-                "quarantined": sum(sum(entry.quarantined.values()) for entry in entries),
-                "filtered": sum(entry.filtered for entry in entries),
-                "suppressed": sum(entry.suppressed for entry in entries),
+                "files": tally.files,
+                "records_read": tally.records,
+                "landed": tally.landed,
+                "quarantined": sum(tally.reasons.values()),
+                "filtered": tally.filtered,
+                "suppressed": tally.suppressed,
             }
         )
     return rows
@@ -54,55 +55,57 @@ def health_of(history: History) -> dict[str, Any]:
     delivery days; of events where no plays are delivered, which lateness_of says. files_refused: files of which nothing
     landed. unfinished: files that a run left half landed.
     """
-    delivered = history.delivered()
-    newest = max((entry.delivery_date for entry in delivered), default=None)
-    of = "plays" if any(entry.source == "plays" for entry in delivered) else "events"
-    recent = [entry for entry in delivered if newest and entry.delivery_date > newest - timedelta(days=DAYS)]
+    delivered = {
+        kind: {day: sums for day, sums in history.sums_of(kind).items() if sums.delivered} for kind in tables.KINDS
+    }
+    newest = max((day for days in delivered.values() for day in days), default=date.min)
+    of = "plays" if delivered["plays"] else "events"
     quarantine: Counter[tuple[str, str, str]] = Counter()
     lateness: Counter[str] = Counter()
-    for entry in recent:
-        for reason, records in entry.quarantined.items():
-            quarantine[entry.delivery_date.isoformat(), entry.source, reason] += records
-        for name, rows in _lateness(entry) if entry.source == of else ():
-            lateness[name] += rows
+    for kind, days in delivered.items():
+        for day, sums in days.items():
+            if (newest - day).days >= DAYS:
+                continue
+            for reason, records in sums.tally.reasons.items():
+                quarantine[day.isoformat(), kind, reason] += records
+            for name, rows in _lateness(day, sums.brought) if kind == of else ():
+                lateness[name] += rows
     return {
         "sequence": history.sequence,
         "records": conservation(history),
-        "newest": [row for kind in tables.KINDS if (row := _newest(kind, delivered))],
+        "newest": [row for kind in tables.KINDS if (row := _newest(kind, delivered[kind]))],
         "quarantine": [
             {"delivery_date": day, "source": source, "reason": reason, "records": records}
             for (day, source, reason), records in sorted(quarantine.items())
         ],
         "lateness": [{"late": name, "plays": lateness[name]} for name in (*(name for _, name in LATE), LATER)],
         "lateness_of": of,
-        "files_refused": sum(entry.refused for entry in delivered),
-        "unfinished": len(history.unfinished()),
+        "files_refused": sum(sums.tally.refused for days in delivered.values() for sums in days.values()),
+        "unfinished": sum(of.unfinished for day in history.days.values() for of in day.sources.values()),
     }
 
 
-def _lateness(entry: Entry) -> Iterator[tuple[str, int]]:
-    for day, rows in zip(entry.brought, entry.rows_by_play_date.values(), strict=True):
-        late = (entry.delivery_date - day).days
+def _lateness(delivery: date, brought: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    for day, rows in brought.items():
+        late = (delivery - date.fromisoformat(day)).days
         yield next((name for most, name in LATE if late <= most), LATER), rows
 
 
-def _newest(kind: tables.Kind, delivered: list[Entry]) -> dict[str, Any] | None:
-    entries = [entry for entry in delivered if entry.source == kind]
-    if not entries:
+def _newest(kind: tables.Kind, delivered: Mapping[date, SourceSums]) -> dict[str, Any] | None:
+    if not delivered:
         return None
-    days = [day for entry in entries for day in entry.brought]
-    deliveries = sorted({entry.delivery_date for entry in entries})[-_DELIVERIES:]
+    deliveries = sorted(delivered)[-_DELIVERIES:]
     gaps = [(after - before).days for before, after in pairwise(deliveries)]
-    last = [entry for entry in entries if entry.delivery_date == deliveries[-1]]
-    read = [entry for entry in last if not entry.refused]
+    last = delivered[deliveries[-1]].tally
+    landed_at = max(sums.landed_at for sums in delivered.values() if sums.landed_at)
     return {
         "source": kind,
         "delivery_date": deliveries[-1].isoformat(),
         "usual_days": round(median(gaps)) if gaps else None,
-        "landed_at": max(entry.recorded_at for entry in entries).isoformat(timespec="seconds"),
-        "day": max(days).isoformat() if days else None,
-        "files": len(last),
-        "files_refused": len(last) - len(read),
-        "records_read": sum(entry.records for entry in read),
-        "quarantined": sum(sum(entry.quarantined.values()) for entry in read),
+        "landed_at": landed_at.isoformat(timespec="seconds"),
+        "day": max((day for sums in delivered.values() for day in sums.brought), default=None),
+        "files": last.files,
+        "files_refused": last.refused,
+        "records_read": last.read,
+        "quarantined": last.set_aside,
     }

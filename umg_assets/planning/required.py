@@ -15,13 +15,11 @@ from umg_assets import tables
 from umg_assets.calendar import chart_key, days_between, month_days, month_of, parse_day, split_chart_keys
 from umg_assets.catalogue import Catalogue
 from umg_assets.graph import WHOLE, Asset, Input, Lookback, Noted, Partitioning
-from umg_assets.planning.history import DIMENSION_CHANGE, History
+from umg_assets.planning.history import History
 from umg_assets.planning.left_out import is_named, runs_to_empty
 from umg_assets.planning.watermark import NEVER, Watermark, Watermarks
 
 Required = dict[str, dict[str, Watermark]]
-_RAW_NAMES: dict[str, str] = {kind: table.name for kind, table in tables.RAW.items()}
-_DATED = tuple(noted for noted in Noted if noted is not Noted.EVERY_DELIVERY)
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,9 @@ def plan(history: History, watermarks: Watermarks, catalogue: Catalogue, today: 
         for asset, keys in required_watermarks(history, catalogue, today).items()
     }
     emptying = runs_to_empty(watermarks, catalogue, today)
-    waiting = {day for entry in history.entries for day in entry.play_dates if day > today}
+    waiting = {
+        day for (_, way), dates in history.noted.items() if way is Noted.PLAY_DATES for day in dates if day > today
+    }
     partitions = {asset: keys or emptying.get(asset, []) for asset, keys in stale.items()}
     return Plan({asset: keys for asset, keys in partitions.items() if keys}, sorted(waiting))
 
@@ -224,14 +224,14 @@ def _existing(asset: Asset, keys: dict[str, Watermark], days_with_rows: set[str]
 def _noted_changes(history: History, today: date) -> dict[tuple[str, Noted], dict[str, Watermark]]:
     """By changed asset and way of noting: the dates up to today, or WHOLE, with the last sequence that names them."""
     changes: dict[tuple[str, Noted], dict[str, Watermark]] = defaultdict(dict)
-    for entry in history.entries:
-        changed = entry.path if entry.source == DIMENSION_CHANGE else _RAW_NAMES[entry.source]
-        changes[changed, Noted.EVERY_DELIVERY][WHOLE] = Watermark(entry.sequence)
-        for noted in _DATED:
-            dates = changes[changed, noted]
-            for day in getattr(entry, noted.value):
-                if day <= today:
-                    # plays and events count once their day has begun; the other columns name what is there already
-                    begun = day if noted is Noted.PLAY_DATES else date.min
-                    dates[day.isoformat()] = Watermark(entry.sequence, begun)
+    for (table, noted), dates in history.noted.items():
+        changed = changes[table, noted]
+        if noted is Noted.EVERY_DELIVERY:
+            changed[WHOLE] = Watermark(max(dates.values()))
+            continue
+        for day, sequence in dates.items():
+            if day <= today:
+                # plays and events count once their day has begun; the other columns name what is there already
+                begun = day if noted is Noted.PLAY_DATES else date.min
+                changed[day.isoformat()] = Watermark(sequence, begun)
     return changes

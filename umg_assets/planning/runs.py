@@ -13,7 +13,7 @@ from datetime import date, datetime
 from umg_assets.calendar import chart_key, parse_day, runs_of_days, split_chart_keys
 from umg_assets.catalogue import LAND_FILES, Catalogue
 from umg_assets.graph import Asset, Partitioning
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.history import History
 from umg_assets.planning.required import Plan
 from umg_assets.planning.watermark import NEVER, Watermark, Watermarks
 
@@ -147,7 +147,7 @@ def landing_runs(changed: Iterable[tuple[date, str, str]], catalogue: Catalogue)
         of_range = [file for file in files if first <= file[0] <= last]
         keys = dict.fromkeys(assets, sorted({day.isoformat() for day, *_ in of_range}))
         span = f"{first}{f' to {last}' if last > first else ''}"
-        why = f"landing {span} changed: {_names([path for _, path, _ in of_range])}"
+        why = f"landing {span} changed: {_names([path for _, path, _ in of_range], len(of_range))}"
         runs.append(Run(LAND_FILES, assets, (first.isoformat(), last.isoformat()), keys, why, repr(of_range)))
     return runs
 
@@ -163,9 +163,9 @@ def rounds(plan: Plan, history: History, watermarks: Watermarks, catalogue: Cata
     return planned
 
 
-def _names(paths: Sequence[str]) -> str:
+def _names(paths: Sequence[str], number: int) -> str:
     names = [path.rpartition("/")[2] for path in paths[:_NAMED]]
-    return ", ".join(names) + (f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else "")
+    return ", ".join(names) + (f" and {number - _NAMED} more" if number > _NAMED else "")
 
 
 def _why(history: History, watermarks: Watermarks, keys: Mapping[str, list[str]]) -> tuple[str, Watermark]:
@@ -175,11 +175,8 @@ def _why(history: History, watermarks: Watermarks, keys: Mapping[str, list[str]]
     seen = min((watermark.sequence for watermark in built if watermark != NEVER), default=NEVER.sequence)
     if NEVER in built and seen == history.sequence:
         seen = NEVER.sequence
-    unseen: dict[tuple[date, str], Entry] = {
-        (entry.delivery_date, entry.path): entry for entry in history.entries if entry.sequence > seen
-    }
-    if not unseen:
+    days, number, paths = history.unseen(seen, _NAMED)
+    if not days:
         return "a new day has begun, or the partitions were asked for", since
-    days = sorted({entry.delivery_date for entry in unseen.values()})
     span = f"{days[0]}{f' to {days[-1]}' if len(days) > 1 else ''}"
-    return f"landing {span} touched them: {_names([path for _, path in unseen])}", since
+    return f"landing {span} touched them: {_names(paths, number)}", since

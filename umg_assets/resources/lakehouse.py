@@ -24,8 +24,8 @@ from umg_assets.resources.constraints import constrained
 from umg_assets.resources.delta_log import commit_of, newest_version, open_table, open_to_change
 from umg_assets.resources.engine_errors import without_values
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
-from umg_assets.resources.locations import Location, location_of, settle
-from umg_assets.resources.locks import exclusive, lock_file, no_writer, writing
+from umg_assets.resources.locations import Location, local_file, location_of, settle
+from umg_assets.resources.locks import exclusive, no_writer, writing
 from umg_assets.resources.published import published_versions
 from umg_assets.resources.schema import create_table, migrate_table
 from umg_assets.resources.slices import Slice
@@ -129,7 +129,7 @@ class Lakehouse:
             if newest_version(location) >= 0:
                 _retried(migrate_table)(location, table)
             else:
-                with exclusive(lock_file(self.home, ".creating.lock")):
+                with exclusive(local_file(self.home, ".creating.lock")):
                     create_table(location, table, (seal or {}) if table.sealed else {})
             self._there.add(table.name)
 

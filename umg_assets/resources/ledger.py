@@ -5,80 +5,97 @@ after: a crash in between leaves a staged entry, whose file is read again and wh
 with the withdrawal of a file: `withdrawing`, then `withdrawn`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import fields, replace
-from datetime import date, timedelta
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
-import pyarrow as pa
-
 from umg_assets import clock, tables
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History
 from umg_assets.resources.appending import append
 from umg_assets.resources.delta_log import newest_version
-from umg_assets.resources.locations import Location, location_of
-from umg_assets.resources.locks import exclusive, lock_file
-from umg_assets.resources.reading import read_table, stored_columns
+from umg_assets.resources.ledger_rows import entries_of, rows_of
+from umg_assets.resources.ledger_snapshot import Snapshot, mark_of, store, stored
+from umg_assets.resources.locations import Location, local_file, location_of
+from umg_assets.resources.locks import exclusive
+from umg_assets.resources.place_index import PlaceIndex
+from umg_assets.resources.reading import Value, query, read_table, stored_columns
 from umg_assets.resources.schema import migrate_table
 
-_SCHEMA = pa.schema(
-    [
-        pa.field("sequence", pa.int64()),
-        pa.field("state", pa.string()),
-        pa.field("source", pa.string()),
-        pa.field("path", pa.string()),
-        pa.field("signature", pa.string()),
-        pa.field("content_hash", pa.string()),
-        pa.field("definition_hash", pa.string()),
-        pa.field("delivery_date", pa.date32()),
-        pa.field("records", pa.int64()),
-        pa.field("landed", pa.int64()),
-        pa.field("filtered", pa.int64()),
-        pa.field("quarantined", pa.map_(pa.string(), pa.int64())),
-        pa.field("rows_by_play_date", pa.map_(pa.string(), pa.int64())),
-        pa.field("repeats", pa.list_(pa.string())),
-        pa.field("play_dates", pa.list_(pa.date32())),
-        pa.field("chart_months", pa.list_(pa.date32())),
-        pa.field("window_dates", pa.list_(pa.date32())),
-        pa.field("chart_dates", pa.list_(pa.date32())),
-        pa.field("recorded_at", pa.timestamp("us", tz="UTC")),
-        pa.field("generation", pa.int64()),
-        pa.field("suppressed", pa.int64()),
-    ]
-)
-_OF_ENTRY = {field.name for field in fields(Entry)}
+_HELD = 20_000
+"""So many deliveries are held as entries. What follows from more of them is kept, and they are read when asked for."""
+_KEPT = 50_000
+"""Entries of days that were asked for are kept while they are so many."""
+_DAYS = 5
+"""Delivery days read at once."""
+_NOTHING = Snapshot(History(()), "", PlaceIndex())
 
 
 class Ledger:
-    """The ledger of a lakehouse, its table deliveries."""
+    """The ledger of a lakehouse, its table deliveries.
+
+    A long one is read as its snapshot and the entries after that, and of earlier ones those of the days asked for.
+    """
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._read: tuple[int, History] = (-1, History(()))
+        self._read = -1, _NOTHING
+
+    @property
+    def _snapshots(self) -> Path:
+        return local_file(self._home, f".{tables.DELIVERIES.name}.snapshot")
 
     @property
     def _location(self) -> Location:
         return location_of(self._home, tables.DELIVERIES)
 
     def read(self) -> History:
-        """Every entry, in order; none before the first run. Reads the table only when it has a new version."""
-        newest = newest_version(self._location)
-        if newest != self._read[0]:
-            # not to_pyarrow_table(): the threads of Arrow's dataset abort a process that ends soon after
-            rows = read_table(self._home, tables.DELIVERIES, columns=stored_columns(self._home, tables.DELIVERIES))
-            # not as timestamps: a Python datetime of one takes pandas, and that takes longer than all the rest
-            at = rows.schema.get_field_index("recorded_at")
-            rows = rows.set_column(at, "recorded_at", rows.column(at).cast(pa.int64()))
-            entries = sorted((_entry(row) for row in rows.to_pylist()), key=lambda entry: entry.sequence)
-            self._read = (newest, History(()).followed_by(entries))
-        return self._read[1]
+        """What has been delivered; nothing before the first run. Reads the table only when it has a new version."""
+        newest, (version, known) = newest_version(self._location), self._read
+        if newest != version:
+            before = known if version >= 0 else stored(self._snapshots, self._store) or _NOTHING
+            self._read = newest, self._settled(before, self._read_on(before))
+        return self._read[1].history
+
+    def _read_on(self, known: Snapshot) -> Snapshot:
+        """With what was appended since; read from the beginning where the table does not hold the last entry known."""
+        columns = stored_columns(self._home, tables.DELIVERIES)
+        newest = query(self._home, f"select max(sequence) as newest from {tables.DELIVERIES.name}", tables.DELIVERIES)
+        last, begin = newest.column("newest")[0].as_py() or 0, known.history.sequence
+        for first in range(begin, last + 1, _HELD):
+            entries = _entries(self._home, [("sequence", ">=", first), ("sequence", "<", first + _HELD)], columns)
+            if first == begin > 0:
+                if not entries or mark_of(entries[0]) != known.last:
+                    return self._read_on(_NOTHING)
+                entries = entries[1:]
+            known = _followed_by(known, entries)
+            if len(known.history.later) > _HELD:
+                known = self._folded(known)
+        return known if begin <= last else self._read_on(_NOTHING)
+
+    def _settled(self, before: Snapshot, known: Snapshot) -> Snapshot:
+        """What is known, without its entries where they are many: then the next process begins with what is stored."""
+        if known.history.past is before.history.past and len(known.history.later) <= _HELD:
+            return known
+        folded = self._folded(known)
+        with suppress(OSError):  # who may only read the ledger reads all of it the next time, too
+            store(self._snapshots, folded)
+        return folded
+
+    def _folded(self, known: Snapshot) -> Snapshot:
+        index = known.index.with_entries(known.history.later)
+        return Snapshot(known.history.folded(self._store(known.history.sequence, index)), known.last, index)
+
+    def _store(self, until: int, index: PlaceIndex) -> "_Stored":
+        return _Stored(self._home, until, index)
 
     def append(self, entries: Iterable[Entry]) -> list[Entry]:
         """Appends entries in one commit and returns them with their sequence; one writer at a time."""
-        with exclusive(lock_file(self._home, ".ledger.lock")):
-            before, known = self.read(), self._read[0]
-            first = before.sequence + 1
+        with exclusive(local_file(self._home, ".ledger.lock")):
+            first = self.read().sequence + 1
+            version, before = self._read
             now = clock.now()
             numbered = [
                 replace(entry, sequence=first + position, recorded_at=now) for position, entry in enumerate(entries)
@@ -86,17 +103,9 @@ class Ledger:
             if numbered:
                 if newest_version(self._location) >= 0:
                     migrate_table(self._location, tables.DELIVERIES)
-                rows = [
-                    {
-                        **vars(entry),
-                        "quarantined": list(entry.quarantined.items()),
-                        "rows_by_play_date": list(entry.rows_by_play_date.items()),
-                    }
-                    for entry in numbered
-                ]
-                append(self._home, tables.DELIVERIES, pa.Table.from_pylist(rows, schema=_SCHEMA))
-                if newest_version(self._location) == known + 1:  # this commit alone: nothing else is new in the table
-                    self._read = (known + 1, before.followed_by(numbered))
+                append(self._home, tables.DELIVERIES, rows_of(numbered))
+                if newest_version(self._location) == version + 1:  # this commit alone: nothing else is new in the table
+                    self._read = version + 1, self._settled(before, _followed_by(before, numbered))
         return numbered
 
     def accept(self, held: Entry) -> None:
@@ -126,15 +135,46 @@ class Ledger:
         self.append(replace(entry, state="withdrawn") for entry in entries)
 
 
-def _entry(row: dict) -> Entry:
-    values = {name: value for name, value in row.items() if name in _OF_ENTRY}
-    return Entry(
-        **{
-            **values,
-            "recorded_at": Entry.recorded_at + timedelta(microseconds=values["recorded_at"]),
-            "quarantined": dict(values["quarantined"] or []),
-            "rows_by_play_date": dict(values["rows_by_play_date"] or []),
-            "generation": values.get("generation") or 0,
-            "suppressed": values.get("suppressed") or 0,
-        }
-    )
+class _Stored:
+    """Where entries up to a sequence are: in the table, by their delivery days."""
+
+    def __init__(self, home: Path, until: int, index: PlaceIndex) -> None:
+        self._home, self._until = home, until
+        self.days_of = index.days_of
+        self._kept: dict[date, list[Entry]] = {}
+
+    def entries(self, days: Collection[date]) -> Iterator[Entry]:
+        """Deliveries, by their delivery days; each day's are in order."""
+        kept = dict(self._kept)  # another thread may put other days in their place
+        for day in sorted(kept.keys() & set(days)):
+            yield from kept[day]
+        asked = sorted(set(days) - kept.keys())
+        columns = stored_columns(self._home, tables.DELIVERIES) if asked else []
+        for first in range(0, len(asked), _DAYS):
+            some = asked[first : first + _DAYS]
+            where = [("delivery_date", "in", some), ("sequence", "<=", self._until)]
+            found: dict[date, list[Entry]] = {day: [] for day in some}
+            for entry in _entries(self._home, where, columns):
+                if entry.state not in ("accepted", "expired"):
+                    found[entry.delivery_date].append(entry)
+            for entries in found.values():
+                yield from entries
+            self._keep(found)
+
+    def _keep(self, found: dict[date, list[Entry]]) -> None:
+        kept = {**self._kept, **found}
+        while len(kept) > 1 and sum(map(len, kept.values())) > _KEPT:
+            del kept[next(iter(kept))]
+        self._kept = kept
+
+
+def _entries(
+    home: Path, where: Sequence[tuple[str, str, Value | Sequence[Value]]], columns: Sequence[str]
+) -> list[Entry]:
+    """Entries that meet conditions of `read_table`, in order."""
+    return entries_of(read_table(home, tables.DELIVERIES, where, columns))
+
+
+def _followed_by(known: Snapshot, entries: Sequence[Entry]) -> Snapshot:
+    last = mark_of(entries[-1]) if entries else known.last
+    return known._replace(history=known.history.followed_by(entries), last=last)

@@ -217,6 +217,16 @@ def location_of(home: Path, table: Table | str) -> Location:
     return Prefix(f"{root}/{name}") if root else Folder(home / "tables" / name)
 
 
+def local_file(home: Path, name: str) -> Path:
+    """A path in UMG_HOME/tables for what this machine's processes share about tables: locks, and what is derived.
+
+    Its directory is made if it is missing.
+    """
+    folder = home / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name
+
+
 def names_of(home: Path) -> list[str]:
     """The names of the tables that are there, or that somebody began to create."""
     if address_of(home):

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from umg_assets.resources.locations import local_file
+
 
 @contextmanager
 def exclusive(file: Path) -> Iterator[None]:
@@ -30,12 +32,5 @@ def no_writer(home: Path, table: str) -> AbstractContextManager[None]:
     return exclusive(_writers_file(home, table))
 
 
-def lock_file(home: Path, name: str) -> Path:
-    """A file of this name to lock, in UMG_HOME/tables: its directory is made if it is missing."""
-    folder = home / "tables"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / name
-
-
 def _writers_file(home: Path, table: str) -> Path:
-    return lock_file(home, f".{table}.writers")
+    return local_file(home, f".{table}.writers")

@@ -29,7 +29,7 @@ def read_table(
 ) -> pa.Table:
     """Rows of a table, all of its columns or some. Reads only files that can hold them.
 
-    where: (column, operator, value) triples, all of which hold. operator: =, <= or >= with a value, `in` with several.
+    where: (column, operator, value) triples, all of which hold. operator: =, <, <= or >= and a value, or `in` several.
     version: the table's Delta version; default: the newest.
     Raises TableMissingError when the table does not exist.
     """

@@ -227,7 +227,7 @@ APPENDS = """
 import sys
 from datetime import date
 from pathlib import Path
-from umg_assets.planning.history import Entry
+from umg_assets.planning.entry import Entry
 from umg_assets.resources.ledger import Ledger
 
 ledger = Ledger(Path(sys.argv[1]))

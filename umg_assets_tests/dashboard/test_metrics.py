@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from umg_assets import clock
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History
 from umg_assets.resources.status import note, note_sums
 from umg_assets_tests.dashboard.serving import Server, served
 from umg_assets_tests.lake import Lake

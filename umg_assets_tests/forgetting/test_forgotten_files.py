@@ -9,7 +9,7 @@ from umg_assets.cli.reconcile import reconcile
 from umg_assets.forgetting.erasure import Erasure
 from umg_assets.forgetting.forget import Forgetting
 from umg_assets.forgetting.work import Work
-from umg_assets.planning.history import Entry
+from umg_assets.planning.entry import Entry
 from umg_assets.privacy.requests import Requests
 from umg_assets_tests.forgetting.test_forget import GONE, WITH_A_FILTER, _play, _power_went, forget
 from umg_assets_tests.lake import PLAY_COLUMNS, SOURCES, USER_COLUMNS, Lake

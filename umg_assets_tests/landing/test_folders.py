@@ -1,10 +1,10 @@
 """A later landing corrects an earlier one of its delivery day; a folder that is one delivery withdraws what left it."""
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import deltalake
 import pytest
@@ -14,7 +14,8 @@ from umg_assets.cli.reconcile import recount_files, recount_tables
 from umg_assets.cli.run import accept_file
 from umg_assets.landing.outcome import outcomes
 from umg_assets.landing.scan import Scan, scan
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History
 from umg_assets.planning.runs import landing_runs
 from umg_assets.report import Report
 from umg_assets_tests.lake import SOURCES, Lake
@@ -42,7 +43,7 @@ def home(tmp_path: Path) -> Lake:
     return home
 
 
-def landed(*results: Scan, state: str = "landed") -> History:
+def landed(*results: Scan, state: Literal["staged", "landed"] = "landed") -> History:
     """The ledger after what scans found has landed, one landing each, and been withdrawn."""
     entries: list[Entry] = []
     for generation, result in enumerate(results, 1):
@@ -50,12 +51,8 @@ def landed(*results: Scan, state: str = "landed") -> History:
             place = (gone.source, gone.path, gone.delivery_date)
             entries.append(Entry(*place, sequence=len(entries) + 1, state="withdrawn"))
         for file in result.changed:
-            values: dict[str, Any] = vars(file.entry) | {
-                "sequence": len(entries) + 1,
-                "state": state,
-                "generation": generation if file.generation is None else file.generation,
-            }
-            entries.append(Entry(**values))
+            number = generation if file.generation is None else file.generation
+            entries.append(replace(file.entry, sequence=len(entries) + 1, state=state, generation=number))
     return History(tuple(entries))
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from umg_assets.landing.outcome import SourceOutcome, outcomes
 from umg_assets.landing.scan import Scan
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History
 from umg_assets.settings.sources import Source
 from umg_assets_tests.lake import SOURCES, Lake
 

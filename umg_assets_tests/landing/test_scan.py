@@ -8,7 +8,8 @@ import pytest
 
 from umg_assets.landing import fingerprints
 from umg_assets.landing.scan import LandingError, Scan, scan
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History
 from umg_assets_tests.lake import SOURCES, Lake
 
 UNDATED = SOURCES.replace("delivered_on = '(\\d{4}-\\d{2}-\\d{2})'\n", "", 1)

@@ -12,7 +12,8 @@ from umg_assets import clock, tables
 from umg_assets.build import asset_functions, build_definitions
 from umg_assets.catalogue import LAND_FILES, Catalogue
 from umg_assets.graph import Asset, Input, Partitioning
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History
 from umg_assets.planning.required import keys_read, required_watermarks
 from umg_assets.resources.partition_keys import partition_keys
 from umg_assets.resources.slices import Slice

@@ -7,7 +7,8 @@ import dagster as dg
 
 from umg_assets.catalogue import Catalogue
 from umg_assets.graph import WHOLE, Asset
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History
 from umg_assets.planning.required import plan, required_watermarks
 from umg_assets.planning.runs import next_runs
 from umg_assets.planning.watermark import NEVER, Watermark

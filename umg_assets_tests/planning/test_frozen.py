@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from umg_assets.catalogue import Catalogue
+from umg_assets.planning.entry import DIMENSION_CHANGE, Entry
 from umg_assets.planning.frozen import FrozenDaysError, refuse_frozen, spans, untouched_days
-from umg_assets.planning.history import DIMENSION_CHANGE, Entry, History
+from umg_assets.planning.history import History
 from umg_assets.planning.required import frozen_keys, required_watermarks
 from umg_assets.planning.watermark import NEVER, Watermark
 from umg_assets_tests.planning.test_experiments import CATALOGUE as WITH_EXPERIMENT

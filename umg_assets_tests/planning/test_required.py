@@ -5,7 +5,8 @@ from typing import Any
 
 from umg_assets.catalogue import Catalogue
 from umg_assets.graph import WHOLE
-from umg_assets.planning.history import Entry, History, chunks, delivery_days_of, with_repeats
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History, chunks, delivery_days_of, with_repeats
 from umg_assets.planning.required import plan, required_watermarks
 from umg_assets.planning.watermark import NEVER, Watermark, built_from
 

@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from umg_assets.catalogue import LAND_FILES
 from umg_assets.graph import WHOLE
-from umg_assets.planning.history import Entry, History
+from umg_assets.planning.entry import Entry
+from umg_assets.planning.history import History
 from umg_assets.planning.partition_spans import from_text, to_text
 from umg_assets.planning.required import Plan, plan
 from umg_assets.planning.runs import Run, landing_runs, next_runs, rounds, try_of

@@ -9,7 +9,7 @@ import deltalake
 import pytest
 
 from umg_assets.files.rejects import FILE_REASONS
-from umg_assets.planning.history import DIMENSION_CHANGE, Entry
+from umg_assets.planning.entry import DIMENSION_CHANGE, Entry
 from umg_assets.resources.ledger import Ledger
 from umg_assets_tests.processes import printed_by
 
