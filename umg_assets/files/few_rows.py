@@ -20,6 +20,8 @@ BATCH_ROWS = 8 << 10
 FEW_ROWS = 32
 """Read at a time where nothing says how long their texts are: of those within the limit they take half a gigabyte."""
 _BATCH_BYTES = 32 << 20
+_GROUP_BYTES = 256 << 20
+"""A row group up to this size, all of it in one batch, fits into memory."""
 _LONG = 64 << 10
 """From this length on, a text in lists counts as that of each of their values."""
 _VALUE_BYTES = 8
@@ -108,7 +110,7 @@ def _rows_at_once(file: BinaryIO, parquet: pq.ParquetFile, group: int, columns: 
                 longest += chunk.total_uncompressed_size
             elif chunk.has_dictionary_page:
                 longest += _longest(file, parquet, group, chunk.path_in_schema)
-    usual = BATCH_ROWS if size <= _BATCH_BYTES else FEW_ROWS  # texts that are stored one by one
+    usual = BATCH_ROWS if size <= _GROUP_BYTES else FEW_ROWS  # texts that are stored one by one
     return max(1, min(usual, _BATCH_BYTES // max(longest, 1)))
 
 
