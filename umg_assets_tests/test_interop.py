@@ -27,6 +27,7 @@ from umg_assets.resources.interop import refresh_catalog, statements, tables_add
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.reading import TableMissingError
 from umg_assets.resources.slices import Slice
+from umg_assets.resources.table_files import files_of
 from umg_assets_tests.cli.conftest import type_umg
 from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.lake import Lake, folder_of
@@ -131,7 +132,13 @@ def test_rows_of_before_a_column_was_added_hold_null_in_it(lake: Lake, tmp_path:
         duckdb.execute(f"copy (select {columns} from read_parquet('{file}', hive_partitioning = false)) to '{draft}'")
         shutil.move(draft, file)
 
-    draft = tmp_path / "draft.parquet"
+    draft, first = tmp_path / "draft.parquet", lake.home / "tables" / "plays" / "_delta_log" / f"{0:020d}.json"
+    actions = [json.loads(line) for line in first.read_text().splitlines()]
+    (created,) = (action["metaData"] for action in actions if "metaData" in action)
+    schema = json.loads(created["schemaString"])
+    schema["fields"] = [field for field in schema["fields"] if field["name"] != "section"]
+    created["schemaString"] = json.dumps(schema)
+    first.write_text("\n".join(map(json.dumps, actions)))
     for file in (lake.home / "tables" / "plays").rglob("*.parquet"):
         rewrite(file, "* exclude (section)")
     refresh_catalog(lake.home)
@@ -154,6 +161,17 @@ def test_a_query_of_some_partitions_reads_no_row_of_others(lake: Lake):
         ]
         with pytest.raises(duckdb.Error):
             connection.sql("select play_id from plays").fetchall()
+
+
+def test_making_a_view_opens_one_file_whatever_the_number_of_days(lake: Lake):
+    named = files_of(lake.home, tables.DAILY_TRACK_PLAYS, lake.version("daily_track_plays"))
+    first, *others = (Path(file.path) for file in named)
+    assert others
+    for file in others:
+        file.write_bytes(b"not Parquet")
+    assert refresh_catalog(lake.home) == {}
+    first.write_bytes(b"not Parquet")
+    assert refresh_catalog(lake.home).keys() == {"daily_track_plays"}
 
 
 def test_a_compacted_table_is_read_like_any_other(lake: Lake, spark: SparkSession):

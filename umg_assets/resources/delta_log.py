@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 from urllib.parse import unquote
@@ -94,6 +95,13 @@ def open_to_change(table: Location, version: int | None = None) -> deltalake.Del
         if _OF_THE_SYSTEM.search(str(error)):
             raise OSError(str(error)) from None
         raise _damaged(table, " ".join(str(error).split())) from None
+
+
+def has_all_columns(table: Location, names: Iterable[str]) -> bool:
+    """Whether a table was created with these columns: each of its files has them. No, where its log begins later."""
+    created = next((action["metaData"] for action in commit_of(table, 0) or () if "metaData" in action), None)
+    columns = json.loads(created["schemaString"])["fields"] if created else ()
+    return {column["name"] for column in columns}.issuperset(names)
 
 
 def files_of(table: Location, version: int) -> set[str]:

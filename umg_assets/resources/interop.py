@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from umg_assets import tables
-from umg_assets.resources.delta_log import TableDamagedError, newest_version
+from umg_assets.resources.delta_log import TableDamagedError, has_all_columns, newest_version
 from umg_assets.resources.json_files import write_json, write_text
 from umg_assets.resources.locations import address_of, location_of, root_of
 from umg_assets.resources.published import CURRENT, complete_through, current_version
@@ -110,7 +110,9 @@ def create_views(connection: duckdb.DuckDBPyConnection, home: Path, versions: Ve
     missing = {}
     for table, version in versions.items():
         try:
-            connection.execute(f'create view "{table.name}" as {view(table, files_of(home, table, version))}')
+            location = location_of(home, table)
+            rows = view(table, files_of(home, table, version), has_all_columns(location, table.names))
+            connection.execute(f'create view "{table.name}" as {rows}')
         except (duckdb.Error, TableDamagedError) as error:
             missing[table.name] = str(error).splitlines()[0]  # DuckDB shows the statement below
             continue

@@ -71,12 +71,13 @@ def relation(table: Table, files: Collection[File], numbered: bool = False) -> s
     )
 
 
-def view(table: Table, files: Collection[File]) -> str:
+def view(table: Table, files: Collection[File], alike: bool) -> str:
     """SQL for a view that is kept: the rows of some files of a table, with every column of its contract.
 
     A query over it reads, of a partitioned table, the files of the partitions that it names. It takes their values from
     the names of folders (`play_date=2026-10-01`), which the engines and delta-rs give them: releases of DuckDB that
-    cannot run the join of `relation` read it, too. A column that the files do not have yet is NULL.
+    cannot run the join of `relation` read it, too. A column that the files do not have yet is NULL. alike: every file
+    has all columns: then the first one alone is opened before a query, not each of them.
     """
     if not files:
         return _no_rows(table)
@@ -84,7 +85,7 @@ def view(table: Table, files: Collection[File]) -> str:
     names = ", ".join(f'"{name}"' for name in columns)
     types = ", ".join(f'"{name}": {columns[name]}' for name in table.partitioned_by)
     folders = f"hive_partitioning = true, hive_types = {{{types}}}" if types else "hive_partitioning = false"
-    rows = f"from read_parquet({_paths(files)}, {folders}, union_by_name = true)"
+    rows = f"from read_parquet({_paths(files)}, {folders}, union_by_name = {'false' if alike else 'true'})"
     return f"select {names} from ({_no_rows(table)} union all by name {rows})"
 
 

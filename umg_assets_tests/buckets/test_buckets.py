@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from dagster import build_sensor_context
 
+from umg_assets import object_store
 from umg_assets.build import build_definitions
 from umg_assets.cli.forget import forget
 from umg_assets.landing.bucket import fetch, unusable
@@ -118,7 +119,7 @@ def test_a_file_of_a_bucket_is_whole_and_lands_at_once(bucket: Bucket, tmp_path:
 def test_a_bucket_that_cannot_be_listed_is_an_error_and_never_an_empty_landing(
     bucket: Bucket, server: BucketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ):
-    monkeypatch.setattr("umg_assets.object_store._TRIES", 1)
+    monkeypatch.setitem(object_store._RETRIES, "max_retries", 1)
     deliver(bucket)
     lake = lake_of(bucket, tmp_path / "home")
     lake.run()
@@ -148,7 +149,7 @@ def test_a_bucket_that_cannot_be_listed_is_an_error_and_never_an_empty_landing(
 def test_a_sensor_skips_with_the_reason_while_the_bucket_cannot_be_listed(
     bucket: Bucket, server: BucketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("umg_assets.object_store._TRIES", 1)
+    monkeypatch.setitem(object_store._RETRIES, "max_retries", 1)
     lake = lake_of(bucket, tmp_path / "home")
     built = build_definitions(lake.settings)
     sensor = built.resolve_sensor_def("landing_sensor")
