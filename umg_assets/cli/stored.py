@@ -19,7 +19,7 @@ def stored(home: Path) -> Iterator[tuple[State, str, str]]:
     """State, subject and text of each finding; nothing before the first run."""
     if (home / "dagster").exists():
         yield from _instance(home)
-    there = [table for table in tables.ALL if any(location_of(home, table).log_names())]
+    there = [table for table in tables.ALL if any(location_of(home, table).files())]
     damaged = list(_damaged(home, there))
     for text in damaged:
         yield "bad", "tables", text

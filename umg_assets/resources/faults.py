@@ -103,7 +103,6 @@ def _store(home: Path) -> str:
 
 
 _FAULTS: dict[str, Callable[[Path], str]] = {
-    r"Generic (?:S3|GCS|MicrosoftAzure) error|ObjectStore|HTTP error|request error|error sending request": _store,
     r"No space left on device|disk is full|os error 28\b": _full,
     r"Disk quota exceeded|File too large|os error (?:122|27)\b": _quota,
     r"Read-only file system|os error 30\b": _read_only,
@@ -112,5 +111,6 @@ _FAULTS: dict[str, Callable[[Path], str]] = {
     r"not a database|disk image is malformed|unable to open database|more than one head|no such table": _ruined,
     r"Input/output error|disk I/O error|os error 5\b": _unreadable,
     r"Too many open files|os error 24\b": _open_files,
+    r"Generic (?:S3|GCS|MicrosoftAzure) error|error sending request": _store,
 }
 """By the words of which one is in the error; the first that is."""

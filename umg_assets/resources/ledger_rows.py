@@ -94,8 +94,8 @@ def _values(column: pa.Array) -> list[Any]:
         of = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
         return _each_once(of, lambda micros: _FIRST_INSTANT + timedelta(microseconds=micros))
     if pa.types.is_integer(type_):
-        return column.fill_null(0).to_pylist()
-    return _each_once(column.cast(pa.string()).fill_null(""), lambda text: text)
+        return [value or 0 for value in column.to_pylist()]  # fill_null() imports pandas
+    return _each_once(column.cast(pa.string()), lambda text: text, missing="")
 
 
 def _bounds(column: pa.Array) -> Iterable[tuple[int, int]]:
@@ -104,8 +104,8 @@ def _bounds(column: pa.Array) -> Iterable[tuple[int, int]]:
     return pairwise(offsets)
 
 
-def _each_once(column: pa.Array, make: Callable[[Any], Any]) -> list[Any]:
-    """The column's values, equal ones as one object."""
+def _each_once(column: pa.Array, make: Callable[[Any], Any], missing: Any = None) -> list[Any]:
+    """The column's values, equal ones as one object, `missing` for NULL."""
     encoded = column.dictionary_encode()
     made = [make(value) for value in encoded.dictionary.to_pylist()]
-    return [made[place] for place in encoded.indices.to_pylist()]
+    return [missing if place is None else made[place] for place in encoded.indices.to_pylist()]
