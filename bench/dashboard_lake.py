@@ -13,6 +13,7 @@ from umg_assets import tables
 from umg_assets.calendar import months_before
 from umg_assets.planning.history import History
 from umg_assets.resources.exporting import export_charts
+from umg_assets.resources.locations import Folder
 from umg_assets.resources.schema import create_table, delta_schema
 from umg_assets.settings.model import read_settings
 from umg_assets.tables import ARTIST_CRITERIA, CRITERIA, Table
@@ -50,7 +51,7 @@ def make_lake(home: Path, days: int) -> int:
 
 def _append(home: Path, table: Table, columns: Mapping[str, Sequence[Any]]) -> int:
     path = home / "tables" / table.name
-    create_table(path, table)
+    create_table(Folder(path), table)
     schema = pa.schema(delta_schema(table).to_arrow())
     size = len(next(iter(columns.values())))
     arrays = [pa.array(columns.get(field.name, [None] * size)).cast(field.type) for field in schema]

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from umg_assets import tables
 from umg_assets.resources.ledger_rows import SCHEMA
+from umg_assets.resources.locations import location_of
 from umg_assets.resources.schema import create_table
 
 FIRST = date(2023, 1, 1)
@@ -21,18 +22,19 @@ _INSTANT = 1_672_531_200_000_000
 
 def make_ledger(home: Path, days: int, a_day: int) -> None:
     """A ledger of so many days, with the same number of files a day, staged and landed."""
-    path = home / "tables" / tables.DELIVERIES.name
-    create_table(path, tables.DELIVERIES)
+    location = location_of(home, tables.DELIVERIES)
+    create_table(location, tables.DELIVERIES)
     for number in range(days - 1):
-        deltalake.write_deltalake(path, pa.concat_tables(_commits(number, a_day, number * a_day)), mode="append")
-    deltalake.DeltaTable(path).optimize.compact()
+        rows = pa.concat_tables(_commits(number, a_day, number * a_day))
+        deltalake.write_deltalake(location.address, rows, mode="append")
+    deltalake.DeltaTable(location.address).optimize.compact()
     land_day(home, days - 1, a_day, (days - 1) * a_day)
 
 
 def land_day(home: Path, number: int, files: int, before: int) -> None:
     """Lands so many files on a day, after so many others."""
     for rows in _commits(number, files, before):
-        deltalake.write_deltalake(home / "tables" / tables.DELIVERIES.name, rows, mode="append")
+        deltalake.write_deltalake(location_of(home, tables.DELIVERIES).address, rows, mode="append")
 
 
 def path_of(day: date, file: int) -> str:
