@@ -24,7 +24,7 @@ from umg_assets.resources.delta_log import files_of, newest_version
 from umg_assets.resources.forgetting_lock import FOLDER as FORGOTTEN
 from umg_assets.resources.forgetting_lock import alone, refuse_while_forgetting
 from umg_assets.resources.json_files import read_json
-from umg_assets.resources.locations import Folder, Location, location_of, names_of
+from umg_assets.resources.locations import Folder, Prefix, location_of, names_of
 from umg_assets.resources.locks import writing
 from umg_assets.resources.published import CURRENT, MANIFEST, published_versions
 
@@ -174,22 +174,16 @@ class _Copy:
             if not may_be_gone:
                 raise
 
-    def _of_table(self, location: Location, path: str, may_be_gone: bool) -> None:
+    def _of_table(self, location: Folder | Prefix, path: str, may_be_gone: bool) -> None:
         """A file of a table, wherever the table lies."""
         if isinstance(location, Folder):
             self._file(location.path / path, may_be_gone)
             return
-        fetched = self._target / ".fetched"
-        fetched.unlink(missing_ok=True)
-        try:
+        fetched, target = self._target / ".fetched", Path("tables", location.name, path)
+        with suppress(*([FileNotFoundError] if may_be_gone else [])):
             location.fetch(path, fetched)
-        except FileNotFoundError:
-            if not may_be_gone:
-                raise
-            return
-        target = Path("tables", location.name, path)
-        self.files[target.as_posix()] = copied(fetched, self._target / target)
-        fetched.unlink()
+            self.files[target.as_posix()] = copied(fetched, self._target / target)
+            fetched.unlink()
 
     def _database(self, file: Path) -> None:
         """A file of SQLite, as of one moment, by SQLite itself."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
-from umg_assets.resources.locations import Folder, Location
+from umg_assets.resources.locations import Folder, Prefix
 from umg_assets.resources.staging import staging_folder
 from umg_assets.resources.table_files import File
 
@@ -25,7 +25,7 @@ class Copies:
         self._sets: list[Collection[str]] = []
         self._lock = Lock()
 
-    def of(self, location: Location, files: Sequence[File]) -> list[File]:
+    def of(self, location: Folder | Prefix, files: Sequence[File]) -> list[File]:
         """The files of a table, each where it can be read from a disk. Raises StoreError, FileNotFoundError."""
         if isinstance(location, Folder):
             return list(files)

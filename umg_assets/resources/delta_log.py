@@ -87,7 +87,7 @@ def open_to_change(table: Location, version: int | None = None) -> deltalake.Del
     """
     if isinstance(table, Folder):
         newest = commit_file(max(newest_version(table), 0))
-        if table.read(newest) == b"":
+        if table.written_at(newest) and not table.identity(newest):
             raise _damaged(table, f"{table}/{newest} is empty")
     try:
         return deltalake.DeltaTable(table.address, version=version)

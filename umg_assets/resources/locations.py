@@ -62,7 +62,7 @@ class Location(ABC):
 
     @abstractmethod
     def identity(self, path: str) -> str:
-        """What tells a file from another one of the same path, without reading it; empty if there is none."""
+        """What tells a file from another one of the same path, without reading it; empty for none, or an empty one."""
 
     @abstractmethod
     def written_at(self, path: str) -> datetime | None:
@@ -83,10 +83,6 @@ class Location(ABC):
     @abstractmethod
     def clear(self, personal: bool) -> None:
         """Removes whatever is there, and makes place for a new table. personal: only its owner may look into it."""
-
-    @abstractmethod
-    def fetch(self, path: str, target: Path) -> None:
-        """Writes a file's content to a new file on this disk. Raises FileNotFoundError."""
 
     def __str__(self) -> str:
         return self.address
@@ -144,10 +140,6 @@ class Folder(Location):
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True, mode=0o700 if personal else 0o777)
 
-    def fetch(self, path: str, target: Path) -> None:
-        """As Location says."""
-        shutil.copyfile(self.path / path, target)
-
 
 class Prefix(Location):
     """A table under an address of a bucket. Every method raises StoreError where the bucket cannot be reached."""
@@ -196,7 +188,7 @@ class Prefix(Location):
         self.remove(file.path for file in list(self.files()))
 
     def fetch(self, path: str, target: Path) -> None:
-        """As Location says."""
+        """Writes a file's content to a new file on this disk. Raises FileNotFoundError."""
         found = self._store.head(path)
         if found is None:
             raise FileNotFoundError(f"{self.address}/{path}")
@@ -210,7 +202,7 @@ def _store(address: str) -> "ObjectStore":
     return ObjectStore(address)
 
 
-def location_of(home: Path, table: Table | str) -> Location:
+def location_of(home: Path, table: Table | str) -> Folder | Prefix:
     """Where a table of the lakehouse lies, or will lie."""
     name = table if isinstance(table, str) else table.name
     root = address_of(home)

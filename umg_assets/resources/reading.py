@@ -8,7 +8,7 @@ import deltalake
 import pyarrow as pa
 
 from umg_assets import tables
-from umg_assets.resources.delta_log import is_table, open_table
+from umg_assets.resources.delta_log import is_table, newest_version, open_table
 from umg_assets.resources.locations import location_of
 from umg_assets.tables import Table
 
@@ -148,6 +148,7 @@ def day_shown(home: Path, newest: date, versions: Mapping[Table, int] | None = N
 
 def _open(home: Path, table: Table, version: int | None = None) -> deltalake.DeltaTable:
     location = location_of(home, table)
-    if not is_table(location):
+    newest = newest_version(location)  # asked once: in a bucket that is a request
+    if newest < 0 and not is_table(location):
         raise TableMissingError(f"{location} is not there yet: drop files into {home / 'landing'} and type `umg run`")
-    return open_table(location, version)
+    return open_table(location, newest if version is None else version)

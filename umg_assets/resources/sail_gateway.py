@@ -32,7 +32,6 @@ def start(path: str) -> int:
     if child:
         listener.close()
         os.close(alive)
-        os.set_inheritable(held, False)
         return child
     os.close(held)
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)

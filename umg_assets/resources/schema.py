@@ -9,7 +9,7 @@ import deltalake
 from deltalake.schema import ArrayType, Field, MapType, PrimitiveType
 from deltalake.schema import Schema as DeltaSchema
 
-from umg_assets.resources.delta_log import is_table, open_table, open_to_change
+from umg_assets.resources.delta_log import is_table, newest_version, open_table, open_to_change
 from umg_assets.resources.locations import Location
 from umg_assets.tables import Table
 
@@ -94,9 +94,10 @@ def migrate_table(location: Location, table: Table) -> None:
 
 def table_property(location: Location, name: str) -> str | None:
     """A property of the Delta table at a location, from its log; None where there is no such property, or no table."""
-    if not is_table(location):
+    newest = newest_version(location)
+    if newest < 0 and not is_table(location):
         return None
-    return open_table(location).metadata().configuration.get(name)
+    return open_table(location, newest).metadata().configuration.get(name)
 
 
 def set_table_property(location: Location, name: str, value: str) -> None:
