@@ -24,9 +24,10 @@ from umg_assets.resources.delta_log import files_of, newest_version
 from umg_assets.resources.forgetting_lock import FOLDER as FORGOTTEN
 from umg_assets.resources.forgetting_lock import alone, refuse_while_forgetting
 from umg_assets.resources.json_files import read_json
-from umg_assets.resources.locations import Folder, Prefix, location_of, names_of
+from umg_assets.resources.locations import location_of, names_of
 from umg_assets.resources.locks import writing
 from umg_assets.resources.published import CURRENT, MANIFEST, published_versions
+from umg_assets.resources.table_location import Folder, Prefix
 
 TOMBSTONES = Path(FORGOTTEN, "tombstones")
 _APART = {"tables", "dagster", "exports", "landing", "keys", "staging"}

@@ -1,4 +1,4 @@
-"""`umg backup` and `umg restore`."""
+"""`umg backup`, `umg restore` and `umg move-tables`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -81,6 +81,29 @@ def restore(
             f"It knows of {restored.forgotten} people who had been forgotten. If anybody was since, put the newest "
             f"list in place of {home / 'forgotten' / 'tombstones'}, and type `umg forget --replay`."
         )
+
+
+def move_tables() -> None:
+    """Move the tables to where umg.toml says (places.tables): into a bucket, or out of it. Stop `umg dev` before."""
+    from umg_assets.backup.moving import move_tables as move
+    from umg_assets.cli.run import check_no_run
+    from umg_assets.resources.instance import open_instance
+    from umg_assets.resources.locations import root_of
+    from umg_assets.settings.model import read_settings
+
+    settings = read_settings(home_of())
+    if not (settings.home / "tables").is_dir():
+        _say(f"{settings.home} has no tables yet: the first `umg run` makes them where umg.toml says.")
+        return
+    before = root_of(settings.home)
+    with open_instance(settings.home) as instance:
+        check_no_run(instance)
+        moved = move(settings.home, settings.places.tables, lambda step: err.print(step, soft_wrap=True))
+    after = root_of(settings.home)
+    if before == after and not moved.tables:
+        _say(f"The tables lie in {after}, as umg.toml says.")
+    else:
+        _say(f"{moved.tables} tables, {moved.files:,} files, {moved.bytes:,} bytes: they lie in {after} now.")
 
 
 def _say_keys(home: Path, restored: "Restored") -> None:

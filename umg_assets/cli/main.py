@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from umg_assets.calendar import parse_range
-from umg_assets.cli.backup import backup, restore
+from umg_assets.cli.backup import backup, move_tables, restore
 from umg_assets.cli.catalog import catalog
 from umg_assets.cli.chart import chart_app
 from umg_assets.cli.console import Format, err, show
@@ -223,6 +223,7 @@ def expire() -> None:
 
 app.command()(backup)
 app.command()(restore)
+app.command("move-tables")(move_tables)
 app.command()(catalog)
 
 

@@ -176,6 +176,7 @@ def accept_file(settings: Settings, path: str) -> None:
     from umg_assets.landing.scan import scan
     from umg_assets.resources.ledger import Ledger
 
+    refuse_elsewhere(settings.home, settings.places.tables)
     ledger = Ledger(settings.home)
     path = visible(path)
     history = ledger.read()

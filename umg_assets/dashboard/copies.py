@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
-from umg_assets.resources.locations import Folder, Prefix
 from umg_assets.resources.staging import staging_folder
 from umg_assets.resources.table_files import File
+from umg_assets.resources.table_location import Folder, Prefix
 
 _AT_ONCE = 8
 

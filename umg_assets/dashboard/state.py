@@ -10,8 +10,9 @@ from umg_assets import tables
 from umg_assets.dashboard.served import Served
 from umg_assets.resources.delta_log import commit_file, newest_version
 from umg_assets.resources.findings import Finding, Level, findings_of, time_of, worst_first
-from umg_assets.resources.locations import Location, location_of
+from umg_assets.resources.locations import location_of
 from umg_assets.resources.status import newest_sums
+from umg_assets.resources.table_location import Location
 from umg_assets.settings.model import Settings
 
 WAITING = timedelta(hours=1)

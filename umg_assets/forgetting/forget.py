@@ -32,7 +32,7 @@ from umg_assets.resources.forgetting_lock import ForgettingError, alone, replay_
 from umg_assets.resources.interop import refresh_catalog
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
-from umg_assets.resources.locations import fetched_files
+from umg_assets.resources.locations import fetched_files, refuse_elsewhere
 from umg_assets.resources.staging import clear_abandoned
 from umg_assets.settings.model import Settings
 
@@ -63,9 +63,11 @@ class Forgetting:
 
         Gives the last receipt.
 
-        Raises ForgettingError while a run, a backfill or another process is at work, KeyFileError without the key.
+        Raises ForgettingError while a run, a backfill or another process is at work, KeyFileError without the key,
+        LocationError where the tables lie elsewhere than umg.toml says.
         A request whose people are found after all stays, and the receipt says where.
         """
+        refuse_elsewhere(self._home, self._settings.places.tables)
         with alone(self._home):
             finished = self._finish() if self._is_broken_off() else None
             requests = self._requests.read()
@@ -80,6 +82,7 @@ class Forgetting:
 
     def replay(self) -> Receipt | None:
         """Forgets everybody who has a tombstone and is back, after a back-up was restored. None if there is nobody."""
+        refuse_elsewhere(self._home, self._settings.places.tables)
         with alone(self._home):
             if not self._is_broken_off():
                 back = {users[key] for users in users_of(self._home) for key in self._tombstones.keys_among(users)}

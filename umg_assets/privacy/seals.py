@@ -25,8 +25,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from umg_assets.privacy.files import write_whole
 from umg_assets.privacy.keys import KEY_BYTES, KeyFileError, cannot_be_read, create_key_file, derived
-from umg_assets.resources.locations import Location, location_of
+from umg_assets.resources.locations import location_of
 from umg_assets.resources.schema import set_table_property, table_property
+from umg_assets.resources.table_location import Location
 from umg_assets.tables import Table
 
 _PROPERTY = "umg.seal"

@@ -13,9 +13,10 @@ import pyarrow.dataset as pa_dataset
 
 from umg_assets import tables
 from umg_assets.resources.delta_log import open_table
-from umg_assets.resources.locations import Location, location_of
+from umg_assets.resources.locations import location_of
 from umg_assets.resources.reading import TableMissingError
 from umg_assets.resources.staging import staging_folder
+from umg_assets.resources.table_location import Location
 from umg_assets.settings.model import Settings
 from umg_assets.tables import Table
 from umg_assets.text import told_id

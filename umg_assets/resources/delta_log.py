@@ -11,7 +11,7 @@ import deltalake
 import deltalake.exceptions
 import pyarrow as pa
 
-from umg_assets.resources.locations import Folder, Location
+from umg_assets.resources.table_location import Folder, Location
 
 _OF_THE_SYSTEM = re.compile(r"os error (?!2\b)")
 """Rights, a failing disk: no fault of the log, as a missing file (2) is."""

@@ -24,12 +24,13 @@ from umg_assets.resources.constraints import constrained
 from umg_assets.resources.delta_log import commit_of, newest_version, open_table, open_to_change
 from umg_assets.resources.engine_errors import without_values
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
-from umg_assets.resources.locations import Location, local_file, location_of, settle
+from umg_assets.resources.locations import local_file, location_of, settle
 from umg_assets.resources.locks import exclusive, no_writer, writing
 from umg_assets.resources.published import published_versions
 from umg_assets.resources.schema import create_table, migrate_table
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.staging import staging_folder
+from umg_assets.resources.table_location import Location
 from umg_assets.tables import DELETED, Table
 
 _CONFLICTS = (

@@ -18,11 +18,12 @@ from umg_assets.resources.appending import append
 from umg_assets.resources.delta_log import newest_version
 from umg_assets.resources.ledger_rows import entries_of, rows_of
 from umg_assets.resources.ledger_snapshot import Snapshot, mark_of, store, stored
-from umg_assets.resources.locations import Location, local_file, location_of
+from umg_assets.resources.locations import local_file, location_of
 from umg_assets.resources.locks import exclusive
 from umg_assets.resources.place_index import PlaceIndex
 from umg_assets.resources.reading import Value, query, read_table, stored_columns
 from umg_assets.resources.schema import migrate_table
+from umg_assets.resources.table_location import Location
 
 _HELD = 20_000
 """So many deliveries are held as entries. What follows from more of them is kept, and they are read when asked for."""

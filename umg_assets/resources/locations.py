@@ -5,208 +5,41 @@ an empty lakehouse beside the tables that are there. What makes writers of this 
 wherever the tables are.
 """
 
-import os
-import shutil
 import uuid
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import Any
 
 from umg_assets import tables
 from umg_assets.resources.json_files import read_json, write_json
 from umg_assets.resources.staging import staging_folder
+from umg_assets.resources.table_location import Folder, Prefix, store_at
 from umg_assets.tables import Table
 
-if TYPE_CHECKING:
-    from umg_assets.object_store import ObjectStore
-
 _RECORD, _MARKER = "location.json", "_umg_lakehouse.json"
-_LOG = "_delta_log"
+_ADDRESS, _LAKEHOUSE, _MARKED, _LEFT = "address", "lakehouse", "marked", "left"
+"""Keys of the record. left: the address at which tables lay before they moved, None for UMG_HOME/tables; while it is
+there, so are their files."""
 
 
 class LocationError(RuntimeError):
     """The tables lie elsewhere than umg.toml says, or another lakehouse's lie there; the message says what to do."""
 
 
-@dataclass(frozen=True)
-class StoredFile:
-    """A file under a location: its path there, its size in bytes."""
-
-    path: str
-    size: int
-
-
-class Location(ABC):
-    """Where one table lies. address: what engines, delta-rs and DuckDB open. Paths are below it."""
-
-    address: str
-
-    @property
-    def name(self) -> str:
-        """The table's name."""
-        return self.address.rpartition("/")[2]
-
-    @abstractmethod
-    def log_names(self, since: int = 0) -> list[str]:
-        """The names of files in the table's log; of those before version `since`, some or none. Empty for no log."""
-
-    @abstractmethod
-    def read(self, path: str) -> bytes | None:
-        """A file's content; None if there is none."""
-
-    @abstractmethod
-    def identity(self, path: str) -> str:
-        """What tells a file from another one of the same path, without reading it; empty for none, or an empty one."""
-
-    @abstractmethod
-    def written_at(self, path: str) -> datetime | None:
-        """When a file was written (UTC); None if there is none."""
-
-    @abstractmethod
-    def files(self) -> Iterator[StoredFile]:
-        """Every file, of whatever version or none."""
-
-    @abstractmethod
-    def holds(self, paths: Iterable[str]) -> bool:
-        """Whether all of these files are there."""
-
-    @abstractmethod
-    def remove(self, paths: Iterable[str]) -> None:
-        """Removes files."""
-
-    @abstractmethod
-    def clear(self, personal: bool) -> None:
-        """Removes whatever is there, and makes place for a new table. personal: only its owner may look into it."""
-
-    def __str__(self) -> str:
-        return self.address
-
-
-class Folder(Location):
-    """A table in a directory."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.address = path, str(path)
-
-    def log_names(self, since: int = 0) -> list[str]:
-        """As Location says, of all versions."""
-        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            return os.listdir(self.path / _LOG)  # noqa: PTH208 - names, not paths: a run asks some hundred times
-        return []
-
-    def read(self, path: str) -> bytes | None:
-        """As Location says."""
-        with suppress(FileNotFoundError, NotADirectoryError):
-            return (self.path / path).read_bytes()
-        return None
-
-    def identity(self, path: str) -> str:
-        """As Location says."""
-        with suppress(OSError):
-            status = (self.path / path).stat()
-            return f"{status.st_ino} {status.st_mtime_ns} {status.st_size}" if status.st_size else ""
-        return ""
-
-    def written_at(self, path: str) -> datetime | None:
-        """As Location says."""
-        with suppress(OSError):
-            return datetime.fromtimestamp((self.path / path).stat().st_mtime, UTC)
-        return None
-
-    def files(self) -> Iterator[StoredFile]:
-        """As Location says."""
-        for file in self.path.rglob("*"):
-            with suppress(FileNotFoundError):  # a run or a vacuum has removed it meanwhile
-                if file.is_file():
-                    yield StoredFile(file.relative_to(self.path).as_posix(), file.stat().st_size)
-
-    def holds(self, paths: Iterable[str]) -> bool:
-        """As Location says."""
-        return all((self.path / path).exists() for path in paths)
-
-    def remove(self, paths: Iterable[str]) -> None:
-        """As Location says."""
-        for path in paths:
-            (self.path / path).unlink()
-
-    def clear(self, personal: bool) -> None:
-        """As Location says."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        self.path.mkdir(parents=True, mode=0o700 if personal else 0o777)
-
-
-class Prefix(Location):
-    """A table under an address of a bucket. Every method raises StoreError where the bucket cannot be reached."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-    @property
-    def _store(self) -> "ObjectStore":
-        return _store(self.address)
-
-    def log_names(self, since: int = 0) -> list[str]:
-        """As Location says; one request for each thousand names."""
-        listed = self._store.listing(under=_LOG, after=f"{_LOG}/{since:020d}" if since else "")
-        return [found.key.rpartition("/")[2] for found in listed]
-
-    def read(self, path: str) -> bytes | None:
-        """As Location says."""
-        found = self._store.read(path)
-        return found[0] if found else None
-
-    def identity(self, path: str) -> str:
-        """As Location says."""
-        found = self._store.head(path)
-        return found.etag if found else ""
-
-    def written_at(self, path: str) -> datetime | None:
-        """As Location says."""
-        found = self._store.head(path)
-        return found.modified if found else None
-
-    def files(self) -> Iterator[StoredFile]:
-        """As Location says."""
-        return (StoredFile(found.key, found.size) for found in self._store.listing())
-
-    def holds(self, paths: Iterable[str]) -> bool:
-        """As Location says; by a listing of all."""
-        return {file.path for file in self.files()}.issuperset(paths)
-
-    def remove(self, paths: Iterable[str]) -> None:
-        """As Location says."""
-        self._store.remove(list(paths))
-
-    def clear(self, personal: bool) -> None:
-        """As Location says; who may look into it, the bucket's own rules say."""
-        self.remove(file.path for file in list(self.files()))
-
-    def fetch(self, path: str, target: Path) -> None:
-        """Writes a file's content to a new file on this disk. Raises FileNotFoundError."""
-        found = self._store.head(path)
-        if found is None:
-            raise FileNotFoundError(f"{self.address}/{path}")
-        self._store.fetch(found, target)
-
-
-@lru_cache(maxsize=256)
-def _store(address: str) -> "ObjectStore":
-    from umg_assets.object_store import ObjectStore  # only where there is a bucket: it takes a while
-
-    return ObjectStore(address)
-
-
 def location_of(home: Path, table: Table | str) -> Folder | Prefix:
     """Where a table of the lakehouse lies, or will lie."""
     name = table if isinstance(table, str) else table.name
-    root = address_of(home)
-    return Prefix(f"{root}/{name}") if root else Folder(home / "tables" / name)
+    return _below(address_of(home), home, name)
+
+
+def target_of(home: Path, table: Table, wanted: str | None) -> Folder | Prefix:
+    """Where the table will lie once the tables have moved to `wanted`, which is `places.tables`."""
+    return _below(wanted, home, table.name)
+
+
+def _below(address: str | None, home: Path, name: str) -> Folder | Prefix:
+    return Prefix(f"{address}/{name}") if address else Folder(home / "tables" / name)
 
 
 def local_file(home: Path, name: str) -> Path:
@@ -228,10 +61,7 @@ def names_of(home: Path) -> list[str]:
 
 def address_of(home: Path) -> str | None:
     """The address under which all tables lie; None where they lie in UMG_HOME/tables."""
-    try:
-        return read_json(home / "tables" / _RECORD)["address"]
-    except KeyError:
-        return None
+    return read_json(home / "tables" / _RECORD).get(_ADDRESS)
 
 
 def root_of(home: Path) -> str:
@@ -249,20 +79,27 @@ def fetched_files(home: Path) -> Iterator[tuple[str, Path]]:
         return
     with TemporaryDirectory(dir=staging_folder(home)) as folder:
         copy = Path(folder, "file")
-        for file in _store(address).listing():
-            _store(address).fetch(file, copy)
+        for file in store_at(address).listing():
+            store_at(address).fetch(file, copy)
             yield f"{address}/{file.key}", copy
             copy.unlink()
 
 
 def refuse_elsewhere(home: Path, wanted: str | None) -> None:
-    """Raises LocationError where the tables lie elsewhere than `wanted`, which is `places.tables`, says."""
-    address, folder = address_of(home), home / "tables"
+    """Raises LocationError where the tables lie elsewhere than `wanted`, which is `places.tables`, says, or where what
+    they left behind when they moved is still there."""
+    record, folder = read_json(home / "tables" / _RECORD), home / "tables"
+    address = record.get(_ADDRESS)
     in_folder = any((folder / table.name).exists() for table in tables.ALL)
     if address != wanted and (address or in_folder):
         raise LocationError(
             f"places.tables: the tables of {home} lie in {address or folder}, and umg.toml says {wanted or folder}: "
-            "set it back, or begin another UMG_HOME with this setting"
+            "set it back, or type `umg move-tables`, which moves them there"
+        )
+    if _LEFT in record:
+        raise LocationError(
+            f"the tables of {home} have moved to {address or folder}, and their files in {record[_LEFT] or folder} are "
+            "still there: type `umg move-tables`, which removes them"
         )
 
 
@@ -273,24 +110,69 @@ def settle(home: Path, wanted: str | None) -> None:
     elsewhere, or another lakehouse's lie there; StoreError where the bucket cannot be written.
     """
     refuse_elsewhere(home, wanted)
-    folder = home / "tables"
-    record = read_json(folder / _RECORD)
-    if not wanted or record.get("marked"):
+    record = read_json(home / "tables" / _RECORD)
+    if not wanted or record.get(_MARKED):
         return
-    from umg_assets.object_store import ConflictError
+    name = record.get(_LAKEHOUSE) or uuid.uuid4().hex
+    _note(home, {_ADDRESS: wanted, _LAKEHOUSE: name})
+    try:
+        _mark(wanted, name)
+    except LocationError:
+        local_file(home, _RECORD).unlink()
+        raise
+    _note(home, {_ADDRESS: wanted, _LAKEHOUSE: name, _MARKED: True})
 
-    folder.mkdir(parents=True, exist_ok=True)
-    name = record.get("lakehouse") or uuid.uuid4().hex
-    write_json(folder / _RECORD, {"address": wanted, "lakehouse": name})
-    store = _store(wanted)
+
+def prepare_move(home: Path, wanted: str | None) -> None:
+    """Marks the place to which tables are to move as this lakehouse's; they still lie where they lay.
+
+    Raises LocationError where another lakehouse's lie there, StoreError where the bucket cannot be written.
+    """
+    record = read_json(home / "tables" / _RECORD)
+    record = {_ADDRESS: None, _LAKEHOUSE: uuid.uuid4().hex} | record
+    _note(home, record)  # before the mark: a move that is broken off is known by it
+    if wanted:
+        _mark(wanted, record[_LAKEHOUSE])
+
+
+def move(home: Path, wanted: str | None) -> None:
+    """Says that the tables lie at `wanted` from now on, where all their files are; those where they lay are left."""
+    record = read_json(home / "tables" / _RECORD)
+    _note(home, {_ADDRESS: wanted, _LAKEHOUSE: record[_LAKEHOUSE], _MARKED: True, _LEFT: record[_ADDRESS]})
+
+
+def left_behind(home: Path) -> list[Folder | Prefix]:
+    """Where tables lay before they moved, as long as not all files there have been removed."""
+    record = read_json(home / "tables" / _RECORD)
+    return [_below(record[_LEFT], home, table.name) for table in tables.ALL] if _LEFT in record else []
+
+
+def finish_move(home: Path) -> None:
+    """Notes that nothing is left behind any more. Raises StoreError."""
+    record = read_json(home / "tables" / _RECORD)
+    if left := record.pop(_LEFT, None):
+        store_at(left).remove([_MARKER])
+    if record[_ADDRESS]:
+        _note(home, record)
+    else:
+        local_file(home, _RECORD).unlink()
+
+
+def _note(home: Path, record: Mapping[str, Any]) -> None:
+    write_json(local_file(home, _RECORD), record)
+
+
+def _mark(address: str, name: str) -> None:
+    """Raises LocationError where it is marked as another lakehouse's."""
+    from umg_assets.object_store import ConflictError  # only where there is a bucket: it takes a while
+
+    store = store_at(address)
     try:
         store.write(_MARKER, f'{{"lakehouse": "{name}"}}\n'.encode(), replaces="")
     except ConflictError:
         mark = store.read(_MARKER)
         if mark is None or name.encode() not in mark[0]:
-            (folder / _RECORD).unlink()
             raise LocationError(
-                f"places.tables: expected {wanted} to be empty, and another lakehouse has its tables there: name "
+                f"places.tables: expected {address} to be empty, and another lakehouse has its tables there: name "
                 "another prefix, or use the UMG_HOME that they belong to"
             ) from None
-    write_json(folder / _RECORD, {"address": wanted, "lakehouse": name, "marked": True})

@@ -7,7 +7,8 @@ import deltalake
 import deltalake.exceptions
 
 from umg_assets.resources.json_files import read_json
-from umg_assets.resources.locations import Location, location_of
+from umg_assets.resources.locations import location_of
+from umg_assets.resources.table_location import Location
 
 CURRENT = "current"
 MANIFEST = "manifest.json"

@@ -10,7 +10,7 @@ from deltalake.schema import ArrayType, Field, MapType, PrimitiveType
 from deltalake.schema import Schema as DeltaSchema
 
 from umg_assets.resources.delta_log import is_table, newest_version, open_table, open_to_change
-from umg_assets.resources.locations import Location
+from umg_assets.resources.table_location import Location
 from umg_assets.tables import Table
 
 CHECKPOINT_COMMITS = 10

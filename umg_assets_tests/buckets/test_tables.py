@@ -20,8 +20,9 @@ from umg_assets.cli.run import lakehouse_of
 from umg_assets.dashboard.copies import Copies
 from umg_assets.privacy.requests import Requests
 from umg_assets.resources.ledger import Ledger
-from umg_assets.resources.locations import LocationError, Prefix, location_of, settle
+from umg_assets.resources.locations import LocationError, location_of, settle
 from umg_assets.resources.table_files import File
+from umg_assets.resources.table_location import Prefix
 from umg_assets.settings.model import SettingsError, read_settings
 from umg_assets_tests.bucket_server import BucketServer, refusing
 from umg_assets_tests.buckets.conftest import Bucket
@@ -189,7 +190,7 @@ def test_tables_are_never_looked_for_elsewhere_because_a_setting_changed(
     lake.configure(before)
     lakehouse_of(lake.settings).create_tables()
     lake.configure(after)
-    with pytest.raises(LocationError, match="set it back, or begin another UMG_HOME"):
+    with pytest.raises(LocationError, match="set it back, or type `umg move-tables`"):
         lakehouse_of(lake.settings).create_tables()
     assert "set it back" in type_umg(tmp_path, "run", home=lake.home).err
     assert "set it back" in " ".join(type_umg(tmp_path, "doctor", home=lake.home).out.split())

@@ -13,8 +13,8 @@ from umg_assets import tables
 from umg_assets.calendar import next_month
 from umg_assets.planning.history import History
 from umg_assets.resources.exporting import export_charts
-from umg_assets.resources.locations import Folder
 from umg_assets.resources.schema import create_table, delta_schema
+from umg_assets.resources.table_location import Folder
 from umg_assets.settings.model import Settings, read_settings
 from umg_assets.tables import CRITERIA, Table
 

@@ -20,8 +20,9 @@ from umg_assets.privacy.seals import Mark, Seals
 from umg_assets.resources.engine import session
 from umg_assets.resources.instance import open_instance
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.resources.locations import Folder, location_of
+from umg_assets.resources.locations import location_of
 from umg_assets.resources.schema import create_table
+from umg_assets.resources.table_location import Folder
 from umg_assets.runner import RunFailedError
 from umg_assets_tests.cli.conftest import type_umg
 from umg_assets_tests.lake import BUILT, EVENT_SOURCE, SOURCES, Lake

@@ -8,8 +8,8 @@ import pytest
 from umg_assets import tables
 from umg_assets.privacy.keys import KeyFileError
 from umg_assets.privacy.seals import Mark, SealError, Seals
-from umg_assets.resources.locations import Folder
 from umg_assets.resources.schema import create_table
+from umg_assets.resources.table_location import Folder
 
 IDS = ["u1", "Übung 日本", "siv1:00000000:AAAA", "u1", "x" * 1_000]
 TEXTS = ["play,u1", None, "", "play,u1"]

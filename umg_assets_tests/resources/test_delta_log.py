@@ -10,7 +10,7 @@ import pytest
 
 from umg_assets.resources.delta_log import forget_versions, newest_version, open_table
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.resources.locations import Folder
+from umg_assets.resources.table_location import Folder
 from umg_assets.tables import RAW_USERS
 from umg_assets_tests.lake import folder_of
 

@@ -15,9 +15,9 @@ from pyspark.sql import SparkSession
 from umg_assets import tables
 from umg_assets.resources import schema as contracts
 from umg_assets.resources.lakehouse import Lakehouse
-from umg_assets.resources.locations import Folder
 from umg_assets.resources.schema import CHECKPOINT_COMMITS, ContractError, create_table, migrate_table
 from umg_assets.resources.slices import Slice
+from umg_assets.resources.table_location import Folder
 from umg_assets.tables import Column, Table
 from umg_assets_tests.lake import folder_of
 
