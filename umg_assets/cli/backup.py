@@ -88,11 +88,11 @@ def move_tables() -> None:
     from umg_assets.backup.moving import move_tables as move
     from umg_assets.cli.run import check_no_run
     from umg_assets.resources.instance import open_instance
-    from umg_assets.resources.locations import root_of
+    from umg_assets.resources.locations import names_of, root_of
     from umg_assets.settings.model import read_settings
 
     settings = read_settings(home_of())
-    if not (settings.home / "tables").is_dir():
+    if not names_of(settings.home):
         _say(f"{settings.home} has no tables yet: the first `umg run` makes them where umg.toml says.")
         return
     before = root_of(settings.home)
