@@ -1,1 +1,1 @@
-"""Back-ups: a lakehouse copied while it is in use, and restored; the keys are kept apart. And tables moved elsewhere."""
+"""Back-ups: a lakehouse copied while it is in use, and restored; keys are kept apart. And tables moved elsewhere."""
