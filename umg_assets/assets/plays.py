@@ -94,7 +94,7 @@ def plays_of(
     """The plays of a chunk of days: their raw copies, and those on other days that the ledger pairs with them."""
     read_days = with_repeats(history, chunk)
     delivered = delivery_days_of(history, read_days) or read_days
-    copies = lakehouse.read(tables.RAW_PLAYS, Slice.days("delivery_date", delivered)).where(
+    copies = lakehouse.read_now(tables.RAW_PLAYS, Slice.days("delivery_date", delivered)).where(
         Slice.days("play_date", read_days).predicate
     )
     latest = latest_copies(copies, settings.correction_days).where(Slice.days("play_date", chunk).predicate)

@@ -180,7 +180,7 @@ def copies_are_of_one_play(
 
 def _differing_copies(history: History, lakehouse: Lakehouse, days: list[date]) -> list[Row]:
     delivered = Slice.days("delivery_date", delivery_days_of(history, days))
-    raw = lakehouse.read(tables.RAW_PLAYS, delivered).where(Slice.days("play_date", days).predicate)
+    raw = lakehouse.read_now(tables.RAW_PLAYS, delivered).where(Slice.days("play_date", days).predicate)
     return differing_copies(raw).orderBy("play_date").collect()
 
 

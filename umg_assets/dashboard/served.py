@@ -16,9 +16,9 @@ import duckdb
 import pyarrow as pa
 
 from umg_assets import tables
-from umg_assets.dashboard.copies import Copies
 from umg_assets.dashboard.figures import readable
 from umg_assets.dashboard.sums import FileSums
+from umg_assets.resources.copies import Copies
 from umg_assets.resources.delta_log import TableDamagedError
 from umg_assets.resources.json_files import read_json
 from umg_assets.resources.locations import location_of

@@ -70,9 +70,9 @@ class EvidenceReader:
         """
         start, last = experiment.pre_period[0], max(throughs)
         earliest = min(start, exposures.visit_days(experiment.first_day))
-        visits = self._lakehouse.read(tables.VISITS, Slice.days("visit_date", days_between(earliest, last)))
+        visits = self._lakehouse.read_now(tables.VISITS, Slice.days("visit_date", days_between(earliest, last)))
         window = days_between(experiment.first_day, last)
-        exposure_days = self._lakehouse.read(tables.EXPOSURE_DAYS, Slice.days("exposure_date", window))
+        exposure_days = self._lakehouse.read_now(tables.EXPOSURE_DAYS, Slice.days("exposure_date", window))
         cap_ms = self._cap(visits, experiment)
         with self._staged(name, experiment, throughs, visits, exposure_days, cap_ms) as users:
             return self._evidence(name, experiment, throughs, exposure_days, users, cap_ms, frozen)
@@ -112,7 +112,7 @@ class EvidenceReader:
     def _user_ids(self, kind: tables.Kind, days: list[date]) -> DataFrame:
         table, occurrence = tables.RAW[kind], tables.OCCURRENCES[kind]
         delivered = delivery_days_of(self._history, days, kind) or days[:1]
-        rows = self._lakehouse.read(table, Slice.days("delivery_date", delivered))
+        rows = self._lakehouse.read_now(table, Slice.days("delivery_date", delivered))
         experiment = F.col("experiment") if kind == "events" else F.lit(None).cast("string")
         # Sail cannot aggregate a union of columns with and without comments; computed columns have none
         bare = (F.coalesce(column, F.lit(None)).alias(column) for column in ("user_id", "user_key"))

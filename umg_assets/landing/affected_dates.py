@@ -49,7 +49,7 @@ def with_affected_dates(
     near = {day + timedelta(days=off) for day in days for off in range(-correction_days, correction_days + 1)}
     deliveries = delivery_days_of(history, near, kind)
     if deliveries:
-        current = lakehouse.read(tables.RAW[kind], Slice.days("delivery_date", deliveries))
+        current = lakehouse.read_now(tables.RAW[kind], Slice.days("delivery_date", deliveries))
         current = current.where(Slice.days(occurrence.date, near).predicate)
         copies = copies.unionByName(current.select(*copy))
     pairs: dict[str, set[str]] = {}

@@ -21,7 +21,7 @@ def events_of(days: Iterable[date], history: History, lakehouse: Lakehouse, corr
     event_days = sorted(set(days))
     days_of_copies = with_repeats(history, event_days, "events")
     delivered = delivery_days_of(history, days_of_copies, "events")
-    copies = lakehouse.read(tables.RAW_APP_EVENTS, Slice.days("delivery_date", delivered or event_days))
+    copies = lakehouse.read_now(tables.RAW_APP_EVENTS, Slice.days("delivery_date", delivered or event_days))
     copies = copies.where(Slice.days("event_date", days_of_copies).predicate)
     if not delivered:
         return copies.limit(0)

@@ -26,6 +26,7 @@ from umg_assets.resources.engine_errors import without_values
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
 from umg_assets.resources.locations import local_file, location_of, settle
 from umg_assets.resources.locks import exclusive, no_writer, writing
+from umg_assets.resources.nearby import nearby
 from umg_assets.resources.published import published_versions
 from umg_assets.resources.schema import create_table, migrate_table
 from umg_assets.resources.slices import Slice
@@ -135,8 +136,21 @@ class Lakehouse:
             self._there.add(table.name)
 
     def read(self, table: Table, where: Slice | str | None = None) -> DataFrame:
-        """The table, lazily; of a slice (or a predicate in Spark SQL), reads only files that can hold its rows."""
-        rows = self.spark.read.format("delta").load(self.location(table).address)
+        """The table, lazily; of a slice (or a predicate in Spark SQL), reads only files that can hold its rows.
+
+        Which version is read is decided when rows are asked for: a write that is tried again reads anew.
+        """
+        return self._rows(self.location(table).address, where)
+
+    def read_now(self, table: Table, where: Slice | None = None) -> DataFrame:
+        """As read, but for a table in a bucket of the version of now, from this disk if it is small (see Nearby).
+
+        Not for rows that are to be written to the table itself.
+        """
+        return self._rows(nearby(self.home).table(table, where) or self.location(table).address, where)
+
+    def _rows(self, address: str, where: Slice | str | None) -> DataFrame:
+        rows = self.spark.read.format("delta").load(address)
         predicate = where.predicate if isinstance(where, Slice) else where
         return rows.where(predicate) if predicate else rows
 

@@ -28,10 +28,11 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class File:
-    """A file of a table: its path, and its partition values as text (None for NULL), by column."""
+    """A file of a table: its path, its partition values as text (None for NULL) by column, and its size in bytes."""
 
     path: str
     values: Mapping[str, str | None]
+    bytes: int
 
 
 def connect(home: Path, spill: Path | str, **configuration: Any) -> duckdb.DuckDBPyConnection:
@@ -92,12 +93,13 @@ def view(table: Table, files: Collection[File], alike: bool) -> str:
 def files_of(home: Path, table: Table, version: int) -> list[File]:
     """The files of a version of a table, from its log."""
     actions = add_actions(home, table, version)
-    root = location_of(home, table)
+    root, sizes = location_of(home, table), actions.column("size_bytes").to_pylist()
     values = {name: actions.column(f"partition.{name}").to_pylist() for name in table.partitioned_by}
     return [
         File(
             f"{root}/{unquote(path)}",
             {name: None if column[row] is None else str(column[row]) for name, column in values.items()},
+            sizes[row],
         )
         for row, path in enumerate(actions.column("path").to_pylist())
     ]

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from umg_assets import open_lake, tables
 from umg_assets.backup.moving import Moved, MoveError, move_tables
 from umg_assets.cli.run import lakehouse_of
+from umg_assets.resources.delta_log import commit_file
+from umg_assets.resources.interop import published_file
 from umg_assets.resources.locations import LocationError, location_of, settle
 from umg_assets.resources.table_location import Folder, Prefix
 from umg_assets_tests.bucket_server import BucketServer
@@ -57,6 +60,11 @@ def test_every_row_moves_into_a_bucket_into_another_and_back_and_later_files_giv
     assert lake.run().runs == 0, "what was built counts as built"
     with open_lake(lake.home) as opened:
         assert opened.top_tracks("AT").fetchall(), "the published set is found where its tables lie now"
+    with duckdb.connect(published_file(lake.home), read_only=True) as views:
+        (statement,) = views.execute(
+            "select sql from duckdb_views() where view_name = 'top_tracks_by_country'"
+        ).fetchall()
+    assert f"{first}/top_tracks_by_country" in statement[0]
     moved_to(lake, second)
     assert all_rows(lake) == rows
     assert {key.partition("/")[0] for key in bucket.keys} == {"second"}
@@ -153,6 +161,8 @@ def test_a_place_that_holds_another_lakehouses_tables_or_other_files_is_refused_
             moved_to(lake, f"{bucket.address}/lake")
     assert isinstance(location_of(lake.home, tables.SESSIONS), Folder)
     bucket.put("lake/sessions/session_date=2026-03-01/stranger.parquet", b"of nobody")
+    commit = f"lake/plays/{commit_file(lake.version('plays'))}"
+    bucket.put(commit, b" " * len(bucket.get(commit)))  # of another time, and by chance as long
     moved_to(lake, f"{bucket.address}/lake")
     assert all_rows(lake) == rows
     assert "lake/sessions/session_date=2026-03-01/stranger.parquet" not in bucket.keys

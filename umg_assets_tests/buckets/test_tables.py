@@ -17,8 +17,8 @@ import pytest
 from umg_assets import open_lake, tables
 from umg_assets.cli.forget import forget
 from umg_assets.cli.run import lakehouse_of
-from umg_assets.dashboard.copies import Copies
 from umg_assets.privacy.requests import Requests
+from umg_assets.resources.copies import Copies
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.locations import LocationError, location_of, settle
 from umg_assets.resources.table_files import File
