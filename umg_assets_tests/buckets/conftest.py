@@ -13,13 +13,21 @@ _numbers = itertools.count()
 PLAYS = "play_id,user_id,session_id,track_id,started_at,played_ms,country\n"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketServer]:
-    with bucket_server(tmp_path_factory.mktemp("buckets")) as server, pytest.MonkeyPatch.context() as patch:
+@pytest.fixture(scope="session")
+def only_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketServer]:
+    """One for all tests: this process's engine knows its address from when it started."""
+    with bucket_server(tmp_path_factory.mktemp("buckets")) as server:
         server.make_bucket("tests")
-        for name, value in server.environment().items():
-            patch.setenv(name, value)
         yield server
+
+
+@pytest.fixture(scope="module")
+def server(only_server: BucketServer) -> Iterator[BucketServer]:
+    """The server, and the environment in which it is reached."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in only_server.environment().items():
+            patch.setenv(name, value)
+        yield only_server
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ def test_the_dashboard_shows_it(landed: Lake, tmp_path: Path):
 
 def test_the_dashboard_fetches_a_file_once_and_keeps_those_of_the_last_two_sets(bucket: Bucket, tmp_path: Path):
     location, copies = Prefix(f"{bucket.address}/plays"), Copies(tmp_path)
-    files = [File(f"{location}/{name}", {}) for name in ("a", "b", "c")]
+    files = [File(f"{location}/{name}", {}, 1) for name in ("a", "b", "c")]
     for name in ("a", "b", "c"):
         bucket.put(f"plays/{name}", name)
     copied = copies.of(location, files[:2])
