@@ -31,7 +31,7 @@ _RETRIES: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=
 _BLOCK_BYTES = 4 << 20
 _STATUS = re.compile(r"status code: (\d{3} [A-Za-z ]+)")
 _ASKED = re.compile(
-    r"Error performing [A-Z]+ (?P<server>\w+://[^/\s]+).*?, after (?P<retries>\d+) retries.* - (?P<why>.+)"
+    r"Error performing [A-Z]+ (?P<server>\w+://[^/\s]+)\S* in \S+(?: after (?P<retries>\d+) retries.*?)? - (?P<why>.+)"
 )
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 
@@ -160,5 +160,5 @@ def reason_of(error: str) -> str:
     if status:
         return f"{status[1].strip()}{f' ({code[1]})' if code else ''}"
     if asked := _ASKED.search(error):
-        return f"{redacted(asked['server'])}: {asked['why']}, tried {int(asked['retries']) + 1} times"
+        return f"{redacted(asked['server'])}: {asked['why']}, after {asked['retries'] or 0} retries"
     return redacted(" ".join(error.split("\n\n")[0].split()))

@@ -25,7 +25,7 @@ from umg_assets.resources.locations import location_of
 from umg_assets_tests.bucket_server import BucketServer, refusing
 from umg_assets_tests.buckets.conftest import Bucket
 from umg_assets_tests.buckets.service import UmgDev
-from umg_assets_tests.buckets.test_tables import built
+from umg_assets_tests.buckets.test_tables import built as rows_of
 from umg_assets_tests.daemon import free_port
 from umg_assets_tests.lake import PLAY_COLUMNS, SOURCES, TRACK_COLUMNS, USER_COLUMNS, Lake, csv_text
 from umg_assets_tests.postgres import postgres
@@ -67,11 +67,9 @@ FIRST: Files = {
     "parts/2026-03-03/a.csv": plays(play("5", "03-03", LENA, "t2")),
     "parts/2026-03-03/b.csv": plays(play("withdrawn", "03-03", "user-three"), play("6", "03-03", LENA)),
 }
-LATE_AND_CORRECTED: Files = {
+LATE_CORRECTED_AND_WITHDRAWN: Files = {
     "plays/2026-03-05.csv": plays(play("7", "03-05"), play("late", "03-02", LENA)),
     "plays/2026-03-02.csv": plays(play("1", "03-02", LENA, "t2"), play("2", "03-02"), play("added", "03-02")),
-}
-WITHDRAWN_AND_NEW_MONTH: Files = {
     "parts/2026-03-03/b.csv": None,
     "plays/2026-04-01.csv": plays(play("8", "04-01", LENA), play("9", "04-01", "user-three", "t2")),
 }
@@ -100,13 +98,16 @@ class Lakes:
             else:
                 self.bucket.put(f"exports/{path}", text)
 
-    def to_disk(self, files: Files) -> None:
-        for path, text in files.items():
-            if text is None:
-                (self.of_disk.home / "landing" / path).unlink()
-            else:
-                self.of_disk.drop(path, text)
-        self.of_disk.run()
+    def to_disk(self, *deliveries: Files) -> None:
+        """With the keys of the bucket's, and a run after each."""
+        shutil.copytree(self.of_bucket.home / "keys", self.of_disk.home / "keys")
+        for files in deliveries:
+            for path, text in files.items():
+                if text is None:
+                    (self.of_disk.home / "landing" / path).unlink()
+                else:
+                    self.of_disk.drop(path, text)
+            self.of_disk.run()
 
     def umg(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Types `umg` over the bucket's."""
@@ -118,9 +119,11 @@ class Lakes:
         return len(location_of(self.of_bucket.home, table).log_names())
 
     def objects_naming(self, texts: list[str]) -> set[str]:
-        """The keys of the bucket's objects in whose bytes, or if they are Parquet in whose values, one of them stands."""
+        """Keys of objects in whose bytes, or if they are Parquet in whose values, one of them stands."""
         return {
-            key for key in self.bucket.keys if any(text.encode() in _unpacked(key, self.bucket.get(key)) for text in texts)
+            key
+            for key in self.bucket.keys
+            if any(text.encode() in _unpacked(key, self.bucket.get(key)) for text in texts)
         }
 
     def published_set(self) -> str:
@@ -189,14 +192,11 @@ def test_by_sensors_alone_files_in_a_bucket_become_the_tables_and_charts_there_t
             umg_dev.settle()
 
             landed = lakes.version("raw_plays")
-            lakes.to_bucket(LATE_AND_CORRECTED)
-            umg_dev.kill_a_run_when(lambda: lakes.version("raw_plays") > landed, "the late file's commit")
+            built = lakes.version("plays")
+            lakes.to_bucket(LATE_CORRECTED_AND_WITHDRAWN)
+            umg_dev.kill_a_run_when(lambda: lakes.version("raw_plays") > landed, "a commit of raw plays")
             umg_dev.wait_for(lambda: failed_runs(lake), "Dagster's word that the run is gone")
-            umg_dev.settle()
-
-            landed = lakes.version("raw_plays")
-            lakes.to_bucket(WITHDRAWN_AND_NEW_MONTH)
-            umg_dev.kill_when(lambda: lakes.version("raw_plays") > landed, "dagster._daemon", "the next commit")
+            umg_dev.kill_when(lambda: lakes.version("plays") > built, "dagster._daemon", "a commit of plays")
             umg_dev.wait_for(umg_dev.has_ended, "the end of `umg dev` after its daemon was killed")
             umg_dev.start()
             umg_dev.settle()
@@ -204,8 +204,8 @@ def test_by_sensors_alone_files_in_a_bucket_become_the_tables_and_charts_there_t
 
             ids = [LENA, *UserKeys(lake.home).of([LENA]), *Seals(lake.home).seal_ids([LENA])]
             ids += [row["play_id"] for row in lake.rows("plays") if row["user_key"] == ids[1]]
-            named = {"/".join(key.split("/")[:2]) for key in lakes.objects_naming(ids)}
-            assert {"exports/users", "exports/plays", "lake/raw_users", "lake/raw_plays", "lake/plays"} <= named
+            places = {"/".join(key.split("/")[:2]) for key in lakes.objects_naming(ids)}
+            assert {"exports/users", "exports/plays", "lake/raw_users", "lake/raw_plays", "lake/plays"} <= places
             (tmp_path / "ids.txt").write_text(LENA)
             for words in (("--from", tmp_path / "ids.txt"), ("--now",)):
                 typed = lakes.umg("forget", *words)
@@ -218,23 +218,51 @@ def test_by_sensors_alone_files_in_a_bucket_become_the_tables_and_charts_there_t
         assert {"GET", "PUT"} <= {*refused}
         reconciled = lakes.umg("reconcile")
         assert (reconciled.returncode, "0 differ" in reconciled.stdout) == (0, True), reconciled.stdout
+        in_bucket, named = rows(lake), lakes.objects_naming(ids)
+    assert named == set()
 
-    shutil.copytree(lake.home / "keys", lakes.of_disk.home / "keys")
-    for files in (FIRST, LATE_AND_CORRECTED, WITHDRAWN_AND_NEW_MONTH):
-        lakes.to_disk(files)
+    lakes.to_disk(FIRST, LATE_CORRECTED_AND_WITHDRAWN)
     Requests(lakes.of_disk.home).add([LENA])
     assert forget(lakes.of_disk.home) == 0
-    assert rows(lake) == rows(lakes.of_disk)
+    assert in_bucket == rows(lakes.of_disk)
     assert lakes.published() == lakes.exported()
-    assert lakes.objects_naming(ids) == set()
+
+
+@pytest.mark.timeout(3_600)
+def test_umg_run_beside_umg_dev_loses_and_doubles_nothing_in_a_bucket(
+    bucket: Bucket, server: BucketServer, over_postgres: None, tmp_path: Path
+):
+    lakes = Lakes(bucket, tmp_path)
+    umg_dev = UmgDev(lakes.of_bucket, bucket)
+    umg_dev.start()
+    try:
+        for files in (FIRST, LATE_CORRECTED_AND_WITHDRAWN):
+            lakes.to_bucket(files)
+            umg_dev.wait_for(lambda: landing(umg_dev), "a landing run of the sensor's")
+            typed = lakes.umg("run")
+            assert typed.returncode in (0, 3), typed.stdout + typed.stderr
+            umg_dev.settle()
+        umg_dev.end()
+    finally:
+        umg_dev.kill()
+    reconciled = lakes.umg("reconcile")
+    assert (reconciled.returncode, "0 differ" in reconciled.stdout) == (0, True), reconciled.stdout
+    lakes.to_disk(FIRST, LATE_CORRECTED_AND_WITHDRAWN)
+    assert rows(lakes.of_bucket) == rows(lakes.of_disk)
+    assert lakes.published() == lakes.exported()
 
 
 def rows(lake: Lake) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table but the ledger, without `generation`: of how many landings files came in."""
     return {
         table: [{name: value for name, value in row.items() if name != "generation"} for row in of_table]
-        for table, of_table in built(lake).items()
+        for table, of_table in rows_of(lake).items()
     }
+
+
+def landing(umg_dev: UmgDev) -> bool:
+    """Whether a run lands files, or waits to."""
+    return any(run.job_name == "land_files" and not run.is_finished for run in umg_dev.runs())
 
 
 def failed_runs(lake: Lake) -> list[str]:

@@ -150,7 +150,10 @@ def test_doctor_names_a_bucket_that_does_not_answer_and_examines_all_else(landed
     typed = run_python(code, "--home", landed.home, "doctor", env=server.environment(nowhere))
     said = " ".join(typed.stdout.split())
     assert typed.returncode == 1, typed.stderr
-    assert f"✗ tables s3://tests/landed/lake/deliveries: {nowhere}: HTTP error: error sending request, tried 9" in said
+    assert (
+        f"✗ tables s3://tests/landed/lake/deliveries: {nowhere}: HTTP error: error sending request, after 8 retries"
+        in said
+    )
     assert "✗ places.tables s3://tests/landed/lake: " in said
     assert "sources.plays[0] plays/*.csv*: 2 files" in said
 
