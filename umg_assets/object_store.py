@@ -2,7 +2,7 @@
 
 Who may is said by the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, AWS_ALLOW_HTTP, ...) or by the machine's own
 role: https://developmentseed.org/obstore/latest/authentication/. Throttling and errors of the server are tried again by
-obstore, with growing pauses, for a minute.
+obstore, some times, with growing pauses.
 """
 
 import os
@@ -30,6 +30,9 @@ _SECONDS, _CONNECT_SECONDS = 60, 5
 _RETRIES: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 _BLOCK_BYTES = 4 << 20
 _STATUS = re.compile(r"status code: (\d{3} [A-Za-z ]+)")
+_ASKED = re.compile(
+    r"Error performing [A-Z]+ (?P<server>\w+://[^/\s]+)\S* in \S+(?: after (?P<retries>\d+) retries.*?)? - (?P<why>.+)"
+)
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 
 
@@ -151,8 +154,11 @@ def _object(meta: "ObjectMeta") -> Object:
 
 
 def reason_of(error: str) -> str:
-    """What obstore's error says: the status and code that the server gave, or its first line."""
+    """What obstore's error says: the status and code that the server gave; else which server, and why; else its
+    first line."""
     status, code = _STATUS.search(error), _CODE.search(error)
     if status:
         return f"{status[1].strip()}{f' ({code[1]})' if code else ''}"
+    if asked := _ASKED.search(error):
+        return f"{redacted(asked['server'])}: {asked['why']}, after {asked['retries'] or 0} retries"
     return redacted(" ".join(error.split("\n\n")[0].split()))

@@ -189,7 +189,7 @@ class Runner:
         while runs := waiting():
             for asset, keys in _keys_of(runs).items():
                 if asset not in report.partitions or forced.get(asset):
-                    self._say(f"{asset}: {_named(keys)}")
+                    self._say(f"{asset}: {_named(keys)}" if any(keys) else asset)
                 report.partitions[asset] = keys
                 forced.pop(asset, None)
             for run in runs:
@@ -304,4 +304,4 @@ def _named(keys: list[str]) -> str:
     """Partition keys for people."""
     if len(keys) == 1:
         return keys[0]
-    return f"{len(keys)} partitions, {keys[0]} to {keys[-1]}" if keys else ""
+    return f"{len(keys)} partitions, {keys[0]} to {keys[-1]}"

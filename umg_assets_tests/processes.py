@@ -32,15 +32,22 @@ def own_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("UMG_", "SPARK_", "PYSPARK_"))}
 
 
-def of_session(leader: int) -> list[int]:
-    """The processes of a session, of whatever group; none where there is no /proc. A zombie is none."""
-    return [pid for pid, _, session in _running() if session == leader]
+def of_session(leader: int, words: str = "") -> list[int]:
+    """The processes of a session, of whatever group, that have these words in their command line; none where there is
+    no /proc. A zombie is none."""
+    return [pid for pid, _, session in _running() if session == leader and words in _command_line(pid)]
 
 
 def of_group(leader: int, words: str) -> list[int]:
-    """The processes of a group that have these words in their command line; none where there is no /proc."""
-    found = [pid for pid, group, _ in _running() if group == leader]
-    return [pid for pid in found if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")]
+    """As of_session, the processes of a group."""
+    return [pid for pid, group, _ in _running() if group == leader and words in _command_line(pid)]
+
+
+def _command_line(pid: int) -> str:
+    """Empty for a process that has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    return ""
 
 
 def _running() -> Iterator[tuple[int, int, int]]:

@@ -80,6 +80,7 @@ def test_stages_are_announced_as_they_begin(first: FirstRun):
         "chart_movements",
         "exports",
     ]
+    assert first.messages[-1] == "exports", "what has no partitions is named without any"
 
 
 def test_the_ui_finds_every_run_in_the_instance_under_umg_home(first: FirstRun):

@@ -1,17 +1,19 @@
 """The buckets of umg.toml, tried: whether they can be listed, read and written, and whether conditions hold there."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Literal, TypeVar
 
 from umg_assets import clock
-from umg_assets.landing.bucket import unusable
+from umg_assets.landing.bucket import unfetched, unusable
 from umg_assets.resources.locations import LocationError, refuse_elsewhere
 from umg_assets.settings.model import Settings
 
 State = Literal["good", "warning", "bad"]
+T = TypeVar("T")
 
 _SKEW_SECONDS = 60
 
@@ -30,7 +32,7 @@ def buckets(settings: Settings) -> Iterator[tuple[State, str, str]]:
     from umg_assets.object_store import StoreError
 
     for tried, subject, address in (
-        (_readable, "places.landing", settings.places.landing),
+        (partial(_readable, settings), "places.landing", settings.places.landing),
         (_writable, "places.tables", settings.places.tables),
         (_writable, "places.exports", settings.places.exports),
     ):
@@ -42,7 +44,22 @@ def buckets(settings: Settings) -> Iterator[tuple[State, str, str]]:
             yield "bad", subject, str(error)
 
 
-def _readable(address: str) -> Iterator[tuple[State, str]]:
+def while_tables_answer(section: Iterator[T], finding: Callable[[State, str, str], T]) -> Iterator[T]:
+    """What a section of findings yields; where its tables lie in a bucket that does not answer, that as its last.
+
+    finding: makes one of state, subject and text.
+    """
+    try:
+        yield from section
+    except RuntimeError as error:
+        from umg_assets.object_store import StoreError
+
+        if not isinstance(error, StoreError):
+            raise
+        yield finding("bad", "tables", str(error))
+
+
+def _readable(settings: Settings, address: str) -> Iterator[tuple[State, str]]:
     from umg_assets.object_store import ObjectStore
 
     store = ObjectStore(address)
@@ -51,7 +68,9 @@ def _readable(address: str) -> Iterator[tuple[State, str]]:
     if smallest:
         with TemporaryDirectory() as folder:
             store.fetch(smallest, Path(folder, "object"))
-    yield "good", f"{len(listed):,} objects, {sum(found.size for found in listed):,} bytes"
+    new = len(unfetched(settings))
+    left = f"; {new:,} to fetch: `umg run --explain` does, and lands nothing" if new else ""
+    yield "good", f"{len(listed):,} objects, {sum(found.size for found in listed):,} bytes{left}"
     for key, why in unusable({found.key for found in listed}):
         yield "warning", f"{key}: {why}"
 

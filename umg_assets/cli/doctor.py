@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from umg_assets import tables
-from umg_assets.cli.buckets import buckets
+from umg_assets.cli.buckets import buckets, while_tables_answer
 from umg_assets.cli.connections import connections
 from umg_assets.cli.console import err, out, say
 from umg_assets.cli.stored import stored
@@ -78,7 +78,7 @@ def findings(home: Path) -> Iterator[Finding]:
     yield _python()
     yield _home(home)
     yield from _volume(home)
-    yield from (Finding(*stored_thing) for stored_thing in stored(home))
+    yield from while_tables_answer((Finding(*stored_thing) for stored_thing in stored(home)), Finding)
     yield from _forgetting(home)
     try:
         settings = read_settings(home)
@@ -93,8 +93,8 @@ def findings(home: Path) -> Iterator[Finding]:
     yield from _spark(settings)
     elsewhere = *connections(home, settings.spark_remote, settings.spark_master), *buckets(settings)
     yield from (Finding(*tried) for tried in elsewhere)
-    yield from _sources(settings)
-    yield from _look_logs(settings)
+    for section in (_sources(settings), _look_logs(settings)):
+        yield from while_tables_answer(section, Finding)
 
 
 def _python() -> Finding:

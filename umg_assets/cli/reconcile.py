@@ -13,7 +13,7 @@ from umg_assets.recount.records import count_files
 from umg_assets.recount.rows import Comparison, recount
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.reading import TableMissingError
-from umg_assets.settings.model import Settings
+from umg_assets.settings.model import Settings, drop_place
 from umg_assets.text import visible
 
 _ALL_AGREE = (
@@ -130,5 +130,7 @@ def against_list(home: Path, file: Path, track: str, plays: str) -> bool:
 def _history(settings: Settings) -> History:
     history = Ledger(settings.home).read()
     if not any(entry.source in tables.RAW for entry in history.latest().values()):
-        raise TableMissingError(f"nothing has landed yet: drop files into {settings.landing} and type `umg run`")
+        raise TableMissingError(
+            f"nothing has landed yet: drop files into {drop_place(settings.home)} and type `umg run`"
+        )
     return history

@@ -81,7 +81,7 @@ def processes(
             end_all(started)
             raise
         ended = threading.Event()
-        threading.Thread(target=_keep_code, args=(socket, ended), daemon=True).start()
+        threading.Thread(target=_keep_code, args=(socket, ended, started), daemon=True).start()
         try:
             yield started
         finally:
@@ -104,11 +104,11 @@ def _await_code(socket: Path, server: subprocess.Popen) -> None:
         time.sleep(0.2 if not silent else _LOOK_SECONDS)
 
 
-def _keep_code(socket: Path, ended: threading.Event) -> None:
+def _keep_code(socket: Path, ended: threading.Event, started: Sequence[subprocess.Popen]) -> None:
     """Has the code server load the code into a new process when the one that had it has died: it never does by itself,
-    and every sensor would fail for ever."""
+    and every sensor would fail for ever. Once one of the servers has ended, all do, and the code has not died."""
     client, silent = DagsterGrpcClient(socket=str(socket)), False
-    while not ended.wait(_LOOK_SECONDS):
+    while not ended.wait(_LOOK_SECONDS) and all(server.poll() is None for server in started):
         is_silent = not _answers(client)
         if is_silent and silent and not ended.is_set():
             _load_again(client)

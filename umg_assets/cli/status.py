@@ -93,14 +93,17 @@ def status_of(home: Path) -> Status:
 
 def _files(settings: "Settings", history: Any) -> tuple[dict[str, Any], list[Finding]]:
     """The files of landing/ that have not landed, and why not; a finding where landing/ cannot be looked at."""
+    from umg_assets.landing.bucket import unfetched
     from umg_assets.landing.scan import LandingError, Scan, scan
 
-    found, trouble = Scan(), []
+    found, to_fetch, trouble = Scan(), set[str](), []
     try:
         found = scan(settings, history)
+        to_fetch = unfetched(settings)
     except (LandingError, OSError) as error:
         trouble = [Finding("bad", "landing/", f"{error}.")]
     return {
+        "to_fetch": len(to_fetch) if settings.places.landing and not trouble else None,
         "new": len(found.changed),
         "held": dict(sorted(Counter(file.kind for file, _ in found.held).items())),
         "waiting": dict(sorted(_reasons(found).items())),
@@ -111,6 +114,10 @@ def _files(settings: "Settings", history: Any) -> tuple[dict[str, Any], list[Fin
 def _reasons(found: "Scan") -> Mapping[str, str]:
     """Why a file or folder waits, by path."""
     return {path: reason.removeprefix(f"{path}: ") for path, reason in found.waiting.items()}
+
+
+def _to_fetch(number: int | None) -> str:
+    return "" if number is None else f"{number:,} of the bucket to fetch, "
 
 
 def _next_daily(settings: "Settings", local: datetime) -> datetime:
@@ -144,8 +151,8 @@ def _lines(status: Status) -> Iterator[tuple[str, str, str]]:
         "landing/",
         "",
         (
-            f"{files['new']:,} to land, {held:,} held, {len(files['waiting']):,} waiting, "
-            f"{files['refused']:,} refused, {files['unclaimed']:,} of no source"
+            f"{_to_fetch(files['to_fetch'])}{files['new']:,} to land, {held:,} held, "
+            f"{len(files['waiting']):,} waiting, {files['refused']:,} refused, {files['unclaimed']:,} of no source"
         ),
     )
     for path, reason in list(files["waiting"].items())[:_NAMED]:

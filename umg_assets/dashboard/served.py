@@ -26,6 +26,7 @@ from umg_assets.resources.published import CURRENT, HEALTH, MANIFEST
 from umg_assets.resources.reading import TableMissingError
 from umg_assets.resources.table_files import File, files_of, relation
 from umg_assets.settings.groups import Dashboard
+from umg_assets.settings.model import drop_place
 from umg_assets.tables import Table
 
 Rows = list[dict[str, Any]]
@@ -196,9 +197,8 @@ def published_now(home: Path) -> Path:
     """
     link = home / "exports" / CURRENT
     if not link.is_symlink():
-        landing = home / "landing"
         raise NothingPublishedError(
-            f"No charts are published yet: drop files into {landing} and type `umg run` (or try `umg demo`)."
+            f"No charts are published yet: drop files into {drop_place(home)} and type `umg run` (or try `umg demo`)."
         )
     folder = link.resolve()
     _manifest(folder)

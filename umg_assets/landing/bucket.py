@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from umg_assets.object_store import Object, ObjectStore
 
 _STATE, _LOCK, _DRAFT = ".umg-bucket.json", ".umg-bucket.lock", ".umg-fetch-"
+OF_BUCKET = (_STATE, _LOCK, _DRAFT)
+"""How names of files begin that lie in landing/ for the fetching alone."""
 _AT_ONCE = 8
 _NAME_BYTES = 255
 _OF_THE_NAME = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
@@ -65,10 +67,7 @@ def fetch(settings: Settings, seconds: float = math.inf) -> int:
     with _changing(settings) as (store, known):
         for draft in settings.landing.glob(f"{_DRAFT}*"):
             draft.unlink()
-        listed = {found.key: found for found in store.listing()}
-        folders = {outer for key in listed for outer in _outer(key)}
-        # consoles stand for a folder by an object without content
-        files = {key: found for key, found in listed.items() if found.size or key not in folders}
+        files = _files(store)
         known.refused = dict(unusable(files))
         wanted = {key: found for key, found in files.items() if key not in known.refused}
         changed = [found for key, found in wanted.items() if known.objects.get(key) != (found.etag, found.size)]
@@ -97,6 +96,21 @@ def fetch(settings: Settings, seconds: float = math.inf) -> int:
             _remove(settings.landing, key)
             del known.objects[key]
     return fetched + len(gone)
+
+
+def unfetched(settings: Settings) -> set[str]:
+    """The keys of what has come, changed or gone in the bucket since the last look, but for those that a disk cannot
+    hold; nothing without a bucket. Changes nothing. Raises LandingError when the bucket cannot be listed."""
+    if not settings.places.landing:
+        return set()
+    from umg_assets.object_store import ObjectStore
+
+    known = copied(settings)
+    with _explained():
+        files = _files(ObjectStore(known.address))
+    refused = {*known.refused, *dict(unusable(files))}
+    there = {key: (found.etag, found.size) for key, found in files.items() if key not in refused}
+    return {key for key in there | known.objects if there.get(key) != known.objects.get(key)}
 
 
 def replace(settings: Settings, path: str, content: Path) -> bool:
@@ -131,21 +145,36 @@ def remove(settings: Settings, paths: Collection[str]) -> None:
 @contextmanager
 def _changing(settings: Settings) -> Iterator[tuple["ObjectStore", Copied]]:
     """The bucket, and what landing/ has of it, which is kept afterwards; one process at a time."""
-    from umg_assets.object_store import ObjectStore, StoreError  # only where there is a bucket: it takes a while
+    from umg_assets.object_store import ObjectStore  # only where there is a bucket: it takes a while
 
     address = settings.places.landing or ""
     with exclusive(settings.landing / _LOCK):
         known = copied(settings)
         before = dict(known.objects), dict(known.refused)
         try:
-            yield ObjectStore(address), known
-        except StoreError as error:
-            raise LandingError(
-                f"{visible(str(error))}: what is in landing/ stays; `umg doctor` tries the bucket"
-            ) from None
+            with _explained():
+                yield ObjectStore(address), known
         finally:
             if (known.objects, known.refused) != before:
                 write_json(settings.landing / _STATE, vars(known))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What a bucket does not do is an error of landing/."""
+    from umg_assets.object_store import StoreError
+
+    try:
+        yield
+    except StoreError as error:
+        raise LandingError(f"{visible(str(error))}: what is in landing/ stays; `umg doctor` tries the bucket") from None
+
+
+def _files(store: "ObjectStore") -> dict[str, "Object"]:
+    """By key, the objects that stand for files: consoles stand for a folder by one without content."""
+    listed = {found.key: found for found in store.listing()}
+    folders = {outer for key in listed for outer in _outer(key)}
+    return {key: found for key, found in listed.items() if found.size or key not in folders}
 
 
 def _fetch(store: "ObjectStore", found: "Object", landing: Path) -> None:
@@ -181,7 +210,7 @@ def unusable(keys: Collection[str]) -> Iterator[tuple[str, str]]:
             yield key, "its key is no path of a file: put it under another"
         elif any(len(part.encode()) > _NAME_BYTES for part in parts):
             yield key, f"its key has a part of more than {_NAME_BYTES} bytes: put it under a shorter one"
-        elif parts[0].startswith((_STATE, _LOCK, _DRAFT)):
+        elif parts[0].startswith(OF_BUCKET):
             yield key, "its key is one that umg uses itself: put it under another"
         elif inside:
             yield key, f"{inside} is an object, too, and cannot be a folder on a disk: put one under another key"

@@ -12,11 +12,12 @@ from pathlib import PurePosixPath
 from typing import NamedTuple, Self
 
 from umg_assets import tables
+from umg_assets.landing.bucket import OF_BUCKET
 from umg_assets.landing.outcome import label_of, outcomes
 from umg_assets.landing.scan import Scan
 from umg_assets.planning.history import History
 from umg_assets.resources.reading import TableMissingError, partition_values, query
-from umg_assets.settings.model import Settings, built_in_sources
+from umg_assets.settings.model import Settings, built_in_sources, drop_place
 from umg_assets.settings.sources import Source
 from umg_assets.tables import Kind
 
@@ -63,9 +64,10 @@ def signs(settings: Settings, found: Scan, history: History) -> Iterator[str]:
 def of_files(settings: Settings, found: Scan) -> Iterator[str]:
     """That landing/ is empty, or which files of it no source takes, and why."""
     if not found.claimed and not found.unclaimed and not found.waiting:
-        hidden = [name for path in settings.landing.rglob("*") if path.is_file() for name in [path.name]]
+        names = [path.name for path in settings.landing.rglob("*") if path.is_file()]
+        hidden = [name for name in names if not name.startswith(OF_BUCKET)]
         left_out = f"; left out: {hidden[0]}, whose name or folder begins with . or _" if hidden else ""
-        yield f"landing/ is empty: drop files into {settings.landing} and type `umg run`{left_out}"
+        yield f"landing/ is empty: drop files into {drop_place(settings.home)} and type `umg run`{left_out}"
     if files := found.unclaimed:
         names = ", ".join(files[:_NAMED]) + (" ..." if len(files) > _NAMED else "")
         number = "1 file" if len(files) == 1 else f"{len(files):,} files"

@@ -44,8 +44,10 @@ def versions_now(home: Path, wanted: Iterable[Table] = tables.CATALOGUED) -> dic
     versions = {table: newest_version(location_of(home, table)) for table in wanted}
     there = {table: version for table, version in versions.items() if version >= 0}
     if not there:
+        from umg_assets.settings.model import drop_place  # only here: it takes a while
+
         raise TableMissingError(
-            f"{root_of(home)}: no table is there yet: drop files into {home / 'landing'} and type `umg run`"
+            f"{root_of(home)}: no table is there yet: drop files into {drop_place(home)} and type `umg run`"
         )
     return there
 

@@ -150,5 +150,7 @@ def _open(home: Path, table: Table, version: int | None = None) -> deltalake.Del
     location = location_of(home, table)
     newest = newest_version(location)  # asked once: in a bucket that is a request
     if newest < 0 and not is_table(location):
-        raise TableMissingError(f"{location} is not there yet: drop files into {home / 'landing'} and type `umg run`")
+        from umg_assets.settings.model import drop_place  # only here: it takes a while
+
+        raise TableMissingError(f"{location} is not there yet: drop files into {drop_place(home)} and type `umg run`")
     return open_table(location, newest if version is None else version)

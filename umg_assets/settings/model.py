@@ -195,6 +195,15 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / FILE_NAME)
 
 
+def drop_place(home: Path) -> str:
+    """Where exporters drop files, for a sentence: the address of `places.landing`, or UMG_HOME/landing."""
+    try:
+        address = read_settings(home).places.landing
+    except SettingsError:
+        address = None
+    return address or str(home / "landing")
+
+
 def built_in_sources() -> Sources:
     """The sources of the generator's files, used when umg.toml names none."""
     text = (importlib.resources.files("umg_assets") / "generator" / "sources.toml").read_text(encoding="utf-8")

@@ -375,6 +375,45 @@ def test_doctor_tries_what_is_done_with_each_bucket(bucket: Bucket, tmp_path: Pa
     assert bucket.keys == before
 
 
+def test_what_is_not_fetched_yet_is_counted_and_the_bucket_is_where_files_go(
+    bucket: Bucket, server: BucketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    lake = lake_of(bucket, tmp_path / "home")
+    empty = f"drop files into {bucket.address}/exports and type `umg run`"
+    for words in (
+        "doctor",
+        "run",
+        "reconcile",
+        "chart top-tracks --market AT",
+        "dashboard --snapshot pages",
+        "catalog",
+    ):
+        typed = type_umg(tmp_path, *words.split(), home=lake.home)
+        assert empty in " ".join((typed.out + typed.err).split()), (words, typed.out, typed.err)
+        assert "left out" not in typed.out + typed.err, "what fetching keeps in landing/ is no file of somebody's"
+    deliver(bucket)
+    assert "landing/ 3 of the bucket to fetch, 0 to land" in status(lake)
+    assert "bytes; 3 to fetch: `umg run --explain` does" in " ".join(
+        type_umg(tmp_path, "doctor", home=lake.home).out.split()
+    )
+    fetch(lake.settings)
+    assert "landing/ 0 of the bucket to fetch, 3 to land" in status(lake)
+    bucket.delete("exports/plays/2026-03-02.csv")
+    bucket.put("exports/plays/2026-03-02.csv/inside.csv", PLAYS)
+    bucket.put("exports/.umg-bucket.json", PLAYS)
+    assert "landing/ 2 of the bucket to fetch" in status(lake), "what has gone counts, what no disk can hold does not"
+    monkeypatch.setitem(object_store._RETRIES, "max_retries", 1)
+    for name, value in server.environment(secret="guessed-secret").items():
+        monkeypatch.setenv(name, value)
+    assert "403 Forbidden" in status(lake)
+    assert type_umg(tmp_path, "status", home=lake.home).code == 3
+
+
+def status(lake: Lake) -> str:
+    """What `umg status` says, on one line."""
+    return " ".join(type_umg(lake.home, "status", home=lake.home).out.split())
+
+
 @pytest.mark.parametrize(
     "address", ["exports", "/exports", "ftp://host/x", "s3://", "s3://key:secret@bucket/x", "s3://b/x?token=secret"]
 )

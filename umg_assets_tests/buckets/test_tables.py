@@ -28,7 +28,7 @@ from umg_assets_tests.bucket_server import BucketServer, refusing
 from umg_assets_tests.buckets.conftest import Bucket
 from umg_assets_tests.cli.conftest import type_umg
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import own_environment
+from umg_assets_tests.processes import own_environment, run_python
 
 pytestmark = [pytest.mark.sail_enough, pytest.mark.exhaustive]
 
@@ -142,6 +142,20 @@ def test_commands_read_it_as_they_read_a_disk(landed: Lake, tmp_path: Path):
     ):
         typed = type_umg(tmp_path, *words.split(), home=landed.home)
         assert said in " ".join((typed.out + typed.err).split()), (words, typed.out, typed.err)
+
+
+def test_doctor_names_a_bucket_that_does_not_answer_and_examines_all_else(landed: Lake, server: BucketServer):
+    nowhere = "http://127.0.0.1:1"
+    code = "from umg_assets.cli.main import main; main()"
+    typed = run_python(code, "--home", landed.home, "doctor", env=server.environment(nowhere))
+    said = " ".join(typed.stdout.split())
+    assert typed.returncode == 1, typed.stderr
+    assert (
+        f"✗ tables s3://tests/landed/lake/deliveries: {nowhere}: HTTP error: error sending request, after 8 retries"
+        in said
+    )
+    assert "✗ places.tables s3://tests/landed/lake: " in said
+    assert "sources.plays[0] plays/*.csv*: 2 files" in said
 
 
 def test_a_notebook_reads_it(landed: Lake):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from umg_assets.cli import serving
 from umg_assets.cli.ports import PortError, check_path
 from umg_assets_tests.cli.conftest import type_umg
-from umg_assets_tests.daemon import free_port
+from umg_assets_tests.daemon import awaited, free_port
 
 _DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(1000)"
 _LEAVES = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {_DEAF!r}])"
@@ -40,6 +41,20 @@ def _is_gone(group: int) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+def test_code_that_ends_with_the_other_servers_is_not_said_to_have_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(serving, "_LOOK_SECONDS", 0.01)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    stop, said = threading.Event(), list[str]()
+    looking = threading.Thread(target=serving._keep_code, args=(tmp_path / "nobody.sock", stop, [ended]))
+    looking.start()
+    awaited(lambda: not looking.is_alive() or said.append(capsys.readouterr().out) or any(said))
+    stop.set()
+    assert "".join(said) == ""
 
 
 def test_a_temporary_directory_too_long_for_a_socket_is_refused_and_the_message_says_how_long_it_may_be(
