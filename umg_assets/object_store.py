@@ -83,15 +83,25 @@ class ObjectStore:
 
     def fetch(self, listed: Object, target: Path) -> None:
         """Writes an object's content to a new file. Raises ConflictError when it is not the one listed any more."""
-        options: GetOptions | None = {"if_match": listed.etag} if listed.etag else None
-        with self._explained(listed.key):
-            content = obstore.get(self._store, listed.key, options=options)
+        size = self._get(listed.key, target, {"if_match": listed.etag} if listed.etag else None)
+        if size != listed.size:
+            raise ConflictError(f"{self.address}: {listed.key} was replaced while it was read")
+
+    def download(self, key: str, target: Path) -> None:
+        """Writes the content of an object that never changes to a new file, by one request. Raises FileNotFoundError
+        when there is none."""
+        try:
+            self._get(key, target)
+        except _MissingError as error:
+            raise FileNotFoundError(str(error)) from None
+
+    def _get(self, key: str, target: Path, options: "GetOptions | None" = None) -> int:
+        with self._explained(key):
+            content = obstore.get(self._store, key, options=options)
             with target.open("xb") as file:
                 for block in content.stream(_BLOCK_BYTES):
                     file.write(block)
-                size = file.tell()
-        if size != listed.size:
-            raise ConflictError(f"{self.address}: {listed.key} was replaced while it was read")
+                return file.tell()
 
     def read(self, key: str) -> tuple[bytes, str] | None:
         """An object's content and ETag; None if there is none."""

@@ -207,10 +207,7 @@ class Prefix(Location):
 
     def fetch(self, path: str, target: Path) -> None:
         """As Location says."""
-        found = self._store.head(path)
-        if found is None:
-            raise FileNotFoundError(f"{self.address}/{path}")
-        self._store.fetch(found, target)
+        self._store.download(path, target)
 
 
 @lru_cache(maxsize=256)
