@@ -12,6 +12,7 @@ from umg_assets import tables
 from umg_assets.assets.building import described
 from umg_assets.assets.partitions import Partitions
 from umg_assets.catalogue import LAND_FILES, Catalogue
+from umg_assets.landing.composed_ids import settle_ids
 from umg_assets.landing.land import Ingest
 from umg_assets.landing.scan import scan
 from umg_assets.landing.sealing import seal_tables, sealing_alone
@@ -59,10 +60,13 @@ def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefi
         days = set(context.partition_keys)
         with sealing_alone(settings.home):
             seal_tables(lakehouse, settings.chunk_plays, context.log.info)
-            seen = scan(settings, ledger.read(), int(context.run.tags.get(QUIET, "0"))).of(days)
+            whole = scan(settings, ledger.read(), int(context.run.tags.get(QUIET, "0")))
+            seen = whole.of(days)
             entries, commits = Ingest(settings, lakehouse, ledger).land(
                 seen.changed, lambda done, of: context.log.info(f"{done} of {of} files landed"), seen.withdrawn
             )
+            if len(seen.changed) == len(whole.changed):  # else another run has files to read again first
+                settle_ids(settings, lakehouse, ledger, context.log.info)
         for table in (asset.table for asset in assets if asset.table):
             for values, rows in lakehouse.rows(table).items():
                 if values and values[0] in days:

@@ -16,6 +16,7 @@ from umg_assets.landing.bucket import fetch, remove
 from umg_assets.landing.fingerprints import content_hash_of, signature_of
 from umg_assets.landing.scan import scan
 from umg_assets.landing.sealing import sealing_alone
+from umg_assets.planning.composed_ids import still_settled
 from umg_assets.planning.entry import Entry
 from umg_assets.planning.history import History
 from umg_assets.planning.required import plan
@@ -209,7 +210,8 @@ class Retention:
         if not days:
             return
         rows = {date.fromisoformat(day): count for (day,), count in self._lakehouse.rows(table).items()}
-        self._ledger.expire((table.name, "", day) for day in self._to_note(table, days))
+        settled = still_settled(self._ledger.read(), self._settings.privacy.pseudonyms)
+        self._ledger.expire(((table.name, "", day) for day in self._to_note(table, days)), settled)
         check()
         for first in range(0, len(days), _DAYS):
             chunk = Slice.days("delivery_date", days[first : first + _DAYS])
