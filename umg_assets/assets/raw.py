@@ -16,6 +16,7 @@ from umg_assets.landing.composed_ids import settle_ids
 from umg_assets.landing.land import Ingest
 from umg_assets.landing.scan import scan
 from umg_assets.landing.sealing import seal_tables, sealing_alone
+from umg_assets.planning.composed_ids import unsettled
 from umg_assets.planning.entry import Entry
 from umg_assets.resources.instance import QUIET
 from umg_assets.resources.lakehouse import Lakehouse
@@ -65,7 +66,8 @@ def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefi
             entries, commits = Ingest(settings, lakehouse, ledger).land(
                 seen.changed, lambda done, of: context.log.info(f"{done} of {of} files landed"), seen.withdrawn
             )
-            if len(seen.changed) == len(whole.changed):  # else another run has files to read again first
+            last = len(seen.changed) == len(whole.changed)  # else another run has files to read again first
+            if last and (whole.ids or unsettled(ledger.read(), settings.privacy.pseudonyms)):
                 settle_ids(settings, lakehouse, ledger, context.log.info)
         for table in (asset.table for asset in assets if asset.table):
             for values, rows in lakehouse.rows(table).items():

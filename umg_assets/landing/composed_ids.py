@@ -19,7 +19,7 @@ from umg_assets import tables
 from umg_assets.calendar import local_today, parse_day, utc_today
 from umg_assets.catalogue import Catalogue
 from umg_assets.landing.sealing import ranges
-from umg_assets.planning.composed_ids import deliveries_otherwise, settled, settled_at, unsettled
+from umg_assets.planning.composed_ids import deliveries_otherwise, settled, settled_at
 from umg_assets.planning.entry import DIMENSION_CHANGE, PSEUDONYMS, Entry
 from umg_assets.planning.history import History, chunks, with_repeats
 from umg_assets.planning.required import frozen_keys
@@ -36,6 +36,12 @@ from umg_assets.transforms.pseudonyms import hashed_in_place, with_pseudonyms
 
 _USERS = pa.schema([(name, pa.string()) for name in ("user_key", "user_id", "id_key")])
 _IDS = pa.schema([(name, pa.string()) for name in ("sealed_id", "user_id", "id_key")])
+_HASHED = tuple(
+    table
+    for table in tables.ALL
+    if table.sealed is None and "user_key" in table.names and set(tables.COMPOSED_IDS) & set(table.names)
+)
+"""The tables beyond the raw ones that hold such ids."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +56,13 @@ class _Frozen:
 def settle_ids(
     settings: Settings, lakehouse: Lakehouse, ledger: Ledger, say: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Does it, a range of days at a time; nothing where the ledger says that it is done.
+    """Does it, a range of days at a time, where the ledger does not say that it is done.
 
     The ledger notes the days of each range before and after, and at the end that all is done; a call that was killed is
     gone on with. To be called under sealing.sealing_alone, with the tables created, once changed files have landed.
     Raises KeyFileError without the keys that open user ids.
     """
     hashed = settings.privacy.pseudonyms
-    if not unsettled(ledger.read(), hashed):
-        return
     ids = _ComposedIds(settings, lakehouse, ledger, say)
     for kind in tables.OCCURRENCES:
         ids.of_raw(kind)
@@ -131,14 +135,17 @@ class _ComposedIds:
             self._lakehouse.discard(folder)
 
     def _frozen(self, history: History) -> Iterator[_Frozen]:
+        """Days that froze since all was settled last; all days of a table that no asset writes any more."""
         catalogue, today = Catalogue.of(self._settings), local_today(self._settings.time_zone)
         since, first = settled_at(history, hashed=True), self._ledger.first_with(PSEUDONYMS)
         seen = frozen_keys(history.before_expiries(since), catalogue, today)
         never = frozen_keys(history if first is None else history.before_expiries(first), catalogue, today)
-        for name, keys in frozen_keys(history, catalogue, today).items():
-            table = catalogue[name].table
-            if table is None or "user_key" not in table.names or not set(tables.COMPOSED_IDS) & set(table.names):
-                continue
+        frozen = frozen_keys(history, catalogue, today)
+        for table in _HASHED:
+            name = table.name
+            keys = frozen.get(name, frozenset()) - seen.get(name, frozenset())
+            if name not in catalogue:  # experiments that umg.toml names no more have left it
+                keys = frozenset(day for (day,), rows in self._lakehouse.rows(table).items() if rows)
             noted = [
                 entry
                 for entry in history.about({(DIMENSION_CHANGE, name)}).entries
@@ -148,7 +155,7 @@ class _ComposedIds:
             # a range that was begun may have been written, unless the table has the version that it had then
             version = str(self._lakehouse.version(table))
             begun = {day for entry in noted if entry.signature != version for day in entry.play_dates}
-            if days := sorted(set(map(parse_day, keys - seen.get(name, frozenset()))) - done):
+            if days := sorted(set(map(parse_day, keys)) - done):
                 yield _Frozen(table, days, set(map(parse_day, never.get(name, ()))) - begun)
 
     def _of_days(self, frozen: _Frozen, days: list[date], users: DataFrame, folder: Path) -> int:
@@ -192,7 +199,8 @@ class _ComposedIds:
             for users in users_of(self._lakehouse.home):
                 user_ids = list(users.values())
                 writer.write_table(pa.table([list(users), user_ids, self._id_keys(user_ids)], schema=_USERS))
-        return self._lakehouse.spark.read.parquet(str(file)).dropDuplicates(["user_key"])
+        users = self._lakehouse.spark.read.parquet(str(file)).dropDuplicates(["user_key"])
+        return self._lakehouse.once(users, folder / "users")
 
     def _id_keys(self, user_ids: Sequence[str]) -> Sequence[str | None]:
         hashed = self._settings.privacy.pseudonyms
