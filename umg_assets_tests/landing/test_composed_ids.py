@@ -80,9 +80,9 @@ def drop_days(lake: Lake) -> None:
         lake.drop_events(f"2026-03-{day:02}", [row for user in users for row in events(user, day)])
 
 
-def configure(lake: Lake, privacy: str) -> None:
-    top = "plays_from_events = true\ncorrection_days = 2\nchunk_plays = 20\n"
-    lake.configure(top, f"{SOURCES}{EVENT_SOURCE}{EXPERIMENT}[privacy]\n{privacy}")
+def configure(lake: Lake, privacy: str, top: str = "", experiment: str = EXPERIMENT) -> None:
+    top += "plays_from_events = true\ncorrection_days = 2\n"
+    lake.configure(top, f"{SOURCES}{EVENT_SOURCE}{experiment}[privacy]\n{privacy}")
 
 
 @contextmanager
@@ -187,10 +187,16 @@ def test_switched_on_no_id_is_left_outside_landing_and_raw_and_all_is_as_in_a_fr
     }  # fmt: skip
 
 
-def test_ids_of_somebody_whom_no_raw_row_names_any_more_stay_and_the_run_says_of_how_many_rows(switched: Lake):
+def test_with_an_empty_landing_and_no_experiment_left_ids_go_all_the_same_but_those_of_whom_no_raw_row_names(
+    switched: Lake,
+):
+    for kind in ("plays", "events"):
+        shutil.rmtree(switched.home / "landing" / kind)
+    configure(switched, HASHED + AGES, experiment="")
     key = UserKeys(switched.home).of([GUEST])[0]
     before = [row for row in switched.rows("plays") if row["user_key"] == key]
     switched.run()
+    assert holding(switched, *USERS) == {"raw_plays", "raw_app_events"}
     assert [row for row in switched.rows("plays") if row["user_key"] == key] == before
     assert holding(switched, GUEST) == {"plays", "visits", "exposure_days"}
     said = [
@@ -199,6 +205,7 @@ def test_ids_of_somebody_whom_no_raw_row_names_any_more_stay_and_the_run_says_of
         for entry in switched.instance.all_logs(run.run_id)
     ]
     assert [text for text in said if text.startswith(f"plays: ids of {len(before)} rows stay as they are")]
+    assert switched.run().runs == 0
 
 
 @pytest.mark.parametrize("table", ["raw_plays", "plays", "visits"])
@@ -208,6 +215,7 @@ def test_a_process_that_dies_between_two_ranges_is_followed_by_one_that_ends_in_
     switched: Lake, fresh: Lake, table: str, written: bool, monkeypatch: pytest.MonkeyPatch
 ):
     """It dies before the second write of a table, or once that is on disk and not noted."""
+    configure(switched, HASHED + AGES, "chunk_plays = 20\n")
     write, writes = Lakehouse.write_slice, list[date]()
 
     def dying(lakehouse: Lakehouse, to: Table, *given: Any) -> Commit:
