@@ -19,7 +19,7 @@ from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.planning.composed_ids import unsettled
 from umg_assets.planning.entry import Entry
 from umg_assets.resources.instance import QUIET
-from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.lakehouse import Commit, Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings
 
@@ -59,26 +59,34 @@ def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefi
         ledger: dg.ResourceParam[Ledger],
     ) -> Iterator[dg.MaterializeResult]:
         days = set(context.partition_keys)
-        with sealing_alone(settings.home):
-            seal_tables(lakehouse, settings.chunk_plays, context.log.info)
-            whole = scan(settings, ledger.read(), int(context.run.tags.get(QUIET, "0")))
-            seen = whole.of(days)
-            entries, commits = Ingest(settings, lakehouse, ledger).land(
-                seen.changed, lambda done, of: context.log.info(f"{done} of {of} files landed"), seen.withdrawn
-            )
-            last = len(seen.changed) == len(whole.changed)  # else another run has files to read again first
-            if last and (whole.ids or unsettled(ledger.read(), settings.privacy.pseudonyms)):
-                settle_ids(settings, lakehouse, ledger, context.log.info)
+        entries, withdrawn, commits = _landed(context, settings, lakehouse, ledger)
         for table in (asset.table for asset in assets if asset.table):
             for values, rows in lakehouse.rows(table).items():
                 if values and values[0] in days:
                     context.add_asset_metadata({"dagster/partition_row_count": rows}, table.name, values[0])
-            for day, counts in _counted(days, entries, seen.withdrawn, _KIND_OF.get(table)):
+            for day, counts in _counted(days, entries, withdrawn, _KIND_OF.get(table)):
                 context.add_asset_metadata(counts, table.name, day)
             commit = commits.get(table.name)
             yield dg.MaterializeResult(asset_key=table.name, metadata=commit.metadata if commit else {})
 
     return land
+
+
+def _landed(
+    context: dg.AssetExecutionContext, settings: Settings, lakehouse: Lakehouse, ledger: Ledger
+) -> tuple[list[Entry], list[Entry], dict[str, Commit]]:
+    """Lands what is new of a run's days. The ledger's entries of files read, and of files withdrawn; commits by table."""
+    with sealing_alone(settings.home):
+        seal_tables(lakehouse, settings.chunk_plays, context.log.info)
+        news = scan(settings, ledger.read(), int(context.run.tags.get(QUIET, "0")))
+        seen = news.of(set(context.partition_keys))
+        entries, commits = Ingest(settings, lakehouse, ledger).land(
+            seen.changed, lambda done, of: context.log.info(f"{done} of {of} files landed"), seen.withdrawn
+        )
+        is_last = len(seen.changed) == len(news.changed)  # else another run has files to read again first
+        if is_last and (news.ids or unsettled(ledger.read(), settings.privacy.pseudonyms)):
+            settle_ids(settings, lakehouse, ledger, context.log.info)
+    return entries, seen.withdrawn, commits
 
 
 def _counted(
