@@ -75,7 +75,7 @@ def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefi
 def _landed(
     context: dg.AssetExecutionContext, settings: Settings, lakehouse: Lakehouse, ledger: Ledger
 ) -> tuple[list[Entry], list[Entry], dict[str, Commit]]:
-    """Lands what is new of a run's days. The ledger's entries of files read, and of files withdrawn; commits by table."""
+    """Lands what is new of a run's days. Returns entries of files read, and of files withdrawn; commits by table."""
     with sealing_alone(settings.home):
         seal_tables(lakehouse, settings.chunk_plays, context.log.info)
         news = scan(settings, ledger.read(), int(context.run.tags.get(QUIET, "0")))
