@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from umg_assets import tables
+from umg_assets.calendar import utc_today
 from umg_assets.catalogue import landing_asset
 from umg_assets.forgetting.landing_files import LandingFiles
 from umg_assets.forgetting.places import Held, Place, held_of, landed_numbers, records_of
@@ -199,7 +200,7 @@ class Erasure:
             for what in (landing_asset(kind), tables.RAW[kind].name, tables.QUARANTINE.name)
             if history.gone(what, entry)
         )
-        self._ledger.expire(gone, still_settled(history, self._settings.privacy.pseudonyms))
+        self._ledger.expire(gone, still_settled(history, self._settings.privacy.pseudonyms, utc_today()))
         self._work.note("landed")
 
     def _without(self, batch: Batch, table: Table, erased: Sequence[_Change], slices: Sequence[Slice]) -> None:

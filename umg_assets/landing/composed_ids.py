@@ -68,7 +68,7 @@ def settle_ids(
         ids.of_raw(kind)
     if hashed:
         ids.of_frozen_days()
-    ledger.append([settled(hashed)])
+    ledger.append([settled(hashed, utc_today())])
 
 
 class _ComposedIds:

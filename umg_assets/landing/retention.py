@@ -178,8 +178,11 @@ class Retention:
         """Why nothing may go yet of what tables are built from; "" if they are up to date and nobody is at work."""
         if others := self._others.under_way():
             return f"{others[0]} is under way"
-        if news := len(scan(self._settings, history).news):
-            return f"{news} new or changed files wait in landing/: `umg run` first"
+        seen = scan(self._settings, history)
+        if files := len(seen.news) - len(seen.ids):
+            return f"{files} new or changed files wait in landing/: `umg run` first"
+        if seen.ids:
+            return "ids that contain user_id are not settled (privacy.pseudonyms): `umg run` first"
         stale = plan(history, self._others.watermarks(), self._catalogue, today).partitions
         return f"{', '.join(stale)} are not up to date: `umg run` first" if stale else ""
 
@@ -210,7 +213,7 @@ class Retention:
         if not days:
             return
         rows = {date.fromisoformat(day): count for (day,), count in self._lakehouse.rows(table).items()}
-        settled = still_settled(self._ledger.read(), self._settings.privacy.pseudonyms)
+        settled = still_settled(self._ledger.read(), self._settings.privacy.pseudonyms, utc_today())
         self._ledger.expire(((table.name, "", day) for day in self._to_note(table, days)), settled)
         check()
         for first in range(0, len(days), _DAYS):

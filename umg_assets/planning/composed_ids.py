@@ -7,7 +7,6 @@ settled says it of everything before it: of raw rows, and of days frozen by then
 from datetime import date
 
 from umg_assets import tables
-from umg_assets.calendar import utc_today
 from umg_assets.graph import Noted
 from umg_assets.planning.entry import DIMENSION_CHANGE, PSEUDONYMS, Entry
 from umg_assets.planning.history import History
@@ -17,10 +16,10 @@ _HASHED, _AS_DELIVERED = "composed ids hashed", "composed ids as delivered"
 _RAW = frozenset(tables.RAW[kind].name for kind in tables.OCCURRENCES)
 
 
-def settled(hashed: bool) -> Entry:
-    """The note that every id which contains a user's is a keyed hash, or, in raw tables, as it was delivered."""
+def settled(hashed: bool, today: date) -> Entry:
+    """A note of today (UTC): every id that contains a user's is a keyed hash or, in raw tables, as delivered."""
     path, definition = (_HASHED, PSEUDONYMS) if hashed else (_AS_DELIVERED, "")
-    return Entry(DIMENSION_CHANGE, path, utc_today(), state="landed", definition_hash=definition)
+    return Entry(DIMENSION_CHANGE, path, today, state="landed", definition_hash=definition)
 
 
 def settled_at(history: History, hashed: bool) -> int:
@@ -29,9 +28,9 @@ def settled_at(history: History, hashed: bool) -> int:
     return max(noted.values(), default=0)
 
 
-def still_settled(history: History, hashed: bool) -> list[Entry]:
+def still_settled(history: History, hashed: bool, today: date) -> list[Entry]:
     """The note for days that freeze now: what they are built of is settled. Empty where it is not, or as delivered."""
-    return [] if not hashed or unsettled(history, hashed) else [settled(hashed)]
+    return [] if not hashed or unsettled(history, hashed) else [settled(hashed, today)]
 
 
 def unsettled(history: History, hashed: bool) -> bool:

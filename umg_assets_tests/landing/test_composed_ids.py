@@ -4,25 +4,32 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from umg_assets import tables
 from umg_assets.build import build_definitions
 from umg_assets.catalogue import Catalogue
 from umg_assets.cli.expire import expire
 from umg_assets.cli.forget import forgetting_of
 from umg_assets.cli.reconcile import recount_tables
+from umg_assets.cli.run import lakehouse_of
 from umg_assets.forgetting.byte_search import search_bytes
+from umg_assets.landing.composed_ids import settle_ids
 from umg_assets.planning.frozen import kept_days
 from umg_assets.privacy.keys import UserKeys
 from umg_assets.privacy.requests import Requests
 from umg_assets.resources.lakehouse import Commit, Lakehouse
+from umg_assets.resources.ledger import Ledger
+from umg_assets.resources.slices import Slice
 from umg_assets.runner import RunFailedError
 from umg_assets.tables import Table
 from umg_assets_tests.conftest import NewLake
+from umg_assets_tests.jobs import run_job
 from umg_assets_tests.lake import EVENT_SOURCE, SOURCES, Lake
 from umg_assets_tests.landing.test_land import set_clock
 from umg_assets_tests.privacy.test_pseudonyms import EXPERIMENT, holding
@@ -170,7 +177,6 @@ def named_in(lake: Lake) -> set[str]:
     return {"/".join(finding.path.split("/")[:2]) for finding in searched.findings}
 
 
-@pytest.mark.both_engines
 def test_switched_on_no_id_is_left_outside_landing_and_raw_and_all_is_as_in_a_fresh_build(switched: Lake, fresh: Lake):
     switched.run()
     assert_like(switched, fresh)
@@ -187,12 +193,47 @@ def test_switched_on_no_id_is_left_outside_landing_and_raw_and_all_is_as_in_a_fr
     }  # fmt: skip
 
 
+@pytest.mark.both_engines
+def test_raw_rows_and_frozen_days_are_written_in_place_by_either_engine(lake: Lake):
+    """Without a run of charts: a day whose raw rows have gone, and one whose files alone have."""
+    days = [date(2026, 3, 1), date(2026, 3, 2)]
+    with on("04-05"):
+        configure(lake, AS_DELIVERED, experiment="")
+        lake.drop_users("2026-03-01", [(user, "AT", "25-34") for user in USERS])
+        for day in days:
+            lake.drop_plays(f"{day}", [row for user in USERS for row in plays(user, day.day)])
+        run_job(lake, "land_files", *map(str, days))
+        run_job(lake, "update_dimensions")
+        run_job(lake, "build_days", "2026-03-01", "2026-03-03", "plays")
+        lakehouse, ledger, gone = lakehouse_of(lake.settings), Ledger(lake.home), Slice.days("delivery_date", days[:1])
+        ledger.expire([("raw_plays", "", days[0])])
+        lakehouse.write_slice(tables.RAW_PLAYS, lakehouse.read(tables.RAW_PLAYS, gone).limit(0), gone)
+        shutil.rmtree(lake.home / "landing" / "plays")
+        configure(lake, HASHED, experiment="")
+        before = lake.rows("plays")
+        settle_ids(lake.settings, lakehouse, ledger)
+        raw = [play for play, pseudonym in lake.values("raw_plays", "play_id", "play_pseudonym") if pseudonym]
+        assert sorted(raw) == sorted(play_id(user, 2, number) for user in USERS for number in (1, 2))
+        run_job(lake, "build_days", "2026-03-03", "2026-03-03", "plays")
+    assert holding(lake, *USERS) == {"raw_plays"}
+    assert len(lake.rows("plays")) == len(before)
+    keys = UserKeys(lake.home)
+    expected = {
+        sha256(f"{secret}{play_id(user, day.day, number)}".encode()).hexdigest()[:32]
+        for user, secret in zip(USERS, keys.id_keys(USERS), strict=True)
+        for day in days
+        for number in (1, 2)
+    }
+    assert expected <= {play for (play,) in lake.values("plays", "play_id")}
+
+
 def test_with_an_empty_landing_and_no_experiment_left_ids_go_all_the_same_but_those_of_whom_no_raw_row_names(
     switched: Lake,
 ):
     for kind in ("plays", "events"):
         shutil.rmtree(switched.home / "landing" / kind)
-    configure(switched, HASHED + AGES, experiment="")
+    configure(switched, HASHED + AGES.replace("31", "30"), experiment="")
+    assert expire(switched.settings, switched.instance).raw_stays.startswith("ids that contain user_id are not settled")
     key = UserKeys(switched.home).of([GUEST])[0]
     before = [row for row in switched.rows("plays") if row["user_key"] == key]
     switched.run()

@@ -54,7 +54,7 @@ _changes = st.builds(
     window_dates=st.lists(_days, max_size=1),
     chart_dates=st.lists(_days, max_size=1),
 )
-_settled = st.sampled_from((settled(True), settled(False)))
+_settled = st.sampled_from([settled(hashed, day) for hashed in (True, False) for day in DAYS[:2]])
 _expiries = st.builds(
     Entry,
     source=st.sampled_from(("raw_plays", "raw_plays", "raw_app_events", "quarantine")),

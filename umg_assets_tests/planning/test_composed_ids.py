@@ -26,7 +26,7 @@ def expiry(sequence: int, table: str = "raw_plays") -> Entry:
 
 
 def noted(sequence: int, hashed: bool) -> Entry:
-    return replace(settled(hashed), sequence=sequence)
+    return replace(settled(hashed, DAY), sequence=sequence)
 
 
 def history(*entries: Entry) -> History:
@@ -75,10 +75,10 @@ def test_rows_that_have_gone_and_files_without_rows_are_looked_at_once_and_are_n
 def test_days_that_froze_since_are_unsettled_unless_that_was_noted_with_their_going():
     landed = history(delivery(1, True))
     assert unsettled(history(*landed.entries, expiry(2)), hashed=True)
-    (with_it,) = still_settled(landed, hashed=True)
+    (with_it,) = still_settled(landed, hashed=True, today=DAY)
     assert not unsettled(history(*landed.entries, expiry(2), replace(with_it, sequence=3)), hashed=True)
-    assert still_settled(landed, hashed=False) == []
-    assert still_settled(history(delivery(1, False)), hashed=True) == []
+    assert still_settled(landed, hashed=False, today=DAY) == []
+    assert still_settled(history(delivery(1, False)), hashed=True, today=DAY) == []
     assert not unsettled(history(*landed.entries, expiry(2, "quarantine")), hashed=True)
 
 
