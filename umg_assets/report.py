@@ -90,7 +90,7 @@ def nothing_new(settings: Settings) -> Report | None:
         return None
     fetch(settings)
     files = scan(settings, history)
-    if files.changed or files.withdrawn:
+    if files.news:
         return None
     note(settings.home, held=len(files.held), stuck=len(files.stuck))
     if settings.alerts != Alerts():  # what sends them takes a while to import

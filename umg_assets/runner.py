@@ -153,6 +153,8 @@ class Runner:
         if report.scan.changed:
             self._say(f"landing {len(report.scan.changed)} files")
             report_materializations(instance, landing_events(report.scan.changed))
+        if report.scan.ids:
+            self._say("settling ids that contain user_id")
         for run in self._landing(report.scan):
             self._run(instance, run, report)
 

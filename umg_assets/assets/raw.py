@@ -12,12 +12,14 @@ from umg_assets import tables
 from umg_assets.assets.building import described
 from umg_assets.assets.partitions import Partitions
 from umg_assets.catalogue import LAND_FILES, Catalogue
+from umg_assets.landing.composed_ids import settle_ids
 from umg_assets.landing.land import Ingest
 from umg_assets.landing.scan import scan
 from umg_assets.landing.sealing import seal_tables, sealing_alone
+from umg_assets.planning.composed_ids import unsettled
 from umg_assets.planning.entry import Entry
 from umg_assets.resources.instance import QUIET
-from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.lakehouse import Commit, Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings
 
@@ -57,22 +59,34 @@ def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefi
         ledger: dg.ResourceParam[Ledger],
     ) -> Iterator[dg.MaterializeResult]:
         days = set(context.partition_keys)
-        with sealing_alone(settings.home):
-            seal_tables(lakehouse, settings.chunk_plays, context.log.info)
-            seen = scan(settings, ledger.read(), int(context.run.tags.get(QUIET, "0"))).of(days)
-            entries, commits = Ingest(settings, lakehouse, ledger).land(
-                seen.changed, lambda done, of: context.log.info(f"{done} of {of} files landed"), seen.withdrawn
-            )
+        entries, withdrawn, commits = _landed(context, settings, lakehouse, ledger)
         for table in (asset.table for asset in assets if asset.table):
             for values, rows in lakehouse.rows(table).items():
                 if values and values[0] in days:
                     context.add_asset_metadata({"dagster/partition_row_count": rows}, table.name, values[0])
-            for day, counts in _counted(days, entries, seen.withdrawn, _KIND_OF.get(table)):
+            for day, counts in _counted(days, entries, withdrawn, _KIND_OF.get(table)):
                 context.add_asset_metadata(counts, table.name, day)
             commit = commits.get(table.name)
             yield dg.MaterializeResult(asset_key=table.name, metadata=commit.metadata if commit else {})
 
     return land
+
+
+def _landed(
+    context: dg.AssetExecutionContext, settings: Settings, lakehouse: Lakehouse, ledger: Ledger
+) -> tuple[list[Entry], list[Entry], dict[str, Commit]]:
+    """Lands what is new of a run's days. Returns entries of files read, and of files withdrawn; commits by table."""
+    with sealing_alone(settings.home):
+        seal_tables(lakehouse, settings.chunk_plays, context.log.info)
+        news = scan(settings, ledger.read(), int(context.run.tags.get(QUIET, "0")))
+        seen = news.of(set(context.partition_keys))
+        entries, commits = Ingest(settings, lakehouse, ledger).land(
+            seen.changed, lambda done, of: context.log.info(f"{done} of {of} files landed"), seen.withdrawn
+        )
+        is_last = len(seen.changed) == len(news.changed)  # else another run has files to read again first
+        if is_last and (news.ids or unsettled(ledger.read(), settings.privacy.pseudonyms)):
+            settle_ids(settings, lakehouse, ledger, context.log.info)
+    return entries, seen.withdrawn, commits
 
 
 def _counted(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from umg_assets import tables
 from umg_assets.cli.console import Format, out, show, tell
-from umg_assets.landing.scan import scan
+from umg_assets.landing.scan import Scan, scan
 from umg_assets.planning.frozen import spans
 from umg_assets.planning.history import History
 from umg_assets.recount.coverage import coverage
@@ -73,7 +73,8 @@ def recount_tables(settings: Settings) -> bool:
             f"{visible(covered.behind[0])}: type `umg run`, then `umg reconcile`.",
         )
         return False
-    if settings.landing.is_dir() and (waiting := len(scan(settings, history).news)):
+    seen = scan(settings, history) if settings.landing.is_dir() else Scan()
+    if waiting := len(seen.news) - len(seen.ids):
         out.print(f"{waiting:,} new or changed files in landing/ wait for `umg run`: what has landed is compared.")
     if covered.kept:
         out.print(

@@ -14,12 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from umg_assets import tables
+from umg_assets.calendar import utc_today
 from umg_assets.catalogue import landing_asset
 from umg_assets.forgetting.landing_files import LandingFiles
 from umg_assets.forgetting.places import Held, Place, held_of, landed_numbers, records_of
 from umg_assets.forgetting.work import Batch, Rewritten, Work
 from umg_assets.landing.fingerprints import content_hash_of, definition_hash_of, signature_of
 from umg_assets.landing.scan import scan
+from umg_assets.planning.composed_ids import still_settled
 from umg_assets.planning.entry import Entry
 from umg_assets.planning.history import History, with_repeats
 from umg_assets.privacy.names import Names, is_distinct
@@ -191,13 +193,14 @@ class Erasure:
                 self._without(batch, tables.RAW[kind], of_kind, [_slice(of_kind)] if of_kind else [])
             slices = [_slice(of_kind, kind) for kind, of_kind in by_kind.items() if of_kind]
             self._without(batch, tables.QUARANTINE, erased, slices)
-        self._ledger.expire(
+        gone = (
             (what, entry.path, entry.delivery_date)
             for kind, of_kind in by_kind.items()
             for entry, _ in of_kind
             for what in (landing_asset(kind), tables.RAW[kind].name, tables.QUARANTINE.name)
             if history.gone(what, entry)
         )
+        self._ledger.expire(gone, still_settled(history, self._settings.privacy.pseudonyms, utc_today()))
         self._work.note("landed")
 
     def _without(self, batch: Batch, table: Table, erased: Sequence[_Change], slices: Sequence[Slice]) -> None:

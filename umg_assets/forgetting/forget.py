@@ -16,7 +16,6 @@ from umg_assets import clock, tables
 from umg_assets.forgetting.byte_search import Searched, search_bytes
 from umg_assets.forgetting.erasure import Erasure, People
 from umg_assets.forgetting.frozen_days import take_out
-from umg_assets.forgetting.places import users_of
 from umg_assets.forgetting.receipt import Receipt
 from umg_assets.forgetting.work import Progress, Work
 from umg_assets.landing.bucket import copied, fetch
@@ -27,6 +26,7 @@ from umg_assets.privacy.names import holding, is_distinct
 from umg_assets.privacy.requests import Requests
 from umg_assets.privacy.seals import Seals
 from umg_assets.privacy.tombstones import Tombstones
+from umg_assets.privacy.users import users_of
 from umg_assets.resources.delta_log import forget_versions
 from umg_assets.resources.forgetting_lock import ForgettingError, alone, replay_file
 from umg_assets.resources.interop import refresh_catalog

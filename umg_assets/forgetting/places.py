@@ -1,6 +1,6 @@
 """Where a lakehouse holds people's records: deliveries with rows of theirs, records in quarantine that name them."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,7 +16,6 @@ from umg_assets.resources.reading import (
     partition_values,
     query,
     read_table,
-    stream,
 )
 from umg_assets.tables import Kind
 
@@ -77,24 +76,6 @@ def landed_numbers(home: Path, place: Place) -> set[int]:
     kind, path, day = place
     where = f"source_file = {datafusion_literal(path)} and delivery_date = {datafusion_literal(day)}"
     return {row["record"] for row in _query(home, tables.RAW[kind], "record", where)}
-
-
-def users_of(home: Path) -> Iterator[Mapping[str, str]]:
-    """By user_key, the user_id of everybody in the raw tables, some at a time, and again for each table.
-
-    Raises KeyFileError without the keys that open them.
-    """
-    for kind in tables.KINDS:
-        table = tables.RAW[kind]
-        if kind == "tracks":
-            continue
-        try:
-            for batch in stream(home, f"select distinct user_key, user_id from {table.name}", table):
-                keys, ids = (batch.column(name).to_pylist() for name in ("user_key", "user_id"))
-                opened = Seals(home).opened(table, ids)
-                yield {key: user_id for key, user_id in zip(keys, opened, strict=True) if user_id}
-        except TableMissingError:
-            continue
 
 
 def rows_of(home: Path, table: tables.Table, columns: str, user_keys: Collection[str]) -> Iterator[dict[str, Any]]:

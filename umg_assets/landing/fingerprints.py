@@ -8,6 +8,7 @@ from pathlib import Path
 from umg_assets import clock, tables
 from umg_assets.files.limits import USUAL
 from umg_assets.landing.file_names import name_of
+from umg_assets.planning.entry import PSEUDONYMS
 from umg_assets.settings.model import Settings
 from umg_assets.settings.sources import Source
 from umg_assets.tables import Kind
@@ -22,7 +23,7 @@ def definition_hash_of(settings: Settings, source: Source, kind: Kind) -> str:
     limits = settings.limits.in_bytes
     limited = source.definition_hash + ("" if limits == USUAL else f"-{limits}")
     if kind in tables.OCCURRENCES:
-        ids = "-pseudonyms" if settings.privacy.pseudonyms else ""
+        ids = PSEUDONYMS if settings.privacy.pseudonyms else ""
         return f"{limited}-{settings.time_zone}-{settings.first_day}-{settings.correction_days}{ids}"
     return f"{limited}-{settings.age_groups}" if kind == "users" else limited
 

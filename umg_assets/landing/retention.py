@@ -16,6 +16,7 @@ from umg_assets.landing.bucket import fetch, remove
 from umg_assets.landing.fingerprints import content_hash_of, signature_of
 from umg_assets.landing.scan import scan
 from umg_assets.landing.sealing import sealing_alone
+from umg_assets.planning.composed_ids import still_settled
 from umg_assets.planning.entry import Entry
 from umg_assets.planning.history import History
 from umg_assets.planning.required import plan
@@ -177,8 +178,11 @@ class Retention:
         """Why nothing may go yet of what tables are built from; "" if they are up to date and nobody is at work."""
         if others := self._others.under_way():
             return f"{others[0]} is under way"
-        if news := len(scan(self._settings, history).news):
-            return f"{news} new or changed files wait in landing/: `umg run` first"
+        seen = scan(self._settings, history)
+        if files := len(seen.news) - len(seen.ids):
+            return f"{files} new or changed files wait in landing/: `umg run` first"
+        if seen.ids:
+            return "ids that contain user_id are not settled (privacy.pseudonyms): `umg run` first"
         stale = plan(history, self._others.watermarks(), self._catalogue, today).partitions
         return f"{', '.join(stale)} are not up to date: `umg run` first" if stale else ""
 
@@ -209,7 +213,8 @@ class Retention:
         if not days:
             return
         rows = {date.fromisoformat(day): count for (day,), count in self._lakehouse.rows(table).items()}
-        self._ledger.expire((table.name, "", day) for day in self._to_note(table, days))
+        settled = still_settled(self._ledger.read(), self._settings.privacy.pseudonyms, utc_today())
+        self._ledger.expire(((table.name, "", day) for day in self._to_note(table, days)), settled)
         check()
         for first in range(0, len(days), _DAYS):
             chunk = Slice.days("delivery_date", days[first : first + _DAYS])

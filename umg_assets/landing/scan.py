@@ -12,6 +12,7 @@ from umg_assets.landing.code_version import version_of_code
 from umg_assets.landing.file_names import LandingError, found_by, name_of
 from umg_assets.landing.fingerprints import definition_hash_of, hash_of, signature_and_day
 from umg_assets.landing.folders import Folder, bytes_landed, folders_of, has_shrunk
+from umg_assets.planning.composed_ids import settled_at, unsettled
 from umg_assets.planning.entry import Entry
 from umg_assets.planning.history import History
 from umg_assets.settings.model import Settings
@@ -65,6 +66,7 @@ class Scan:
     until somebody accepts the new content. waiting: by path, why a file or folder cannot land yet. stuck: those of them
     that no time helps: a path without a date, a file that cannot be read, what is no file. unclaimed: paths of files
     that no source takes. claimed: by kind and path, the source that takes a file, or a held folder, and its position.
+    ids: as news, that ids which contain a user's are not settled (landing/composed_ids.py).
     """
 
     changed: list[LandingFile] = field(default_factory=list)
@@ -74,13 +76,15 @@ class Scan:
     stuck: set[str] = field(default_factory=set)
     unclaimed: list[str] = field(default_factory=list)
     claimed: dict[tuple[Kind, str], tuple[int, Source]] = field(default_factory=dict)
+    ids: list[tuple[date, str, str]] = field(default_factory=list)
 
     @property
     def news(self) -> list[tuple[date, str, str]]:
-        """What there is to land or to withdraw: delivery date, path, and what tells it from another change of it."""
+        """What there is to land, to withdraw or to settle: delivery date, path, and what tells it from other news."""
         return [
             *((file.delivery_date, file.path, file.signature) for file in self.changed),
             *((entry.delivery_date, entry.path, f"withdrawn after {entry.sequence}") for entry in self.withdrawn),
+            *self.ids,
         ]
 
     def of(self, days: Collection[str]) -> "Scan":
@@ -179,6 +183,10 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
     for folder in folders_of(settings.landing, result.claimed, history):
         _settle(settings, history, folder, result, quiet_seconds)
     result.withdrawn = list({(entry.source, *entry.place): entry for entry in result.withdrawn}.values())
+    if unsettled(history, hashed := settings.privacy.pseudonyms):
+        newest = max(day for kind in tables.OCCURRENCES for day in history.sums_of(kind))
+        done = settled_at(history, hashed)
+        result.ids = [(max(newest, settings.deliveries_from), "ids that contain user_id", f"{hashed} after {done}")]
     result.changed.sort(key=lambda file: (file.delivery_date, file.kind, file.path))
     return result
 

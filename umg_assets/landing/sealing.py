@@ -58,7 +58,7 @@ def seal_tables(lakehouse: Lakehouse, rows_at_a_time: int, say: Callable[[str], 
             Mark("begun", seals.newest).set(location)
         if rows:
             say(f"{table.name}: sealing {sum(rows.values()):,} rows under key {seals.newest}")
-        for days in _ranges(rows, min(rows_at_a_time, _TEXTS) if table.sealed == "text" else rows_at_a_time):
+        for days in ranges(rows, min(rows_at_a_time, _TEXTS) if table.sealed == "text" else rows_at_a_time):
             _seal(lakehouse, seals, table, days)
         if lakehouse.version(table):  # else it is new: there is no older file
             lakehouse.vacuum(table, timedelta(0))
@@ -86,7 +86,7 @@ def _rows_by_day(lakehouse: Lakehouse, table: Table) -> dict[date, int]:
     return {date.fromisoformat(day): rows[day,] for (day,) in sorted(rows) if rows[day,]}
 
 
-def _ranges(rows: Mapping[date, int], at_a_time: int) -> Iterator[list[date]]:
+def ranges(rows: Mapping[date, int], at_a_time: int) -> Iterator[list[date]]:
     """The days in order, in ranges of at most so many rows, but of a day at least."""
     days: list[date] = []
     for day, count in rows.items():

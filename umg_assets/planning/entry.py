@@ -8,8 +8,10 @@ from typing import Any, Literal
 from umg_assets.files.rejects import FILE_REASONS
 
 DIMENSION_CHANGE = "stamps"
-"""The source of an entry that a changed users or tracks table writes, or one whose frozen days lose somebody's rows: no
-file's; existing ledgers hold this value."""
+"""The source of an entry that a changed users or tracks table writes, or one whose rows are changed in place (without
+somebody who is forgotten; ids hashed): no file's; existing ledgers hold this value."""
+PSEUDONYMS = "-pseudonyms"
+"""What the definition of a delivery ends in if its ids that contain a user's have pseudonyms; ledgers hold it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,11 @@ class Entry:
     def definition(self) -> str:
         """The hash of its source's definition, without `tried_by`."""
         return self.definition_hash.partition("~")[0]
+
+    @property
+    def has_pseudonyms(self) -> bool:
+        """Whether its raw rows landed with pseudonyms for ids that contain a user's."""
+        return self.definition.endswith(PSEUDONYMS)
 
     @property
     def tried_by(self) -> str:

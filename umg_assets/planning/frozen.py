@@ -51,15 +51,15 @@ def refuse_to_lose(asset: Asset, keys: Iterable[str], history: History, catalogu
 
 def untouched_days(history: History, since: int, catalogue: Catalogue, today: date) -> list[date]:
     """Frozen local days of plays that ledger entries after `since` name: what these bring of them changes no table."""
-    frozen = frozen_keys(history, catalogue, today).get("plays", frozenset())
+    frozen = frozen_keys(history, catalogue, today)
     named = {
         day
-        for (_, way), dates in history.noted.items()
-        if way is Noted.PLAY_DATES
+        for (table, way), dates in history.noted.items()
+        if way is Noted.PLAY_DATES and table not in frozen  # else these days themselves were written
         for day, sequence in dates.items()
         if sequence > since
     }
-    return sorted(day for day in named if day.isoformat() in frozen)
+    return sorted(day for day in named if day.isoformat() in frozen.get("plays", _NONE))
 
 
 def kept_days(history: History, catalogue: Catalogue, today: date) -> list[date]:

@@ -45,6 +45,13 @@ class History:
         known = {day: sums for day, sums in computed.items() if day not in changed}
         return History(tuple(deliveries), tuple(kept["accepted"]), tuple(kept["expired"]), self.past, known)
 
+    def before_expiries(self, sequence: int) -> "History":
+        """This history without what went by age from a sequence on, as if that were there still."""
+        gone_since = {expiry.delivery_date for expiry in self.expired if expiry.sequence >= sequence}
+        expired = tuple(expiry for expiry in self.expired if expiry.sequence < sequence)
+        sums = {day: of_day for day, of_day in self.days.items() if day not in gone_since}
+        return History(self.later, self.accepted, expired, self.past, sums)
+
     def folded(self, store: Store) -> "History":
         """The same history without its deliveries, which `store` has up to its sequence."""
         past = Past(self.sequence, self.generation, self.days, self.noted, self.repeats, store)

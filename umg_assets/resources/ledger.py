@@ -21,7 +21,7 @@ from umg_assets.resources.ledger_snapshot import Snapshot, mark_of, store, store
 from umg_assets.resources.locations import local_file, location_of
 from umg_assets.resources.locks import exclusive
 from umg_assets.resources.place_index import PlaceIndex
-from umg_assets.resources.reading import Value, query, read_table, stored_columns
+from umg_assets.resources.reading import Value, datafusion_literal, query, read_table, stored_columns
 from umg_assets.resources.schema import migrate_table
 from umg_assets.resources.table_location import Location
 
@@ -113,9 +113,19 @@ class Ledger:
         """Records that this content of a file may land although the file has shrunk."""
         self.append([replace(held, state="accepted")])
 
-    def expire(self, places: Iterable[tuple[str, str, date]]) -> None:
-        """Records what goes by age, before it goes: the table or the files' asset, a path or "", the delivery day."""
-        self.append([Entry(what, path, day, state="expired") for what, path, day in places])
+    def expire(self, places: Iterable[tuple[str, str, date]], settled: Sequence[Entry] = ()) -> None:
+        """Records what goes by age, before it goes: the table or the files' asset, a path or "", the delivery day.
+
+        settled: what is noted in the same commit, if anything goes (planning/composed_ids.still_settled).
+        """
+        if going := [Entry(what, path, day, state="expired") for what, path, day in places]:
+            self.append([*going, *settled])
+
+    def first_with(self, definition: str) -> int | None:
+        """The sequence of the first entry whose definition holds a text; None where there is none."""
+        holds = f"strpos(definition_hash, {datafusion_literal(definition)}) > 0"
+        sql = f"select min(sequence) as first from {tables.DELIVERIES.name} where {holds}"
+        return query(self._home, sql, tables.DELIVERIES).column("first")[0].as_py()
 
     def version(self) -> int:
         """The ledger's Delta version, which each append raises; -1 before the first run."""

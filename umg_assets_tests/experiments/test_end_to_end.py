@@ -15,9 +15,9 @@ from umg_assets.cli.forget import forgetting_of
 from umg_assets.cli.main import app
 from umg_assets.experiments.evidence_text import from_text
 from umg_assets.experiments.readouts import Readouts
-from umg_assets.forgetting.places import users_of
 from umg_assets.generator.experiments import EFFECT, SyntheticExperiment, generate_experiments, variant_of
 from umg_assets.privacy.requests import Requests
+from umg_assets.privacy.users import users_of
 from umg_assets.statistics.moments import Evidence
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.privacy.test_pseudonyms import holding

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from umg_assets import tables
 from umg_assets.catalogue import Catalogue
-from umg_assets.planning.entry import DIMENSION_CHANGE, Entry, folder_of
+from umg_assets.planning.composed_ids import deliveries_otherwise, settled, settled_at, unsettled
+from umg_assets.planning.entry import DIMENSION_CHANGE, PSEUDONYMS, Entry, folder_of
 from umg_assets.planning.frozen import untouched_days
 from umg_assets.planning.health import health_of
 from umg_assets.planning.history import History, chunks, delivery_days_of, with_repeats
@@ -31,7 +32,7 @@ _deliveries = st.builds(
     state=st.sampled_from(("staged", "landed", "landed", "withdrawing", "withdrawn")),
     signature=st.sampled_from(("1-1", "2-2")),
     content_hash=st.sampled_from("xy"),
-    definition_hash=st.sampled_from(("d", "e", "d~1.0")),
+    definition_hash=st.sampled_from(("d", "e", "d~1.0", f"d{PSEUDONYMS}", f"d{PSEUDONYMS}~1.0")),
     records=st.integers(0, 5),
     landed=st.integers(0, 5),
     filtered=st.integers(0, 2),
@@ -53,6 +54,7 @@ _changes = st.builds(
     window_dates=st.lists(_days, max_size=1),
     chart_dates=st.lists(_days, max_size=1),
 )
+_settled = st.sampled_from([settled(hashed, day) for hashed in (True, False) for day in DAYS[:2]])
 _expiries = st.builds(
     Entry,
     source=st.sampled_from(("raw_plays", "raw_plays", "raw_app_events", "quarantine")),
@@ -72,9 +74,9 @@ def numbered(entries: Sequence[Entry]) -> list[Entry]:
     ]
 
 
-ledgers = st.lists(st.one_of(_deliveries, _deliveries, _deliveries, _changes, _expiries, _accepted), max_size=20).map(
-    numbered
-)
+ledgers = st.lists(
+    st.one_of(_deliveries, _deliveries, _deliveries, _changes, _settled, _expiries, _accepted), max_size=20
+).map(numbered)
 """A ledger's entries, in order."""
 
 
@@ -90,6 +92,15 @@ def answers(history: History) -> dict[str, Any]:
         "chunks": [chunks(history, DAYS, 3), chunks(history, DAYS, 3, unbroken=True)],
         "gone rows": [history.gone_rows(kind) for kind in tables.OCCURRENCES],
         "generation": history.generation,
+        "ids": [(unsettled(history, hashed), settled_at(history, hashed)) for hashed in (True, False)],
+        "otherwise": [
+            [entry.sequence for entry in deliveries_otherwise(history, kind, hashed)]
+            for kind in tables.OCCURRENCES
+            for hashed in (True, False)
+        ],
+        "before expiries": [
+            frozen_keys(history.before_expiries(sequence), CATALOGUE, TODAY) for sequence in range(history.sequence)
+        ],
         "whole": of_entries(history),
     }
     for seen in {-1, history.sequence // 3, history.sequence // 2, history.sequence - 1, history.sequence}:

@@ -89,10 +89,12 @@ def test_a_frozen_day_requires_nothing_and_what_is_made_of_it_what_other_days_do
 
 def test_a_frozen_day_that_is_written_without_somebody_makes_what_follows_stale_and_not_itself():
     written = Entry(DIMENSION_CHANGE, "plays", day(10), sequence=3, play_dates=[day(4)], state="landed")
-    need = required_watermarks(History((delivery(1, day(4)), written), expired=(expiry(2),)), CATALOGUE, TODAY)
+    history = History((delivery(1, day(4)), written), expired=(expiry(2),))
+    need = required_watermarks(history, CATALOGUE, TODAY)
     assert need["plays"]["2026-03-04"] == NEVER
     assert {need[name]["2026-03-04"].sequence for name in ("daily_track_plays", "sessions")} == {3}
     assert need["top_tracks_by_country"]["AT|2026-03-01"].sequence == 3
+    assert untouched_days(history, 2, CATALOGUE, TODAY) == []
 
 
 def test_a_refusal_names_days_losses_and_the_first_day_that_can_be_built():
