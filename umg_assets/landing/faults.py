@@ -8,12 +8,14 @@ from umg_assets.files.rejects import INTERNAL_ERROR, REFUSAL_CHARACTERS, refusal
 from umg_assets.landing.code_version import version_of_code
 from umg_assets.privacy.keys import KeyFileError
 from umg_assets.resources.engine import EngineError
+from umg_assets.resources.executors import ExecutorsError
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.settings.model import SettingsError
 
 UNREAD = "unread"
 """In place of a version: the file could not be read, so it is tried again at the next look."""
-_OF_ALL = (SettingsError, KeyFileError, EngineError)
+DIED = "the process or its engine died each time that it read this file, as when memory runs out"
+_OF_ALL = (SettingsError, KeyFileError, EngineError, ExecutorsError, ImportError)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
 # by their texts, because an engine has classes of its own for them
@@ -21,9 +23,9 @@ _SIGNS = ("No space left on device", "Disk quota exceeded", "Read-only file syst
 
 
 def concerns_all(error: Exception, file: Path | None = None) -> bool:
-    """Whether an error over some files would stop any other: settings, a key, no engine, no room, no permission.
+    """Whether an error over some files would stop any other: settings, a key, no engine, no package, no room.
 
-    file: the landing file that was being read; what the system says of this one concerns it alone.
+    Or no permission. file: the landing file that was being read; what the system says of this one concerns it alone.
     """
     if isinstance(error, OSError) and error.errno is not None:
         own = file is not None and error.filename in (file, str(file))

@@ -17,7 +17,7 @@ from umg_assets import tables
 from umg_assets.landing.affected_dates import with_affected_dates
 from umg_assets.landing.attempts import ALONE, REFUSED, Attempts
 from umg_assets.landing.chunk import FILTERED, SUPPRESSED, Chunk, StagedFile, parts
-from umg_assets.landing.faults import engine_answers
+from umg_assets.landing.faults import DIED, engine_answers
 from umg_assets.landing.scan import LandingFile
 from umg_assets.landing.staging import stage
 from umg_assets.planning.entry import Entry
@@ -35,7 +35,6 @@ from umg_assets.transforms.pseudonyms import with_pseudonyms
 _UNCOMPRESSED = {".gz": 6, ".zst": 6, ".bz2": 8, ".parquet": 4}
 """By suffix, about how many times larger a file's records are as text."""
 _BYTES_PER_PLAY = 120
-DIED = "the process or its engine died each time that it read this file, as when memory runs out"
 # a slice names its files, and Sail's time to replace it grows with the square of their number: 6 s for 1,000
 _FILES = 200
 

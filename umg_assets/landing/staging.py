@@ -1,11 +1,9 @@
 """Files on their way into the raw tables: parsed to Parquet, typed by the engine, bad records set aside."""
 
 import logging
-import os
 import traceback
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,11 +14,12 @@ import pyarrow.parquet as pq
 
 from umg_assets import tables
 from umg_assets.files.limits import REJECTS_KEPT, Limits
-from umg_assets.files.parse import NOT_THE_FORMAT, Parsed, parse_file, refused_whole
+from umg_assets.files.parse import NOT_THE_FORMAT, Parsed, refused_whole
 from umg_assets.files.rejects import refusal_text, rejects_table
+from umg_assets.files.tasks import FileTask, parse_task
 from umg_assets.landing.chunk import Chunk, StagedFile
 from umg_assets.landing.evaluation import REJECTS, ColumnTypesError, Typing
-from umg_assets.landing.faults import concerns_all, engine_answers, refused, said_by, tried_by
+from umg_assets.landing.faults import DIED, concerns_all, engine_answers, refused, said_by, tried_by
 from umg_assets.landing.scan import LandingFile
 from umg_assets.privacy.tombstones import FORGOTTEN_TEXT, Tombstones
 from umg_assets.resources.lakehouse import Lakehouse
@@ -44,7 +43,8 @@ def stage(
     not_to_read: by their position among `files`, why some are refused without being read. Raises SettingsError when a
     source's expressions do not fit its files, and what would stop any other file: see `concerns_all`.
     """
-    staged, tombstones = _parse(files, folder, settings.limits.in_bytes, not_to_read), Tombstones(settings.home)
+    staged = _parse(files, folder, settings.limits.in_bytes, lakehouse, not_to_read)
+    tombstones = Tombstones(settings.home)
     rejects: list[pa.Table] = []
     reasons: dict[int, Counter[str]] = {}
     typed: dict[Kind, Path] = {}
@@ -126,9 +126,12 @@ def _refused_for(error: ColumnTypesError, staged: StagedFile) -> Parsed:
     return refused_whole(NOT_THE_FORMAT, text)
 
 
-def _failed(staged: StagedFile, error: Exception) -> StagedFile:
-    """A file over which reading or typing has failed: refused, and to be tried again by another version of umg."""
-    where = "".join(traceback.format_tb(error.__traceback__))  # the message may hold what the file holds
+def _failed(staged: StagedFile, error: Exception, where: str = "") -> StagedFile:
+    """A file over which reading or typing has failed: refused, and to be tried again by another version of umg.
+
+    where: the places that the error came through, unless it has them itself. Its message may hold what the file holds.
+    """
+    where = where or "".join(traceback.format_tb(error.__traceback__))
     _log.error("%s: refused: internal error: %s at\n%s", visible(staged.file.path), type(error).__name__, where)
     return replace(staged, parsed=refused(staged.file.absolute, said_by(error)), tried_by=tried_by(error))
 
@@ -154,23 +157,43 @@ def _typed_schema(kind: Kind) -> pa.Schema:
 
 
 def _parse(
-    files: Sequence[LandingFile], folder: Path, limits: Limits, not_to_read: Mapping[int, str]
+    files: Sequence[LandingFile],
+    folder: Path,
+    limits: Limits,
+    lakehouse: Lakehouse,
+    not_to_read: Mapping[int, str],
 ) -> list[StagedFile]:
-    def parse(numbered: tuple[int, LandingFile]) -> StagedFile:
-        number, file = numbered
-        rows = folder / f"{number}.parquet"
-        if why := not_to_read.get(number):
-            return StagedFile(number, file, refused(file.absolute, why), rows, tried_by())
+    """Parses the files into `folder`, where the lakehouse does such work; those that are not to be read are refused."""
+    staged: dict[int, StagedFile] = {}
+    tasks: dict[int, FileTask] = {}
+    for number, file in enumerate(files):
         try:
-            parsed = parse_file(file.absolute, file.source.layout(file.path), rows, limits=limits)
-            return StagedFile(number, file, parsed, rows)
+            tasks[number] = FileTask(file.absolute, file.source.layout(file.path), limits, folder)
         except Exception as error:
-            if concerns_all(error, file.absolute):
-                raise
-            return _failed(StagedFile(number, file, Parsed(0, 0, rejects_table([]), None), rows), error)
+            staged[number] = _failed(_unread(number, file), error)
+    for number, why in not_to_read.items():
+        staged[number] = _not_read(_unread(number, files[number]), why)
+    wanted = [number for number in tasks if number not in staged]
+    outcomes = lakehouse.spread(parse_task, [tasks[number] for number in wanted])
+    for number, outcome in zip(wanted, outcomes, strict=True):
+        file = _unread(number, files[number])
+        if outcome is None:
+            staged[number] = _not_read(file, DIED)
+        elif outcome.error is None:
+            staged[number] = replace(file, parsed=outcome.parsed(), rows=outcome.staged)
+        elif concerns_all(outcome.error, file.file.absolute):
+            raise outcome.error
+        else:
+            staged[number] = _failed(file, outcome.error, outcome.where)
+    return [staged[number] for number in range(len(files))]
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(parse, enumerate(files)))
+
+def _unread(number: int, file: LandingFile) -> StagedFile:
+    return StagedFile(number, file, Parsed(0, 0, rejects_table([]), None), Path())
+
+
+def _not_read(staged: StagedFile, why: str) -> StagedFile:
+    return replace(staged, parsed=refused(staged.file.absolute, why), tried_by=tried_by())
 
 
 def _by_schema(staged: Sequence[StagedFile]) -> list[list[StagedFile]]:

@@ -25,6 +25,7 @@ from pydantic import Field
 from pyspark.sql import SparkSession
 
 from umg_assets.resources.engine_errors import first_line
+from umg_assets.resources.executors import runs_elsewhere
 from umg_assets.resources.locations import address_of
 from umg_assets.resources.staging import staging_folder
 from umg_assets.settings.home import odd_characters
@@ -135,6 +136,8 @@ def _start(engine: str, master: str | None, remote: str | None, outward: bool, t
         spark = _connect(remote) if remote else _start_spark(master, temporary)
         for name, value in _SPARK_SQL.items():
             spark.conf.set(name, value)
+        if remote or (master and not master.startswith("local")):
+            runs_elsewhere(spark)
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     spark.conf.set("spark.sql.ansi.enabled", "false")
     return spark

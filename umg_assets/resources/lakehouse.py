@@ -8,7 +8,7 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from umg_assets import tables
 from umg_assets.resources.constraints import constrained
 from umg_assets.resources.delta_log import commit_of, newest_version, open_table, open_to_change
 from umg_assets.resources.engine_errors import without_values
+from umg_assets.resources.executors import Item, Result, spread
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
 from umg_assets.resources.locations import local_file, location_of, settle
 from umg_assets.resources.locks import exclusive, no_writer, writing
@@ -284,6 +285,10 @@ class Lakehouse:
         with without_values():
             rows.write.parquet(str(folder))
         return self.spark.read.schema(rows.schema).parquet(str(folder))
+
+    def spread(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result | None]:
+        """The results of `work` for the items, on a cluster's executors or in threads here; see executors.spread."""
+        return spread(self.spark, work, items, self.home)
 
     def discard(self, folder: Path) -> None:
         """Removes a staging directory."""

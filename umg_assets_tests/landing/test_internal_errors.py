@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from umg_assets.cli.run import accept_file
+from umg_assets.files import tasks
 from umg_assets.files.parse import parse_file
-from umg_assets.landing import evaluation, fingerprints, scan, staging
+from umg_assets.landing import evaluation, fingerprints, scan
 from umg_assets.resources.engine import session
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.settings.sources import Source
@@ -70,7 +71,7 @@ def make_faulty(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(fingerprints, "content_hash_of", raising(UNSEEN["hash"], fingerprints.content_hash_of))
     patch.setattr(Source, "delivery_date", raising(UNSEEN["date"], Source.delivery_date))
     patch.setattr(Source, "layout", raising(UNREAD["layout"], Source.layout))
-    patch.setattr(staging, "parse_file", faulty_parser)
+    patch.setattr(tasks, "parse_file", faulty_parser)
     patch.setattr(evaluation, "records_as_text", raising(UNREAD["texts"], evaluation.records_as_text))
 
 
@@ -113,7 +114,7 @@ def test_a_file_that_cannot_be_read_for_now_is_tried_again_at_the_next_look(
         return parse_file(path, layout, rows, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(staging, "parse_file", unreadable)
+        patch.setattr(tasks, "parse_file", unreadable)
         land(sail_lake, lakehouse)
     assert (landed(sail_lake), set(refused(sail_lake))) == ({FILES[1]}, {FILES[0]})
     land(sail_lake, lakehouse)
@@ -130,7 +131,7 @@ def test_what_would_stop_any_file_fails_the_landing_and_refuses_none(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(staging, "parse_file", fails)
+        patch.setattr(tasks, "parse_file", fails)
         with pytest.raises(OSError, match=error.strerror):
             land(sail_lake, lakehouse)
     assert sail_lake.history().entries == ()
@@ -139,19 +140,19 @@ def test_what_would_stop_any_file_fails_the_landing_and_refuses_none(
 LAND = """
 import os, signal, sys
 from pathlib import Path
-from umg_assets.landing import staging
+from umg_assets.files import tasks
 from umg_assets.landing.evaluation import Typing
 from umg_assets.resources import engine
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.landing.test_internal_errors import lake_of, land
 lake, what = Lake.opened(Path(sys.argv[1])), sys.argv[2]
 if what == "process":
-    parse = staging.parse_file
+    parse = tasks.parse_file
     def parse_or_die(path, layout, rows, **named):
         if b"deadly" in path.read_bytes():
             os.kill(os.getpid(), signal.SIGKILL)
         return parse(path, layout, rows, **named)
-    staging.parse_file = parse_or_die
+    tasks.parse_file = parse_or_die
 else:
     typed = Typing._typed
     def typed_or_dead(self, rows):
