@@ -1,26 +1,19 @@
 """A chart built on a Spark cluster and on a Spark Connect server, both on the loopback, is Sail's chart."""
 
 import asyncio
-import os
-import signal
-import socket
 import ssl
-import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pyspark
 import pytest
 import trustme
 
-from umg_assets.resources.engine import DELTA_JAR
+from umg_assets_tests.clusters import Programs, programs
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import FOR_FEW_ROWS, free_ports, need_java, printed_by, run_python
+from umg_assets_tests.processes import free_ports, need_java, printed_by, run_python
 
-SPARK_HOME = Path(pyspark.__file__).parent
 RUN = """
 import sys
 from pathlib import Path
@@ -34,43 +27,15 @@ spark = session(settings.engine, settings.spark_master, settings.spark_remote)
 print(type(spark).__module__, spark.conf.get("spark.master", "none"), report.runs)
 """
 TOKEN = "only-for-this-test"
-Start = Callable[..., subprocess.Popen]
 
 pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts programs of pip's pyspark; they end with the test."""
-    started: list[subprocess.Popen] = []
-
-    def start_(program: str, *arguments: object) -> subprocess.Popen:
-        log = (tmp_path / f"{program}-{len(started)}.log").open("w")
-        env = {**os.environ, "SPARK_HOME": str(SPARK_HOME), "SPARK_LOCAL_IP": "127.0.0.1"}
-        command = [str(SPARK_HOME / "bin" / program), *map(str, arguments)]
-        started.append(subprocess.Popen(command, stdout=log, stderr=log, env=env, cwd=tmp_path, start_new_session=True))
-        return started[-1]
-
-    yield start_
-    for process in reversed(started):
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def await_port(port: int, process: subprocess.Popen, logs: Path, seconds: float = 120) -> None:
-    """Waits until a started process listens; fails with the logs when it ends before that."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and process.poll() is None:
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.2)
-    pytest.fail("\n".join(log.read_text()[-3000:] for log in logs.glob("*.log")))
+def started(tmp_path: Path) -> Iterator[Programs]:
+    """Programs of Spark; they end with the test."""
+    with programs(tmp_path) as started:
+        yield started
 
 
 @contextmanager
@@ -138,50 +103,23 @@ def on_sail(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sequence]:
 
 
 @pytest.mark.exhaustive
-def test_a_chart_built_on_a_spark_cluster_is_sails(tmp_path: Path, start: Start, on_sail: dict[str, Sequence]):
+def test_a_chart_built_on_a_spark_cluster_is_sails(tmp_path: Path, started: Programs, on_sail: dict[str, Sequence]):
     need_java()
-    port, *web = free_ports(3)
-    master = f"spark://127.0.0.1:{port}"
-    host = ("--host", "127.0.0.1")
-    running = start(
-        "spark-class", "org.apache.spark.deploy.master.Master", *host, "--port", port, "--webui-port", web[0]
-    )
-    await_port(port, running, tmp_path)
-    worker = ("-c", 1, "-m", "1g", "-d", tmp_path / "work", "--webui-port", web[1])
-    running = start("spark-class", "org.apache.spark.deploy.worker.Worker", *host, *worker, master)
-    await_port(web[1], running, tmp_path)
-    conf = {**FOR_FEW_ROWS, "spark.sql.shuffle.partitions": "2", "spark.executor.memory": "800m"}
-    (tmp_path / "spark-defaults.conf").write_text("".join(f"{name} {value}\n" for name, value in conf.items()))
+    master = started.standalone()
     lake = landed(tmp_path / "cluster")
     env = {"UMG_ENGINE": "spark", "UMG_SPARK_MASTER": master, "SPARK_CONF_DIR": str(tmp_path)}
     output = printed_by(RUN, lake.home, env=env)
     assert output.split()[:2] == ["pyspark.sql.session", master]
-    assert list((tmp_path / "work").glob("app-*")), "the worker ran nothing"
+    assert list((tmp_path / "work-0").glob("app-*")), "the worker ran nothing"
     assert outcome(lake) == on_sail
 
 
 @pytest.mark.exhaustive
 def test_a_chart_built_on_a_spark_connect_server_behind_tls_and_a_token_is_sails(
-    tmp_path: Path, start: Start, on_sail: dict[str, Sequence]
+    tmp_path: Path, started: Programs, on_sail: dict[str, Sequence]
 ):
     need_java()
-    (port,) = free_ports(1)
-    conf = {
-        **FOR_FEW_ROWS,
-        "spark.connect.grpc.binding.port": port,
-        "spark.connect.authenticate.token": TOKEN,
-        "spark.connect.grpc.binding.address": "127.0.0.1",
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.sql.shuffle.partitions": 2,
-        "spark.ui.enabled": "false",
-        "spark.log.level": "ERROR",
-        "spark.driver.host": "127.0.0.1",
-    }
-    settings = [part for name, value in conf.items() for part in ("--conf", f"{name}={value}")]
-    server = ("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--master", "local[2]")
-    running = start("spark-submit", *server, "--packages", DELTA_JAR, *settings, "spark-internal")
-    await_port(port, running, tmp_path)
+    port = started.connect(**{"spark.connect.authenticate.token": TOKEN})
     lake = landed(tmp_path / "connect")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
