@@ -25,7 +25,7 @@ LANDED = "raw_plays", "raw_users", "raw_tracks", "raw_app_events", "quarantine",
 OF_THE_MOMENT = {"recorded_at", "signature"}
 """Columns of the ledger that differ between two landings of one content."""
 FEW, MANY = 200, 8_000
-"""Good plays of two lakes that are alike otherwise."""
+"""Good plays of two lakes that have the same users, files and days."""
 
 LAND = """
 import json, sys
@@ -128,10 +128,10 @@ def demo(home: Path) -> None:
 
 
 def of_size(home: Path, plays: int) -> None:
-    """A file of so many good plays of one user, and two bad ones."""
+    """A file of so many good plays of one user, and a tenth as many bad ones of two kinds."""
     lake = Lake(home)
     good = [play(f"p{number}", "03-02") for number in range(plays)]
-    lake.drop_plays("2026-03-02", [*good, ("bad",), ("untimely", "u1", "s1", "t1", "noon", 1)])
+    lake.drop_plays("2026-03-02", [*good, *[("bad",), ("untimely", "u1", "s1", "t1", "noon", 1)] * (plays // 20)])
 
 
 def faulty(home: Path) -> None:
