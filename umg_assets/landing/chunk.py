@@ -65,24 +65,23 @@ class Chunk:
             )
         return counts
 
-    def user_ids(self) -> list[str]:
-        """The distinct user ids of its good plays, users and events."""
-        return sorted(self._ids_where("reason is null"))
+    def files_with_users(self) -> list[Path]:
+        """The Parquet files of its typed records that have a user_id."""
+        return [
+            file for kind in sorted(self.typed.keys() - {"tracks"}) for file in self.typed[kind].glob("*/*.parquet")
+        ]
 
     def forgotten_ids(self) -> list[str]:
         """The distinct user ids of its records of people who have been forgotten."""
-        return sorted(self._ids_where(f"reason = '{SUPPRESSED}'") | {user_id for _, user_id in self.suppressed})
-
-    def _ids_where(self, condition: str) -> set[str]:
-        ids: set[str] = set()
+        ids = {user_id for _, user_id in self.suppressed}
         for kind in self.typed.keys() - {"tracks"}:
             rows = query(
                 self.typed[kind],
-                f"select distinct user_id from read_parquet(?) where {condition}",
-                [f"{self.typed[kind]}/**/*.parquet"],
+                "select distinct user_id from read_parquet(?) where reason = ?",
+                [f"{self.typed[kind]}/**/*.parquet", SUPPRESSED],
             )
             ids |= {user_id for (user_id,) in rows}
-        return ids
+        return sorted(ids)
 
 
 def parts(typed: Path) -> list[str]:

@@ -25,6 +25,8 @@ from umg_assets.planning.history import History, with_repeats
 from umg_assets.privacy.keys import UserKeys
 from umg_assets.privacy.requests import Requests
 from umg_assets.privacy.seals import Seals
+from umg_assets.privacy.user_tasks import COLUMNS, UserTask, key_task
+from umg_assets.resources.executors import ExecutorsError
 from umg_assets.resources.lakehouse import Commit, Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice
@@ -180,20 +182,27 @@ class Ingest:
         commits[table.name] = commits[table.name] + commit if table.name in commits else commit
 
     def _user_keys(self, chunk: Chunk, folder: Path) -> DataFrame:
-        """user_id, user_key, sealed_id and id_key of the chunk's users; each is computed once.
+        """user_id, user_key, sealed_id and id_key of the chunk's users.
 
         id_key is a secret: it goes no further than this folder. NULL where umg.toml wants no pseudonyms.
         """
-        user_ids = chunk.user_ids()
-        columns = {
-            "user_id": user_ids,
-            "user_key": self._keys.of(user_ids),
-            "sealed_id": self._seals.seal_ids(user_ids),
-            "id_key": self._keys.id_keys(user_ids) if self._settings.privacy.pseudonyms else [None] * len(user_ids),
-        }
-        file = folder / "user_keys.parquet"
-        pq.write_table(pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}), file)
-        return self._lakehouse.spark.read.parquet(str(file))
+        users, spark = folder / "users", self._lakehouse.spark
+        users.mkdir()
+        secrets = (
+            self._keys.key(),
+            self._keys.of_ids() if self._settings.privacy.pseudonyms else None,
+            self._seals.newest_key.line,
+        )
+        tasks = [UserTask(file, users, *secrets) for file in chunk.files_with_users()]
+        files = self._lakehouse.spread(key_task, tasks)
+        if None in files:
+            raise ExecutorsError("workers of the cluster die while they compute user keys: see their logs and memory")
+        schema = ", ".join(f"{column} string" for column in COLUMNS)
+        return (
+            spark.read.schema(schema).parquet(*map(str, files)).distinct()
+            if files
+            else spark.createDataFrame([], schema)
+        )
 
     def _raw_rows(self, kind: Kind, typed: Path, staged: Sequence[StagedFile], keys: DataFrame) -> DataFrame:
         spark = self._lakehouse.spark
@@ -204,7 +213,7 @@ class Ingest:
         # left joins lose no record: what they do not match is NULL, which the write refuses
         good = spark.read.parquet(*parts(typed)).where("reason is null").join(F.broadcast(files), "_file", "left")
         if kind != "tracks":
-            good = good.join(F.broadcast(keys), "user_id", "left")
+            good = good.join(keys, "user_id", "left")
             good = with_pseudonyms(good, kind) if kind in tables.OCCURRENCES else good
             good = good.withColumn("user_id", F.col("sealed_id"))
         if kind == "users" and self._settings.privacy.birth_date == "month":

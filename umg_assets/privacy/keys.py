@@ -33,7 +33,8 @@ def derived(key: bytes, label: str, length: int = KEY_BYTES) -> bytes:
     return HKDF(SHA256(), length, salt=None, info=label.encode()).derive(key)
 
 
-def _digests(key: bytes, texts: Iterable[str]) -> list[str]:
+def digests(key: bytes, texts: Iterable[str]) -> list[str]:
+    """HMAC-SHA256 of texts under a key, 64 hexadecimal digits each."""
     return [hmac.digest(key, text.encode(), "sha256").hex() for text in texts]
 
 
@@ -67,23 +68,24 @@ class UserKeys:
 
         Raises KeyFileError when the key file is missing or holds no key.
         """
-        return _digests(self._key(), user_ids)
+        return digests(self.key(), user_ids)
 
-    def id_keys(self, user_ids: Iterable[str]) -> list[str]:
-        """For each user id a secret under which ids that contain it are hashed: 64 hexadecimal digits. As `of`.
+    def of_ids(self) -> bytes:
+        """The key under which a user id gives the secret of the ids that contain it (id_key). As `of`.
 
-        Whoever has them can try which user_id a hash was made with: they are stored nowhere.
+        Whoever has such a secret can try which user_id a hash was made with: none is stored.
         """
-        return _digests(self.derived("ids that contain user_id"), user_ids)
+        return self.derived("ids that contain user_id")
 
     def derived(self, label: str, length: int = KEY_BYTES) -> bytes:
         """A key for another purpose than user_key: HKDF-SHA256 (RFC 5869) of the key file's key, the label as info.
 
         Raises KeyFileError when the key file is missing or holds no key.
         """
-        return derived(self._key(), label, length)
+        return derived(self.key(), label, length)
 
-    def _key(self) -> bytes:
+    def key(self) -> bytes:
+        """The key itself. Raises KeyFileError when the key file is missing or holds no key."""
         try:
             key = bytes.fromhex(self.path.read_text().strip())
         except FileNotFoundError:

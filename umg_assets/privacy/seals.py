@@ -12,7 +12,6 @@ just that form is an error, not a guess.
 
 import base64
 import binascii
-import os
 import re
 import secrets
 from collections.abc import Iterable, Sequence
@@ -21,10 +20,10 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
+from umg_assets.privacy.ciphers import AES_GCM, AES_SIV, SealKey
 from umg_assets.privacy.files import write_whole
-from umg_assets.privacy.keys import KEY_BYTES, KeyFileError, cannot_be_read, create_key_file, derived
+from umg_assets.privacy.keys import KEY_BYTES, KeyFileError, cannot_be_read, create_key_file
 from umg_assets.resources.locations import location_of
 from umg_assets.resources.schema import set_table_property, table_property
 from umg_assets.resources.table_location import Location
@@ -32,9 +31,7 @@ from umg_assets.tables import Table
 
 _PROPERTY = "umg.seal"
 _FORM = re.compile(r"(siv1|gcm1):([0-9a-f]{8}):([A-Za-z0-9+/]+={0,2})")
-_NONCE_BYTES = 12
-_AES_SIV, _AES_GCM = "siv1", "gcm1"
-_CIPHERS = {"user_id": _AES_SIV, "text": _AES_GCM}
+_CIPHERS = {"user_id": AES_SIV, "text": AES_GCM}
 """By the sealed column of a table."""
 
 
@@ -65,33 +62,6 @@ class Mark:
         set_table_property(location, _PROPERTY, self.properties[_PROPERTY])
 
 
-class _Key:
-    """The ciphers of one line of the key file."""
-
-    def __init__(self, line: str) -> None:
-        key = bytes.fromhex(line)
-        if len(key) != KEY_BYTES:
-            raise ValueError(line)
-        self.line, self.name = line, derived(key, "umg seal name", 4).hex()
-        self._siv, self._gcm = AESSIV(derived(key, "umg seal user_id", 64)), AESGCM(derived(key, "umg seal text"))
-
-    def seal_id(self, user_id: str) -> str:
-        return self._form(_AES_SIV, self._siv.encrypt(user_id.encode(), [b"user_id"]))
-
-    def seal_text(self, text: str) -> str:
-        nonce = os.urandom(_NONCE_BYTES)
-        return self._form(_AES_GCM, nonce + self._gcm.encrypt(nonce, text.encode(), b"text"))
-
-    def _form(self, cipher: str, sealed: bytes) -> str:
-        return f"{cipher}:{self.name}:{base64.b64encode(sealed).decode()}"
-
-    def opened(self, cipher: str, sealed: bytes) -> str:
-        """Raises InvalidTag for a value that this key has not sealed."""
-        if cipher == _AES_SIV:
-            return self._siv.decrypt(sealed, [b"user_id"]).decode()
-        return self._gcm.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], b"text").decode()
-
-
 class Seals:
     """Seals and opens values with the keys of UMG_HOME/keys/seal: one a line, hexadecimal, the newest last; mode 0600.
 
@@ -102,7 +72,7 @@ class Seals:
     def __init__(self, home: Path) -> None:
         self.path = home / "keys" / "seal"
         self._home = home
-        self._keys: dict[str, _Key] = {}
+        self._keys: dict[str, SealKey] = {}
 
     def create(self) -> None:
         """Creates the first key, unless there is one. Only for a lakehouse in which nothing is sealed yet."""
@@ -131,9 +101,14 @@ class Seals:
         """The name of the key that seals."""
         return self.names[-1]
 
+    @property
+    def newest_key(self) -> SealKey:
+        """The key that seals."""
+        return self._known()[self.newest]
+
     def seal_ids(self, user_ids: Iterable[str]) -> list[str]:
         """Each user id sealed: the same id gives the same value."""
-        key = self._known()[self.newest]
+        key = self.newest_key
         return [key.seal_id(user_id) for user_id in user_ids]
 
     def open_ids(self, sealed: Iterable[str], clear: bool = False) -> list[str]:
@@ -142,16 +117,16 @@ class Seals:
         Raises SealError for a value that was changed, is sealed under a key that is not here, or (unless `clear`) is
         not sealed.
         """
-        return [self._opened(_AES_SIV, value, clear) for value in sealed]
+        return [self._opened(AES_SIV, value, clear) for value in sealed]
 
     def seal_texts(self, texts: Iterable[str | None]) -> list[str | None]:
         """Each text sealed: the same text gives another value each time; None stays."""
-        key = self._known()[self.newest]
+        key = self.newest_key
         return [None if text is None else key.seal_text(text) for text in texts]
 
     def open_texts(self, sealed: Iterable[str | None], clear: bool = False) -> list[str | None]:
         """The texts in sealed values; None stays. Otherwise as open_ids."""
-        return [None if value is None else self._opened(_AES_GCM, value, clear) for value in sealed]
+        return [None if value is None else self._opened(AES_GCM, value, clear) for value in sealed]
 
     def opened(self, table: Table, values: Sequence[str | None]) -> list[str | None]:
         """The values of a table's sealed column, opened; raises as open_ids does, by the table's mark."""
@@ -195,12 +170,12 @@ class Seals:
                 "table, or deliver its files anew"
             ) from None
 
-    def _known(self) -> dict[str, _Key]:
+    def _known(self) -> dict[str, SealKey]:
         return self._keys or self._read()
 
-    def _read(self) -> dict[str, _Key]:
+    def _read(self) -> dict[str, SealKey]:
         try:
-            keys = [_Key(line) for line in self.path.read_text().split()]
+            keys = [SealKey(line) for line in self.path.read_text().split()]
         except FileNotFoundError:
             raise KeyFileError(
                 f"{self.path} is missing and this lakehouse holds sealed values: copy the key file from where it was "

@@ -36,7 +36,7 @@ _carrying: set[tuple[int, str]] = set()
 
 
 class ExecutorsError(RuntimeError):
-    """Executors cannot begin any work; the message says what they need."""
+    """Executors cannot work; the message says why, and what they need."""
 
 
 def runs_elsewhere(spark: SparkSession) -> None:
@@ -49,9 +49,9 @@ def spread(
 ) -> list[Result | None]:
     """The results of `work` for the items, in their order: None for one over which workers died three times.
 
-    work: a function of a module that imports nothing of umg_assets outside its own package, and that raises nothing
-    over a single item. home: UMG_HOME, which executors share with this process. Raises ExecutorsError when they cannot
-    begin.
+    work: a function of a module that imports nothing of umg_assets outside its own package. home: UMG_HOME, which
+    executors share with this process. What `work` raises is raised: on executors, as ExecutorsError, which is also
+    raised when they cannot begin.
     """
     if not any(spark is session for session in _elsewhere):
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -87,7 +87,7 @@ class _Job(Generic[Item, Result]):
     def run(self, numbers: Sequence[int], deaths: int) -> dict[int, Result]:
         """By item, the results of those that have ended. deaths: after how many of them an item is not tried again.
 
-        Raises ExecutorsError when the job fails before it has begun with any.
+        Raises ExecutorsError when the job fails and no worker has died, nor any of these ended.
         """
         tried = len(self._tries())
         work = _noting(self._work, [(number, self._items[number]) for number in numbers], self._notes, deaths)
@@ -133,7 +133,11 @@ def _noting(
                     continue
                 note = notes / f"{number}-{uuid.uuid4().hex}"
                 note.touch(0o600)
-                results.append(pickle.dumps(work(item)))
+                try:
+                    results.append(pickle.dumps(work(item)))
+                except Exception:
+                    note.unlink()  # it has not died
+                    raise
                 partial = note.with_suffix(".partial")
                 partial.write_bytes(results[-1])
                 partial.replace(note)
@@ -147,7 +151,7 @@ def _needs(error: Exception) -> str:
     said = next((line.strip() for line in lines if "Error: " in line and "Traceback" not in line), first_line(error))
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     return (
-        f"the cluster's executors cannot begin to work: {said[:300]}. They need Python {version} with the packages "
+        f"the cluster's executors cannot work: {said[:300]}. They need Python {version} with the packages "
         "that umg-assets needs, and UMG_HOME under the same path, as this process's user (docs/operations.md)"
     )
 
