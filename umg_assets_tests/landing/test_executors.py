@@ -1,5 +1,6 @@
 """On a cluster executors parse, and the tables are those of files that were parsed here, to the last byte."""
 
+import base64
 import json
 import random
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from umg_assets.generator import World, generate
+from umg_assets.privacy.keys import UserKeys
 from umg_assets.tables import BY_NAME
 from umg_assets_tests.clusters import Programs, programs, python_of_executors
 from umg_assets_tests.lake import SOURCES, Lake
@@ -34,14 +36,16 @@ from pyspark.sql.classic.dataframe import DataFrame as Classic
 from pyspark.sql.connect.dataframe import DataFrame as Connect
 from umg_assets.cli.run import lakehouse_of
 from umg_assets.files import tasks
+from umg_assets.privacy import user_tasks
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.landing.test_land import land
 
-parsed, left, parse = [], [], tasks.parse_file
+parsed, keyed, left, parse, digests = [], [], [], tasks.parse_file, user_tasks.digests
 def counted(path, *arguments, **named):
     parsed.append(path)
     return parse(path, *arguments, **named)
 tasks.parse_file = counted
+user_tasks.digests = lambda key, ids: keyed.extend(ids) or digests(key, ids)
 def counting(function):
     def counted(self, *arguments):
         gave = function(self, *arguments)
@@ -55,14 +59,14 @@ for frame in (Classic, Connect):
 lakehouses = {}
 for home in sys.argv[1:]:
     lake = Lake.opened(Path(home))
-    parsed.clear(), left.clear()
+    parsed.clear(), keyed.clear(), left.clear()
     lakehouse = lakehouses.setdefault(home, lakehouse_of(lake.settings))
     try:
         land(lake, lakehouse)
         said = ""
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
-    print(json.dumps([Path(home).name, len(parsed), len(left), sum(map(len, left)), said]))
+    print(json.dumps([Path(home).name, len(parsed), len(keyed), len(left), sum(map(len, left)), said]))
 """
 
 ON_EXECUTORS = """
@@ -82,9 +86,10 @@ sys.addaudithook(seen)
 
 @dataclass
 class Landing:
-    """How a lake landed: files parsed in the process that landed them, rows and characters that an engine gave it."""
+    """How a lake landed: files parsed, and user ids hashed, in the process that landed them; what an engine gave it."""
 
     parsed_here: int
+    keyed_here: int
     rows: int
     characters: int
     said: str
@@ -194,6 +199,9 @@ def where(kind: str, started: Programs) -> dict[str, str]:
     if kind == "connect":
         return {"UMG_SPARK_REMOTE": f"sc://127.0.0.1:{started.connect()}"}
     master = started.standalone(workers=2)
+    (started.folder / "events").mkdir()
+    with (started.folder / "spark-defaults.conf").open("a") as defaults:
+        defaults.write(f"spark.eventLog.enabled true\nspark.eventLog.dir file://{started.folder}/events\n")
     python = str(started.folder / "python" / "bin" / "python")
     return {"UMG_SPARK_MASTER": master, "SPARK_CONF_DIR": str(started.folder), "PYSPARK_PYTHON": python}
 
@@ -202,7 +210,8 @@ def where(kind: str, started: Programs) -> dict[str, str]:
 def test_files_that_executors_parse_land_as_those_that_are_parsed_here(here: Landings, there: Landings, name: str):
     assert (here.by_name[name].said, there.by_name[name].said) == ("", "")
     assert here.by_name[name].parsed_here >= len({row["path"] for row in here.tables(name)["deliveries"]}) > 20
-    assert there.by_name[name].parsed_here == 0
+    assert here.by_name[name].keyed_here > 0
+    assert (there.by_name[name].parsed_here, there.by_name[name].keyed_here) == (0, 0)
     expected, tables = here.tables(name), there.tables(name)
     assert {table for table in LANDED if expected[table]} >= {"raw_plays", "quarantine", "deliveries"}
     for table in LANDED:
@@ -236,3 +245,14 @@ def test_a_file_over_which_an_executors_worker_dies_or_raises_is_refused_and_the
 def test_an_executor_without_room_fails_the_landing_and_refuses_none(there: Landings):
     assert "No space left on device" in there.by_name["without_room"].said
     assert there.lake("without_room").history().entries == ()
+
+
+def test_no_key_is_in_a_file_of_the_cluster_or_of_the_lakehouse(there: Landings):
+    home = there.folder / "demo"
+    keys = [bytes.fromhex(line) for name in ("user_key", "seal") for line in (home / "keys" / name).read_text().split()]
+    keys.append(UserKeys(home).of_ids())
+    forms = [form for key in keys for form in (key, key.hex().encode(), base64.b64encode(key))]
+    files = [file for file in there.folder.rglob("*") if file.is_file() and not file.is_symlink()]
+    searched = [file for file in files if file.parent.name != "keys" and "python" not in file.parts]
+    assert any("work-" in str(file) or ".log" in file.name for file in searched)
+    assert not [file for file in searched if any(form in file.read_bytes() for form in forms)]
