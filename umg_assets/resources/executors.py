@@ -1,6 +1,6 @@
 """Work on a cluster's executors: a function over items, one task an item. Without a cluster, in threads here.
 
-The function's code travels as a zip of its package, so an executor needs only the packages that this one imports. What
+The code travels as a zip, so an executor needs only the packages that the function imports. What
 returns is the function's results, and must be small. Each try of an item leaves a note in a folder that executors share
 with this process: empty while the try is under way, the result when it has ended. Spark tries a task again when its
 worker dies, and fails the job in the end: the notes say which items have ended, and over which ones workers died.
@@ -16,23 +16,25 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from importlib import import_module
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+import umg_assets
 from umg_assets.resources.engine_errors import first_line
 from umg_assets.resources.staging import staging_folder
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+CARRIED = ("files", "privacy")
+"""The rooms whose code executors get. It is one zip: of two that hold the package, Python would look into one."""
 ALONE, GIVEN_UP = 2, 3
 """After so many deaths of workers an item is tried by itself only; after so many, no more."""
 _elsewhere: list[SparkSession] = []
-_carrying: set[tuple[int, str]] = set()
+_carrying: list[SparkSession] = []
 
 
 class ExecutorsError(RuntimeError):
@@ -49,14 +51,14 @@ def spread(
 ) -> list[Result | None]:
     """The results of `work` for the items, in their order: None for one over which workers died three times.
 
-    work: a function of a module that imports nothing of umg_assets outside its own package. home: UMG_HOME, which
+    work: a function of a module that imports nothing of umg_assets outside CARRIED. home: UMG_HOME, which
     executors share with this process. What `work` raises is raised: on executors, as ExecutorsError, which is also
     raised when they cannot begin.
     """
     if not any(spark is session for session in _elsewhere):
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(work, items))
-    _send(spark, work.__module__.rpartition(".")[0], home)
+    _send(spark, home)
     notes = staging_folder(home)
     try:
         return _worked(_Job(spark, work, items, notes), len(items))
@@ -156,18 +158,17 @@ def _needs(error: Exception) -> str:
     )
 
 
-def _send(spark: SparkSession, package: str, home: Path) -> None:
-    """Sends a package's code to the executors, as a zip, once for a session."""
-    if (id(spark), package) in _carrying:
+def _send(spark: SparkSession, home: Path) -> None:
+    """Sends the code of CARRIED to the executors, as one zip, once for a session."""
+    if any(spark is session for session in _carrying):
         return
-    root = Path(str(import_module(package.partition(".")[0]).__file__)).parents[1]
-    inner = root.joinpath(*package.split("."))
-    outer = [root.joinpath(*package.split(".")[:depth], "__init__.py") for depth in range(1, package.count(".") + 1)]
-    code = {file.relative_to(root).as_posix(): file.read_bytes() for file in [*outer, *sorted(inner.rglob("*.py"))]}
+    root = Path(umg_assets.__file__).parent
+    files = [root / "__init__.py", *sorted(file for room in CARRIED for file in (root / room).rglob("*.py"))]
+    code = {file.relative_to(root.parent).as_posix(): file.read_bytes() for file in files}
     # executors that start later ask for it, too: it stays as long as this process
-    archive = staging_folder(home) / f"{package}-{sha256(repr(code).encode()).hexdigest()[:12]}.zip"
+    archive = staging_folder(home) / f"umg_assets-{sha256(repr(code).encode()).hexdigest()[:12]}.zip"
     with zipfile.ZipFile(archive, "x") as file:
         for path, content in code.items():
             file.writestr(zipfile.ZipInfo(path), content)
     spark.addArtifacts(str(archive), pyfile=True)
-    _carrying.add((id(spark), package))
+    _carrying.append(spark)

@@ -1,10 +1,11 @@
-"""What is sent to a cluster's executors runs there with its own package and the packages that the docs name."""
+"""What is sent to a cluster's executors needs nothing else than the packages that the docs name."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from umg_assets.resources.executors import CARRIED
 from umg_assets_tests.processes import printed_by
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -22,12 +23,10 @@ for name in sorted(set(sys.modules) - before):
 
 
 @pytest.mark.parametrize("work", ["umg_assets.files.tasks", "umg_assets.privacy.user_tasks"])
-def test_what_executors_run_imports_its_own_package_and_what_operations_names(work: str):
+def test_what_executors_run_imports_what_is_sent_to_them_and_what_operations_names(work: str):
     imported = printed_by(IMPORTED, work).split()
-    package = work.rpartition(".")[0]
-    assert {
-        name for name in imported if name.startswith("umg_assets.") and not f"{name}.".startswith(f"{package}.")
-    } == set()
+    ours = {name.split(".")[1] for name in imported if name.startswith("umg_assets.")}
+    assert ours <= set(CARRIED)
     needed = re.search(r"Its Python has (.*?)\(", OPERATIONS.read_text(), re.DOTALL)
     assert needed
     assert {name for name in imported if "." not in name} <= set(re.findall(r"\w+", needed[1]))
