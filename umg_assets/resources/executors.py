@@ -1,9 +1,9 @@
 """Work on a cluster's executors: a function over items, one task an item. Without a cluster, in threads here.
 
-The code travels as a zip, so an executor needs only the packages that the function imports. What
-returns is the function's results, and must be small. Each try of an item leaves a note in a folder that executors share
-with this process: empty while the try is under way, the result when it has ended. Spark tries a task again when its
-worker dies, and fails the job in the end: the notes say which items have ended, and over which ones workers died.
+The code travels as a zip, so an executor needs only the packages that the function imports. What returns is the
+function's results, and must be small. Each try of an item leaves a note in a folder that executors share with this
+process: empty while the try is under way, the result when it has ended. Spark tries a task again when its worker dies,
+and fails the job in the end: the notes say which items have ended, and over which ones workers died.
 """
 
 import os
