@@ -8,6 +8,7 @@ and fails the job in the end: the notes say which items have ended, and over whi
 
 import os
 import pickle
+import re
 import shutil
 import sys
 import uuid
@@ -150,7 +151,7 @@ def _noting(
 
 def _needs(error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
-    said = next((line.strip() for line in lines if "Error: " in line and "Traceback" not in line), first_line(error))
+    said = next((line.strip() for line in lines if re.search(r"(Error|Exception): ", line)), first_line(error))
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     return (
         f"the cluster's executors cannot work: {said[:300]}. They need Python {version} with the packages "

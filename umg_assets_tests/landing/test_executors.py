@@ -133,10 +133,12 @@ def demo(home: Path) -> None:
 
 
 def of_size(home: Path, plays: int) -> None:
-    """A file of so many good plays of one user, and a tenth as many bad ones of two kinds."""
+    """A file of so many good plays of one user, and a tenth as many bad records: without columns, or without a time."""
     lake = Lake(home)
     good = [play(f"p{number}", "03-02") for number in range(plays)]
-    lake.drop_plays("2026-03-02", [*good, *[("bad",), ("untimely", "u1", "s1", "t1", "noon", 1)] * (plays // 20)])
+    untimely = [("untimely", "u1", "s1", "t1", "noon", 1)] * (plays // 20)
+    with lake.drop_plays("2026-03-02", [*good, *untimely]).open("a") as file:
+        file.write("a,b\n" * (plays // 20))
 
 
 def faulty(home: Path) -> None:
