@@ -253,7 +253,8 @@ def look_at_ledger(lake: Lake) -> dg.SensorResult:
 
 def keeping(name: str):
     """A write_slice that leaves one table as it is, and so as broken as it was."""
-    from umg_assets.resources.lakehouse import Commit, Lakehouse
+    from umg_assets.resources.commits import Commit
+    from umg_assets.resources.lakehouse import Lakehouse
 
     write = Lakehouse.write_slice
 

@@ -18,8 +18,9 @@ from umg_assets.landing.scan import scan
 from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.planning.composed_ids import unsettled
 from umg_assets.planning.entry import Entry
+from umg_assets.resources.commits import Commit
 from umg_assets.resources.instance import QUIET
-from umg_assets.resources.lakehouse import Commit, Lakehouse
+from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings
 

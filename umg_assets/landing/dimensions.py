@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 from umg_assets import tables
 from umg_assets.calendar import utc_today
 from umg_assets.planning.entry import DIMENSION_CHANGE, Entry
-from umg_assets.resources.lakehouse import Commit, Lakehouse
+from umg_assets.resources.commits import Commit
+from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice
 from umg_assets.settings.model import Settings

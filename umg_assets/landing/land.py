@@ -26,8 +26,9 @@ from umg_assets.privacy.keys import UserKeys
 from umg_assets.privacy.requests import Requests
 from umg_assets.privacy.seals import Seals
 from umg_assets.privacy.user_tasks import COLUMNS, UserTask, key_task
+from umg_assets.resources.commits import Commit
 from umg_assets.resources.executors import ExecutorsError
-from umg_assets.resources.lakehouse import Commit, Lakehouse
+from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice
 from umg_assets.settings.model import Settings

@@ -4,12 +4,11 @@ Together with resources/engine.py the only module that knows which engine runs. 
 tables; delta-rs creates, inspects, compacts and vacuums them.
 """
 
-import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from umg_assets import tables
+from umg_assets.resources.commits import Commit, CommitNotFoundError, commit_to
 from umg_assets.resources.constraints import constrained
 from umg_assets.resources.delta_log import commit_of, newest_version, open_table, open_to_change
 from umg_assets.resources.engine_errors import without_values
@@ -45,42 +45,6 @@ _CONFLICTS = (
     "concurrent update",
     "MetadataChanged",
 )
-
-
-class CommitNotFoundError(RuntimeError):
-    """A write's commit is not in the table's log, so its rows cannot be counted; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Commit:
-    """What one or several commits wrote: the last Delta version, files, bytes, and rows by partition values.
-
-    seconds: time to compute and write the rows; the engine does both at once.
-    """
-
-    version: int
-    files: int = 0
-    bytes: int = 0
-    rows: dict[tuple[str, ...], int] = field(default_factory=dict)
-    seconds: float = 0
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """What Dagster shows, as text: numbers of a whole run at each of its partitions would be plotted as a line."""
-        files = f"{self.files} files, {self.bytes:,} bytes, in {self.seconds:.2f} s"
-        return {"written": f"Delta version {self.version}: {files}"}
-
-    def __add__(self, other: "Commit") -> "Commit":
-        rows = {**self.rows}
-        for values, count in other.rows.items():
-            rows[values] = rows.get(values, 0) + count
-        return Commit(
-            other.version,
-            self.files + other.files,
-            self.bytes + other.bytes,
-            rows,
-            self.seconds + other.seconds,
-        )
 
 
 def _is_conflict(error: BaseException) -> bool:
@@ -240,7 +204,7 @@ class Lakehouse:
             version += 1
             info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
             if all(info.get(name) == value for name, value in marks.items()):
-                return _commit(table, version, [action["add"] for action in actions if "add" in action])
+                return commit_to(table, version, [action["add"] for action in actions if "add" in action])
         if (newest := self.version(table)) > before:
             raise CommitNotFoundError(
                 f"{table.name}: expected a commit with {marks} after version {before} at {location}, found none up to "
@@ -312,12 +276,3 @@ def _cast(table: Table, name: str, given: str) -> Column:
     cast = value.try_cast(type_)
     refused = F.raise_error(F.lit(f"{table.name}.{name}: a {given} value does not fit {type_}")).cast(type_)
     return F.when(cast.isNotNull() | value.isNull(), cast).otherwise(refused)
-
-
-def _commit(table: Table, version: int, added: Iterable[dict[str, Any]]) -> Commit:
-    commit = Commit(version)
-    for file in added:
-        values = tuple(str(file["partitionValues"].get(name)) for name in table.partitioned_by)
-        records = json.loads(file.get("stats") or "{}").get("numRecords", 0)
-        commit += Commit(version, 1, file["size"], {values: records})
-    return commit

@@ -18,7 +18,8 @@ from umg_assets.dashboard.served import Served
 from umg_assets.dashboard.site import Site
 from umg_assets.dashboard.state import Finding, state_of
 from umg_assets.planning.health import conservation
-from umg_assets.resources.lakehouse import Commit, Lakehouse
+from umg_assets.resources.commits import Commit
+from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.published import HEALTH
 from umg_assets.resources.status import STATUS, note, note_sums, read_status

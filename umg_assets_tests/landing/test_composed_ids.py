@@ -23,7 +23,8 @@ from umg_assets.landing.composed_ids import settle_ids
 from umg_assets.planning.frozen import kept_days
 from umg_assets.privacy.keys import UserKeys
 from umg_assets.privacy.requests import Requests
-from umg_assets.resources.lakehouse import Commit, Lakehouse
+from umg_assets.resources.commits import Commit
+from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.slices import Slice
 from umg_assets.runner import RunFailedError

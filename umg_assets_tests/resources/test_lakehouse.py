@@ -18,7 +18,8 @@ from pyspark.sql import DataFrame, SparkSession
 from umg_assets import tables
 from umg_assets.resources import lakehouse as lakehouse_module
 from umg_assets.resources.appending import append_rows
-from umg_assets.resources.lakehouse import CommitNotFoundError, Lakehouse
+from umg_assets.resources.commits import CommitNotFoundError
+from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.locks import no_writer, writing
 from umg_assets.resources.slices import Slice
 from umg_assets.tables import DAILY_TRACK_PLAYS, RAW_TRACKS, TOP_TRACKS_BY_COUNTRY, TRACKS, Column, Table
