@@ -70,11 +70,15 @@ class UserKeys:
         """
         return digests(self.key(), user_ids)
 
-    def of_ids(self) -> bytes:
-        """The key under which a user id gives the secret of the ids that contain it (id_key). As `of`.
+    def id_keys(self, user_ids: Iterable[str]) -> list[str]:
+        """For each user id a secret under which ids that contain it are hashed: 64 hexadecimal digits. As `of`.
 
-        Whoever has such a secret can try which user_id a hash was made with: none is stored.
+        Whoever has them can try which user_id a hash was made with: they are stored nowhere.
         """
+        return digests(self.of_ids(), user_ids)
+
+    def of_ids(self) -> bytes:
+        """The key that `id_keys` are made with. Raises as `of`."""
         return self.derived("ids that contain user_id")
 
     def derived(self, label: str, length: int = KEY_BYTES) -> bytes:
