@@ -20,8 +20,13 @@ it with the pinned and the installed one. What needs them, and what to look at o
 - `cli.serving` starts DAEMON_MODULE and asks the code server whether it answers (DagsterGrpcClient,
   DagsterUserCodeUnreachableError), before it starts what would otherwise show an error. `cli.webserver` serves a
   workspace as dagster-webserver does (`workspace_context`).
+- `definitions` has a code server go on to look for ended runs (DagsterApiServer._check_for_orphaned_runs) after a look
+  that failed: `keep_looking_for_ended_runs`.
 """
 
+import functools
+import logging
+import sys
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -98,11 +103,13 @@ __all__ = [
     "WorkerStatus",
     "create_engine",
     "deserialize_value",
+    "keep_looking_for_ended_runs",
     "named_runs",
     "report_in_order",
     "workspace_context",
 ]
 
+_log = logging.getLogger(__name__)
 VERSION = "1.13.27"
 """The Dagster release that this module, and what uses it, were checked against."""
 
@@ -119,6 +126,36 @@ def workspace_context(instance: DagsterInstance, workspace: str) -> "WorkspacePr
     from dagster._core.workspace.load_target import WorkspaceFileTarget
 
     return WorkspaceProcessContext(instance, WorkspaceFileTarget([workspace]), version=VERSION)
+
+
+def keep_looking_for_ended_runs() -> None:
+    """Where this process is a code server: it goes on to look for runs whose process has ended, though a look failed.
+
+    Dagster's thread for that ends with the first error, such as a full disk or a locked database. From then on two
+    files stay open for each run, until the process can open no more.
+    """
+    if "dagster._grpc.server" not in sys.modules:
+        return
+    from dagster._grpc.server import DagsterApiServer
+
+    look = DagsterApiServer._check_for_orphaned_runs
+    if hasattr(look, "__wrapped__"):
+        return
+
+    failed = False
+
+    @functools.wraps(look)
+    def look_and_go_on(self: DagsterApiServer) -> None:
+        nonlocal failed
+        try:
+            look(self)
+            failed = False
+        except Exception as error:
+            if not failed:  # it looks twice a second
+                _log.warning("cannot look for runs whose process has ended: %s", type(error).__name__)
+            failed = True
+
+    DagsterApiServer._check_for_orphaned_runs = look_and_go_on
 
 
 @contextmanager

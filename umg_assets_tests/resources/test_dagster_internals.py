@@ -2,15 +2,20 @@
 
 import ast
 import importlib
+import multiprocessing
 import re
+import threading
+import time
 from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
 
+import dagster as dg
 import yaml
 
 import umg_assets
 from umg_assets.resources import dagster_internals
+from umg_assets_tests.processes import PATIENCE
 
 PROJECT = Path(umg_assets.__file__).parent.parent
 INTERNAL = re.compile(r"dagster(_[a-z]+)?\._")
@@ -57,3 +62,36 @@ def test_the_classes_that_dagster_yaml_names_are_there():
         assert {"WatchedRunLauncher", "NoOpComputeLogManager"} <= {value["class"] for value in classes}
         for value in classes:
             assert hasattr(importlib.import_module(value["module"]), value["class"])
+
+
+def test_a_code_server_goes_on_to_look_for_ended_runs_after_a_look_that_failed(tmp_path: Path):
+    module = importlib.import_module("dagster._grpc.server")
+    dagster_internals.keep_looking_for_ended_runs()
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        reference = instance.get_ref()
+    runs = tmp_path / "history" / "runs.db"
+    whole = runs.rename(tmp_path / "runs.db")
+    runs.mkdir()  # as on a full disk, it cannot be opened
+    ended = multiprocessing.get_context("spawn").Process()
+    ended.start()
+    ended.join()
+    server = module.DagsterApiServer.__new__(module.DagsterApiServer)
+    server._executions, server._termination_events = {"run": (ended, reference)}, {"run": None}
+    server._termination_times, server._execution_lock = {}, threading.Lock()
+    server._shutdown_once_executions_finish_event = threading.Event()
+    server._server_termination_event = threading.Event()
+    cleaning = threading.Thread(target=server._cleanup_thread, daemon=True)
+    cleaning.start()
+    try:
+        cleaning.join(3)
+        assert cleaning.is_alive()
+        assert server._executions, "it is still to be looked at"
+        runs.rmdir()
+        whole.rename(runs)
+        until = time.monotonic() + PATIENCE
+        while server._executions and time.monotonic() < until:
+            time.sleep(0.1)
+        assert not server._executions, "the run that has ended is let go of"
+    finally:
+        server._server_termination_event.set()
+        cleaning.join()
