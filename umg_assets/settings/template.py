@@ -80,8 +80,8 @@ first_day = {first_day}            # earlier plays are quarantined
 
 [places]                        # beside UMG_HOME; keys and endpoints: docs/buckets.md
 # Set landing = "s3://exports/plays" to fetch landing/ from a bucket before each look, exports = "s3://charts/umg" to
-# write each set of exports there, too, and tables = "s3://lake/umg" to have the tables lie there (`umg move-tables` moves
-# those that are there)
+# write each set of exports there, too, and tables = "s3://lake/umg" to have the tables lie there (`umg move-tables`
+# moves those that are there)
 
 # Sources: your own data without code. Without any [[sources...]], the built-in ones read the generator's files.
 # `columns` maps the contract's columns to Spark SQL expressions over the file's columns (CSV and JSON columns are
