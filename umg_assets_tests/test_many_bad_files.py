@@ -49,6 +49,16 @@ SOURCES = "".join(
 )
 
 
+MEASURED = """
+import resource, subprocess, sys
+subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+"""
+"""Runs a command, and writes its peak of memory (KB) to a file: Linux counts what its parent had when it began, and a
+process of tests may have much."""
+
+
 @dataclass
 class Fed:
     """A lake that was fed with bad files; what its commands printed, and how much memory each of them took, in KB."""
@@ -62,16 +72,16 @@ class Fed:
     def umg(self, command: str, batch: int = 0) -> None:
         """Runs a command to its end."""
         name, log = f"{command} {batch}", self.lake.home.parent / f"{command}-{batch}.log"
+        used = log.with_suffix(".kb")
         with log.open("wb") as file:
-            started = subprocess.Popen(
-                [sys.executable, "-m", "umg_assets", command],
+            subprocess.run(
+                [sys.executable, "-c", MEASURED, used, sys.executable, "-m", "umg_assets", command],
                 env={**os.environ, "UMG_HOME": str(self.lake.home)},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
-            _, _, used = os.wait4(started.pid, 0)
-        self.printed[name], self.memory[name] = log.read_text(errors="surrogateescape"), used.ru_maxrss
+        self.printed[name], self.memory[name] = log.read_text(errors="surrogateescape"), int(used.read_text())
 
     def drop_good(self, batch: int) -> None:
         """Good files, whose plays have to land."""

@@ -14,7 +14,7 @@ from umg_assets.cli.reconcile import recount_files, recount_tables
 from umg_assets.cli.run import accept_file
 from umg_assets.landing.outcome import outcomes
 from umg_assets.landing.scan import Scan, scan
-from umg_assets.planning.entry import Entry
+from umg_assets.planning.entry import PSEUDONYMS, Entry
 from umg_assets.planning.history import History
 from umg_assets.planning.runs import landing_runs
 from umg_assets.report import Report
@@ -93,7 +93,7 @@ def test_a_file_that_another_source_takes_or_that_no_longer_matches_has_not_left
     fill(home, *"abcdef")
     home.drop("plays/dt=2026-03-02/notes.txt", "a")
     history = landed(scan(home.settings, NOTHING))
-    other = Entry("plays", "plays/dt=2026-03-02/z.tsv", DAY, 99, "landed", "1-1-1-1")
+    other = Entry("plays", "plays/dt=2026-03-02/z.tsv", DAY, 99, "landed", "1-1-1-1", definition_hash=PSEUDONYMS)
     history = History((*history.entries, other))
     assert not scan(home.settings, history).news, "its name is none of the source's"
     home.configure(THRESHOLDS, LOOSE.replace("loose/dt=*/*.csv", "dt=*/f.csv") + FOLDERS)
