@@ -29,7 +29,7 @@ from umg_assets.resources.locations import (
 )
 from umg_assets.resources.locks import exclusive, no_writer
 from umg_assets.resources.staging import staging_folder
-from umg_assets.resources.table_location import Folder, Location
+from umg_assets.resources.table_location import Folder, Prefix
 
 _AT_A_TIME = 8
 """Files copied at the same time: a bucket answers each in its own time."""
@@ -88,7 +88,7 @@ def _remove_left(home: Path, say: Callable[[str], None]) -> None:
     refresh_catalog(home)
 
 
-def _copied(source: Location, target: Location, home: Path, say: Callable[[str], None]) -> Moved:
+def _copied(source: Folder | Prefix, target: Folder | Prefix, home: Path, say: Callable[[str], None]) -> Moved:
     """Copies the files that are missing at `target`, and removes there what is not in `source`."""
     wanted = {file.path: file.size for file in source.files()}
     there = {file.path: file.size for file in target.files()}

@@ -1,7 +1,7 @@
 """Slices of tables in a bucket, read on this disk.
 
 Embedded Sail asks a bucket four times for each file of rows that it reads, and some of our queries read a file up to
-four times; of one new day, nine requests of ten were these. So the files of a slice are fetched once, and a Delta table
+four times: 2,864 of one new day's 4,899 requests. So the files of a slice are fetched once, and a Delta table
 that consists of them alone is made beside them: its log is one commit, which we write, and its files are the bucket's.
 What is large is read in the bucket: there requests are few for the bytes, and this disk need not have the room.
 """

@@ -64,10 +64,6 @@ class Location(ABC):
         """Removes files."""
 
     @abstractmethod
-    def fetch(self, path: str, target: Path) -> None:
-        """Writes a file's content to a new file on this disk. Raises FileNotFoundError."""
-
-    @abstractmethod
     def put(self, path: str, file: Path) -> None:
         """Writes a file with the content of one on this disk, whatever is there."""
 
@@ -131,10 +127,6 @@ class Folder(Location):
         for path in paths:
             (self.path / path).unlink()
 
-    def fetch(self, path: str, target: Path) -> None:
-        """As Location says."""
-        shutil.copy2(self.path / path, target)
-
     def put(self, path: str, file: Path) -> None:
         """As Location says; when this returns, it is on the disk."""
         target = self.path / path
@@ -147,7 +139,8 @@ class Folder(Location):
 
     def discard(self) -> None:
         """As Location says."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.path)
 
     def clear(self, personal: bool) -> None:
         """As Location says."""
@@ -206,7 +199,7 @@ class Prefix(Location):
         self._store.write(path, file)
 
     def fetch(self, path: str, target: Path) -> None:
-        """As Location says."""
+        """Writes a file's content to a new file on this disk. Raises FileNotFoundError."""
         self._store.download(path, target)
 
 

@@ -14,7 +14,7 @@ from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.slices import Slice
 from umg_assets_tests.bucket_server import BucketServer
 from umg_assets_tests.buckets.conftest import Bucket
-from umg_assets_tests.buckets.test_tables import deliver, deliver_late, in_bucket, on_disk
+from umg_assets_tests.buckets.test_tables import deliver_late, landed_in
 from umg_assets_tests.lake import Lake
 
 pytestmark = [pytest.mark.sail_enough, pytest.mark.exhaustive]
@@ -24,12 +24,7 @@ DAYS = Slice.days("play_date", [date(2026, 3, 2), date(2026, 3, 3)])
 
 @pytest.fixture(scope="module")
 def lake(server: BucketServer, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    folder = tmp_path_factory.mktemp("nearby")
-    like = on_disk(folder / "like")
-    deliver(like)
-    lake = in_bucket(Bucket("s3://tests/nearby"), like, folder / "home")
-    lake.run()
-    return lake
+    return landed_in(Bucket("s3://tests/nearby"), tmp_path_factory.mktemp("nearby"))
 
 
 @pytest.fixture

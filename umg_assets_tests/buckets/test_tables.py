@@ -53,6 +53,15 @@ def in_bucket(bucket: Bucket, like: Lake, home: Path) -> Lake:
     return lake
 
 
+def landed_in(bucket: Bucket, folder: Path) -> Lake:
+    """A new lakehouse with its tables in a bucket, in which files have landed."""
+    like = on_disk(folder / "like")
+    deliver(like)
+    lake = in_bucket(bucket, like, folder / "home")
+    lake.run()
+    return lake
+
+
 def deliver(lake: Lake) -> None:
     lake.drop_users("2026-03-01", [("user-one", "AT", "25-34"), ("u2", "DE", "18-24"), ("u3", "AT", "18-24")])
     lake.drop_tracks(
@@ -121,12 +130,7 @@ def test_late_plays_rebuilds_compaction_and_forgetting_give_the_rows_that_they_g
 @pytest.fixture(scope="module")
 def landed(server: BucketServer, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """A lakehouse with its tables in a bucket. Only read it."""
-    folder = tmp_path_factory.mktemp("landed")
-    disk = on_disk(folder / "disk")
-    deliver(disk)
-    lake = in_bucket(Bucket("s3://tests/landed"), disk, folder / "home")
-    lake.run()
-    return lake
+    return landed_in(Bucket("s3://tests/landed"), tmp_path_factory.mktemp("landed"))
 
 
 def test_commands_read_it_as_they_read_a_disk(landed: Lake, tmp_path: Path):
