@@ -261,7 +261,10 @@ def _slice(files: Iterable[StagedFile], kind: Kind | None = None) -> Slice:
 
 
 def _entries(chunk: Chunk) -> list[Entry]:
-    """An entry for each file, in the chunk's order: records read, landed, filtered, suppressed and quarantined."""
+    """An entry for each file, in the chunk's order: records read, landed, filtered, suppressed and quarantined.
+
+    Reasons and days are in order: one content gives one entry, to the last byte.
+    """
     landed: Counter[int] = Counter()
     filtered: Counter[int] = Counter()
     suppressed = Counter(number for number, _ in chunk.suppressed)
@@ -288,8 +291,8 @@ def _entries(chunk: Chunk) -> list[Entry]:
             landed=landed[staged.number],
             filtered=filtered[staged.number],
             suppressed=suppressed[staged.number],
-            quarantined=dict(chunk.reasons[staged.number]),
-            rows_by_play_date=dict(by_day[staged.number]),
+            quarantined=dict(sorted(chunk.reasons[staged.number].items())),
+            rows_by_play_date=dict(sorted(by_day[staged.number].items())),
         )
         for staged in chunk.files
     ]

@@ -53,7 +53,9 @@ def port(certificate: Certificate) -> Iterator[int]:
 def test_a_known_name_with_its_password_enters(port: int, certificate: Certificate, name: str, password: str):
     assert certificate.status(port, "/", basic(name, password)) == 200
     headers = basic(name, password)
-    with connect(f"wss://localhost:{port}/echo", ssl=certificate.trusting, additional_headers=headers) as websocket:
+    with connect(
+        f"wss://localhost:{port}/echo", ssl=certificate.trusting, additional_headers=headers, open_timeout=60
+    ) as websocket:
         websocket.send("hello")
         assert websocket.recv() == "hello"
 
@@ -75,7 +77,7 @@ def test_a_known_name_with_its_password_enters(port: int, certificate: Certifica
 def test_everyone_else_gets_401_and_403_for_a_websocket(port: int, certificate: Certificate, headers: dict[str, str]):
     assert certificate.status(port, "/", headers) == 401
     with pytest.raises(InvalidStatus) as refused:
-        connect(f"wss://localhost:{port}/echo", ssl=certificate.trusting, additional_headers=headers)
+        connect(f"wss://localhost:{port}/echo", ssl=certificate.trusting, additional_headers=headers, open_timeout=60)
     assert refused.value.response.status_code == 403
 
 
@@ -85,7 +87,7 @@ def test_what_another_site_makes_a_browser_send_is_refused(port: int, certificat
     assert certificate.status(port, "/", {**known, "Origin": "https://evil.example"}) == 403
     headers = {**known, "Origin": "https://evil.example"}
     with pytest.raises(InvalidStatus) as refused:
-        connect(f"wss://localhost:{port}/echo", ssl=certificate.trusting, additional_headers=headers)
+        connect(f"wss://localhost:{port}/echo", ssl=certificate.trusting, additional_headers=headers, open_timeout=60)
     assert refused.value.response.status_code == 403
 
 
