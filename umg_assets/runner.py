@@ -38,6 +38,7 @@ from umg_assets.resources.staging import clear_abandoned
 from umg_assets.resources.status import FailedCheck, note, note_sums
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets.settings.model import Settings
+from umg_assets.text import counted
 
 CHECK = "check_tables"
 """The job of the checks that read whole tables."""
@@ -149,9 +150,9 @@ class Runner:
 
     def _land(self, instance: dg.DagsterInstance, report: Report) -> None:
         if report.scan.withdrawn:
-            self._say(f"withdrawing {len(report.scan.withdrawn)} files")
+            self._say(f"withdrawing {counted(len(report.scan.withdrawn), 'file')}")
         if report.scan.changed:
-            self._say(f"landing {len(report.scan.changed)} files")
+            self._say(f"landing {counted(len(report.scan.changed), 'file')}")
             report_materializations(instance, landing_events(report.scan.changed))
         if report.scan.ids:
             self._say("settling ids that contain user_id")

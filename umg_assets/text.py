@@ -35,6 +35,11 @@ HIDDEN = "***"
 """Stands for a secret."""
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things in words: "1 file", "2,500 files". what: one of them."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def visible(text: str, keep: str = "") -> str:
     r"""The text, with what a terminal, a page or a log would obey and not show as an escape: \n, \u001b, \u202e.
 

@@ -104,7 +104,7 @@ def test_a_row_that_counts_a_play_from_the_list_is_named_by_the_recount(
     deltalake.DeltaTable(path).update(predicate=f"{where} and {_day(table)} = '{MONDAY}'", new_values={column: value})
     assert not recount_tables(listening.settings)
     text = capsys.readouterr().out
-    assert f"{table}: 1 rows differ" in text
+    assert f"{table}: 1 row differs" in text
     assert message in text
 
 

@@ -69,7 +69,7 @@ def test_every_run_belongs_to_the_code_location_that_dagsters_ui_serves_and_name
 
 def test_stages_are_announced_as_they_begin(first: FirstRun):
     assert [message.split(":")[0] for message in first.messages] == [
-        "landing 1 files",
+        "landing 1 file",
         "plays",
         "sessions",
         "daily_track_plays",

@@ -17,7 +17,7 @@ from umg_assets.landing.scan import LandingFile, Scan, scan
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings
 from umg_assets.tables import Kind
-from umg_assets.text import visible, visible_in
+from umg_assets.text import counted, visible, visible_in
 
 SHRUNK = "no_file_has_shrunk"
 _SAMPLES = 20
@@ -101,5 +101,5 @@ def _verdict(scanned: Scan, kind: Kind) -> dict[str, Any]:
             "first": visible_in(dict(list(held.items())[:_SAMPLES])),
             "cannot_land": visible_in({path: scanned.waiting[path] for path in sorted(scanned.stuck)[:_SAMPLES]}),
         },
-        "description": f"{len(held)} files are held: look at them, then `umg accept PATH`" if held else None,
+        "description": f"{counted(len(held), 'file')} held: look first, then `umg accept PATH`" if held else None,
     }

@@ -30,6 +30,7 @@ from umg_assets.resources.locations import (
 from umg_assets.resources.locks import exclusive, no_writer
 from umg_assets.resources.staging import staging_folder
 from umg_assets.resources.table_location import Folder, Prefix
+from umg_assets.text import counted
 
 _AT_A_TIME = 8
 """Files copied at the same time: a bucket answers each in its own time."""
@@ -92,7 +93,7 @@ def _copied(source: Folder | Prefix, target: Folder | Prefix, home: Path, say: C
     """Copies the files that are missing at `target`, and removes there what is not in `source`."""
     wanted = {file.path: file.size for file in source.files()}
     there = {file.path: file.size for file in target.files()}
-    say(f"{source.name}: {len(wanted):,} files")
+    say(f"{source.name}: {counted(len(wanted), 'file')}")
     target.remove(there.keys() - wanted.keys())
     # a file of rows has a name of its own for ever; what is in the log may have been written anew under its name
     missing = [path for path, size in wanted.items() if there.get(path) != size or path.startswith("_delta_log/")]

@@ -11,6 +11,7 @@ from umg_assets.checks.verdicts import days_of, verdict
 from umg_assets.landing.outcome import SourceOutcome
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings
+from umg_assets.text import counted
 
 _FILES = 20
 
@@ -72,7 +73,7 @@ def no_file_names_the_forgotten(ledger: dg.ResourceParam[Ledger]) -> dg.AssetChe
     return verdict(
         not files,
         expected="no record of a person who has been forgotten",
-        seen=f"{sum(files.values())} such records in {len(files)} files"
+        seen=f"{counted(sum(files.values()), 'such record')} in {counted(len(files), 'file')}"
         + (f", e.g. {min(files)}; none of them landed" if files else ""),
         todo="tell the exporter, and have the files delivered anew without them",
         files=dict(sorted(files.items())[:_FILES]),

@@ -7,6 +7,7 @@ import typer
 
 from umg_assets.cli.console import err, out
 from umg_assets.settings.home import home_of
+from umg_assets.text import counted
 
 if TYPE_CHECKING:
     from umg_assets.backup.restoring import Restored
@@ -103,7 +104,8 @@ def move_tables() -> None:
     if before == after and not moved.tables:
         _say(f"The tables lie in {after}, as umg.toml says.")
     else:
-        _say(f"{moved.tables} tables, {moved.files:,} files, {moved.bytes:,} bytes: they lie in {after} now.")
+        files = counted(moved.files, "file")
+        _say(f"{counted(moved.tables, 'table')}, {files}, {moved.bytes:,} bytes: they lie in {after} now.")
 
 
 def _say_keys(home: Path, restored: "Restored") -> None:

@@ -21,7 +21,7 @@ from umg_assets.cli.volume import is_encrypted
 from umg_assets.settings.differences import differences
 from umg_assets.settings.home import odd_characters
 from umg_assets.settings.model import Settings, SettingsError, read_settings
-from umg_assets.text import redacted, visible
+from umg_assets.text import counted, redacted, visible
 
 if TYPE_CHECKING:
     from umg_assets.landing.source_trial import Trial
@@ -198,7 +198,9 @@ def _sources(settings: Settings) -> Iterator[Finding]:
             label = f"sources.{kind}[{position}]"
             dates, undated = _dated(settings, source, files)
             if undated:
-                yield Finding("bad", label, f"{source.files}: {_files(len(undated))} without a date; {undated[0]}")
+                yield Finding(
+                    "bad", label, f"{source.files}: {counted(len(undated), 'file')} without a date; {undated[0]}"
+                )
             tried = {file: dates[file] for file in _some_of(list(dates))}
             trial = try_source(spark, settings, kind, source, tried)
             yield from _of_source(label, source, files, trial, settings.thresholds.quarantine_percent)
@@ -236,7 +238,7 @@ def _some_of(files: list[Path]) -> list[Path]:
 
 
 def _of_source(label: str, source: "Source", files: list[Path], trial: "Trial", percent: int) -> Iterator[Finding]:
-    matches = f"{source.files}: {_files(len(files))}"
+    matches = f"{source.files}: {counted(len(files), 'file')}"
     for trouble in trial.troubles:
         yield Finding("bad", label, f"{matches}; {trouble}")
     if trial.troubles:
@@ -249,7 +251,7 @@ def _of_source(label: str, source: "Source", files: list[Path], trial: "Trial", 
     if trial.files:
         rejects = ", ".join(f"{count:,} {reason}" for reason, count in sorted(trial.reasons.items()))
         more = f" and {len(trial.files) - 1} more" if len(trial.files) > 1 else ""
-        text = f"{matches}; every expression works on {trial.files[0]}{more}: {trial.records:,} records"
+        text = f"{matches}; every expression works on {trial.files[0]}{more}: {counted(trial.records, 'record')}"
         text = f"{text}, of which {rejects}" if rejects else text
         bad = trial.reasons.total() - trial.reasons["filtered"]
         state = "warning" if bad * 100 > percent * trial.records else "good"
@@ -297,10 +299,6 @@ def _look_logs(settings: Settings) -> Iterator[Finding]:
             "of each metric, variant and day is read; nothing to do"
         )
         yield Finding("note", f"experiments.{experiment}", text)
-
-
-def _files(count: int) -> str:
-    return f"{count:,} file" if count == 1 else f"{count:,} files"
 
 
 def _first_line(error: Exception) -> str:

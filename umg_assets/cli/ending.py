@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from umg_assets.cli.console import out, say, tell
 from umg_assets.landing.outcome import SourceOutcome
 from umg_assets.resources.status import AGE_CHECKS
+from umg_assets.text import counted
 
 if TYPE_CHECKING:
     from umg_assets.report import Report
@@ -40,7 +41,7 @@ def print_sources(sources: Sequence[SourceOutcome]) -> None:
 
 def _files(source: SourceOutcome) -> Iterator[str]:
     seen = source.files + source.held + source.waiting
-    yield ("no file found" if not seen else "1 file" if source.files == 1 else f"{source.files:,} files")
+    yield ("no file found" if not seen else counted(source.files, "file"))
     for count, state in ((source.refused, "refused"), (source.held, "held"), (source.waiting, "waiting")):
         if count:
             yield f"{count:,} {state}"
@@ -51,7 +52,7 @@ def _records(source: SourceOutcome) -> Iterator[str]:
         filtered = f", {source.filtered:,} filtered" if source.filtered else ""
         suppressed = f", {source.suppressed:,} of people who have been forgotten" if source.suppressed else ""
         sums = f"{source.landed:,} landed{filtered}{suppressed}, {source.quarantined:,} in quarantine"
-        yield f"{source.records:,} records: {sums}"
+        yield f"{counted(source.records, 'record')}: {sums}"
     if source.reasons:
         yield ", ".join(f"{count:,} {reason}" for reason, count in source.reasons.most_common(_REASONS))
 

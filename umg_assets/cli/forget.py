@@ -10,6 +10,7 @@ from umg_assets.cli.console import err, out, tell
 from umg_assets.cli.person import read_ids
 from umg_assets.cli.run import lakehouse_of, runner_of
 from umg_assets.settings.model import Settings, read_settings
+from umg_assets.text import counted
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -87,8 +88,8 @@ def prove(home: Path, file: Path) -> int:
     for place in searched.unreadable:
         tell(f"unreadable: {place}")
     out.print(
-        f"{people(len(user_ids))}: {searched.bytes:,} bytes in {searched.files:,} files searched, "
-        f"{len(searched.findings)} places name them, {len(searched.unreadable)} files are unreadable.",
+        f"{people(len(user_ids))}: {counted(searched.bytes, 'byte')} in {counted(searched.files, 'file')} searched, "
+        f"named in {counted(len(searched.findings), 'place')}, {counted(len(searched.unreadable), 'file')} unreadable.",
         soft_wrap=True,
     )
     if common := sum(not is_distinct(user_id) for user_id in user_ids):

@@ -21,7 +21,7 @@ from umg_assets.cli.keys import keys_app
 from umg_assets.cli.once import OnceGroup
 from umg_assets.cli.options import FormatOption, RangeOption, day_of, parsed
 from umg_assets.settings.home import home_of, keep_private, refuse_half_restored
-from umg_assets.text import visible
+from umg_assets.text import counted, visible
 
 app = typer.Typer(
     cls=OnceGroup,
@@ -151,7 +151,7 @@ def quarantine(
     if form is not Format.TABLE:
         show(found.rows, columns, form)
         return
-    show(found.counts, ("source", "reason", "records"), form, f"{found.records:,} records in quarantine")
+    show(found.counts, ("source", "reason", "records"), form, f"{counted(found.records, 'record')} in quarantine")
     if found.rows:
         show(found.rows, columns, form, f"The first {len(found.rows)} of them")
 

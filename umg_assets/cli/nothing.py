@@ -8,6 +8,7 @@ from umg_assets import tables
 from umg_assets.planning.entry import Entry
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.reading import partition_values, read_table, rows_of
+from umg_assets.text import counted
 
 if TYPE_CHECKING:
     from umg_assets.settings.model import Settings
@@ -63,7 +64,7 @@ def _all_set_aside(kind: str, delivered: list[Entry]) -> str:
     refused = sum(entry.refused for entry in delivered)
     parts = [f"{refused:,} refused whole"] if refused else []
     parts += [f"{records:,} are in quarantine"] if records or not refused else []
-    files = _counted(len(delivered), "file")
+    files = counted(len(delivered), "file")
     return f"of {files} of {kind} no record has landed, {' and '.join(parts)}: `umg quarantine` says why"
 
 
@@ -103,10 +104,6 @@ def why_no_age_group(home: Path) -> str:
     if users.column("age_group").null_count == users.num_rows:
         return "no user has an age group: set `age_group` or `birth_date` in the columns of [[sources.users]]"
     return _days_with(home, tables.AGE_GROUP_FAVOURITES)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _days_with(home: Path, table: tables.Table) -> str:

@@ -14,7 +14,7 @@ from umg_assets.recount.rows import Comparison, recount
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.reading import TableMissingError
 from umg_assets.settings.model import Settings, drop_place
-from umg_assets.text import visible
+from umg_assets.text import counted, visible
 
 _ALL_AGREE = (
     "Records read = landed + quarantined + filtered, and as many rows stand in the raw tables and in quarantine, "
@@ -52,7 +52,7 @@ def recount_files(settings: Settings) -> bool:
         ]
         show(rows, ("source", "path", "counted", "found", "ledger"), Format.TABLE, "What differs")
     out.print(
-        f"{count.files:,} files counted again, {count.records:,} records"
+        f"{counted(count.files, 'file')} counted again, {counted(count.records, 'record')}"
         + (f"; {count.gone} no longer lie in landing/" if count.gone else "")
         + (f"; {count.changed} changed since, `umg run` reads them" if count.changed else "")
         + ". "
@@ -78,8 +78,9 @@ def recount_tables(settings: Settings) -> bool:
         out.print(f"{waiting:,} new or changed files in landing/ wait for `umg run`: what has landed is compared.")
     if covered.kept:
         out.print(
-            f"Plays of {len(covered.kept):,} days, {spans(covered.kept)}, cannot be counted again: raw plays of them "
-            "have gone by age (keep_raw_days). They are taken as they are stored; what follows from them is counted.",
+            f"Plays of {counted(len(covered.kept), 'day')}, {spans(covered.kept)}, cannot be counted again: raw plays "
+            "of them have gone by age (keep_raw_days). They are taken as they are stored; what follows from them is "
+            "counted.",
             soft_wrap=True,
         )
     comparisons = recount(settings, covered.through, kept=covered.kept)
@@ -104,7 +105,8 @@ def _print_differences(comparison: Comparison) -> None:
     if not comparison.differing:
         return
     extent = f", the first {len(comparison.first)}" if comparison.differing > len(comparison.first) else ""
-    out.print(f"{comparison.table.name}: {comparison.differing:,} rows differ{extent}:")
+    differ = "1 row differs" if comparison.differing == 1 else f"{comparison.differing:,} rows differ"
+    out.print(f"{comparison.table.name}: {differ}{extent}:")
     for difference in comparison.first:
         tell(f"  {difference.name}: {difference.description}")
 

@@ -14,7 +14,7 @@ from umg_assets.cli.ending import Ending, ending_of, print_faults, print_sources
 from umg_assets.resources.forgetting_lock import refuse_while_forgetting
 from umg_assets.resources.locations import refuse_elsewhere
 from umg_assets.settings.model import Settings
-from umg_assets.text import visible
+from umg_assets.text import counted, visible
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
@@ -128,14 +128,15 @@ def run_with_progress(settings: Settings, rebuild: tuple[date, date] | None = No
     state = "every table is up to date with landing/" if ending is Ending.GOOD else "see what is red above"
     if not landed and not report.blocked:
         state = "no record has landed"
+    runs = counted(report.runs, "run")
     if report.blocked:
-        out.print(f"Blocked after {report.runs} runs: {len(report.blocked)} tables stay as they were; {state}.")
+        out.print(f"Blocked after {runs}: {counted(len(report.blocked), 'table')} left unchanged; {state}.")
     elif not report.runs:
         out.print(f"Nothing is new: {state}.")
     elif ending is Ending.GOOD and landed:
-        out.print(f"Up to date with landing/ after {report.runs} runs, {time.monotonic() - started:.0f} s.")
+        out.print(f"Up to date with landing/ after {runs}, {time.monotonic() - started:.0f} s.")
     else:
-        out.print(f"Done after {report.runs} runs, {time.monotonic() - started:.0f} s: {state}.")
+        out.print(f"Done after {runs}, {time.monotonic() - started:.0f} s: {state}.")
     return ending
 
 

@@ -14,6 +14,7 @@ from umg_assets.resources.locations import location_of
 from umg_assets.resources.status import newest_sums
 from umg_assets.resources.table_location import Location
 from umg_assets.settings.model import Settings
+from umg_assets.text import counted
 
 WAITING = timedelta(hours=1)
 """Newer tables that are not published for longer are no run under way."""
@@ -112,7 +113,7 @@ def _unpublished(served: Served, versions: Sequence[Versions], now: datetime) ->
     first = min(since)
     is_stuck = now - first > WAITING
     action = "a check is red or a run has failed: see Dagster, or type `umg run`" if is_stuck else ""
-    figure = "1 table" if len(since) == 1 else f"{len(since)} tables"
+    figure = counted(len(since), "table")
     yield Finding(
         "bad" if is_stuck else "note",
         "not published",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from umg_assets.privacy.files import write_whole
 from umg_assets.resources.forgetting_lock import FOLDER
-from umg_assets.text import visible
+from umg_assets.text import counted, visible
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,7 @@ class Receipt:
     @property
     def text(self) -> str:
         """The receipt in words."""
-        ids = "1 id" if self.common == 1 else f"{self.common:,} ids"
-        common = [f"{ids} may well be another value: searched for as key and sealed value alone"]
+        common = [f"{counted(self.common, 'id')} may well be another value: searched for as key and sealed value alone"]
         lines = [
             f"{'Forgotten' if self.good else 'NOT PROVED FORGOTTEN'}: {people(self.users)}, asked on {self.asked_at}",
             f"done on {self.forgotten_at}; receipt {self.name} of {', '.join(self.requests) or 'a replay'}",

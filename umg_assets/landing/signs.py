@@ -20,6 +20,7 @@ from umg_assets.resources.reading import TableMissingError, partition_values, qu
 from umg_assets.settings.model import Settings, built_in_sources, drop_place
 from umg_assets.settings.sources import Source
 from umg_assets.tables import Kind
+from umg_assets.text import counted
 
 _NAMED = 3
 _WITHOUT_MARKET_PERCENT = 5
@@ -70,8 +71,7 @@ def of_files(settings: Settings, found: Scan) -> Iterator[str]:
         yield f"landing/ is empty: drop files into {drop_place(settings.home)} and type `umg run`{left_out}"
     if files := found.unclaimed:
         names = ", ".join(files[:_NAMED]) + (" ..." if len(files) > _NAMED else "")
-        number = "1 file" if len(files) == 1 else f"{len(files):,} files"
-        yield f"no source takes {number}: {names}: {_why_unclaimed(settings, files[0])}"
+        yield f"no source takes {counted(len(files), 'file')}: {names}: {_why_unclaimed(settings, files[0])}"
 
 
 def _why_unclaimed(settings: Settings, name: str) -> str:

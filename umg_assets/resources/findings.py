@@ -21,6 +21,7 @@ from umg_assets.resources.status import (
     read_status,
 )
 from umg_assets.settings.model import Settings
+from umg_assets.text import counted
 
 Level = Literal["good", "note", "bad"]
 CHECK = "check"
@@ -132,7 +133,7 @@ def _set_aside(sums: Mapping[str, Any], settings: Settings) -> Iterator[Finding]
         yield from _share(row["quarantined"], row["records_read"], f"records of {of}", "", limit, only_over=True)
         yield from _share(row["files_refused"], row["files"], f"files of {of}", " whole", limit, only_over=True)
     if refused := sums.get("files_refused"):
-        sentence = "1 file was refused whole." if refused == 1 else f"{refused:,} files were refused whole."
+        sentence = f"{counted(refused, 'file')} {'was' if refused == 1 else 'were'} refused whole."
         yield Finding("note", "set aside", sentence, f"{refused:,}", "`umg quarantine` says why")
     if half := sums.get("unfinished"):
         files, them = ("1 file is", "it") if half == 1 else (f"{half:,} files are", "them")

@@ -157,7 +157,7 @@ def test_a_file_that_is_gone_or_has_changed_is_reported_and_is_no_difference(
     landed.drop_plays("2026-03-02-b", [])
     capsys.readouterr()
     assert recount_files(landed.settings)
-    assert "1 files counted again, 1 records; 1 no longer lie in landing/; 1 changed since" in printed(capsys)
+    assert "1 file counted again, 1 record; 1 no longer lie in landing/; 1 changed since" in printed(capsys)
 
 
 def test_before_the_first_run_it_says_what_to_do(sail_lake: Lake):
@@ -221,7 +221,7 @@ def test_it_fails_if_one_row_of_one_chart_is_changed_by_hand_and_names_the_row(
     row, difference = change_a_row(lake, "top_tracks_by_country")
     assert ended_with(lake, monkeypatch) == 1
     text = printed(capsys)
-    assert f"top_tracks_by_country: 1 rows differ: {row}: {difference}" in text
+    assert f"top_tracks_by_country: 1 row differs: {row}: {difference}" in text
     assert f"of {len(CHANGES)} tables, 1 differ." in text
 
 
@@ -234,7 +234,7 @@ def test_a_row_changed_by_hand_is_named_in_every_table(
     assert ended_with(lake, monkeypatch) == 1
     text = printed(capsys)
     for table, (row, difference) in changed.items():
-        assert f"{table}: 1 rows differ: {row}: {difference}" in text
+        assert f"{table}: 1 row differs: {row}: {difference}" in text
     assert f"of {len(CHANGES)} tables, {len(CHANGES)} differ." in text
 
 
