@@ -44,8 +44,8 @@ class ConflictError(StoreError):
     """An object is not, or no longer, what the caller has seen."""
 
 
-class _MissingError(ConflictError):
-    """There is no such object."""
+class MissingError(StoreError):
+    """There is no such object, or no such bucket."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,12 @@ class ObjectStore:
         try:
             with self._explained(key):
                 return _object(obstore.head(self._store, key))
-        except _MissingError:
+        except MissingError:
             return None
 
     def fetch(self, listed: Object, target: Path) -> None:
-        """Writes an object's content to a new file. Raises ConflictError when it is not the one listed any more."""
+        """Writes an object's content to a new file. Raises ConflictError when it is not the one listed any more,
+        MissingError when there is none."""
         size = self._get(listed.key, target, {"if_match": listed.etag} if listed.etag else None)
         if size != listed.size:
             raise ConflictError(f"{self.address}: {listed.key} was replaced while it was read")
@@ -92,7 +93,7 @@ class ObjectStore:
         when there is none."""
         try:
             self._get(key, target)
-        except _MissingError as error:
+        except MissingError as error:
             raise FileNotFoundError(str(error)) from None
 
     def _get(self, key: str, target: Path, options: "GetOptions | None" = None) -> int:
@@ -109,7 +110,7 @@ class ObjectStore:
             with self._explained(key):
                 content = obstore.get(self._store, key)
                 return bytes(content.bytes()), content.meta["e_tag"] or ""
-        except _MissingError:
+        except MissingError:
             return None
 
     def write(self, key: str, content: bytes | Path, replaces: str | None = None) -> str:
@@ -121,8 +122,13 @@ class ObjectStore:
         if replaces is not None:
             mode = {"e_tag": replaces} if replaces else "create"
         multipart = None if replaces is None else False  # a condition needs one request, whatever the size
-        with self._explained(key):
-            return obstore.put(self._store, key, content, mode=mode, use_multipart=multipart)["e_tag"] or ""
+        try:
+            with self._explained(key):
+                return obstore.put(self._store, key, content, mode=mode, use_multipart=multipart)["e_tag"] or ""
+        except MissingError:
+            if replaces:
+                raise
+            raise MissingError(f"{self.address}: expected a bucket to write {key} into, there is none") from None
 
     def remove(self, keys: Sequence[str]) -> None:
         """Deletes objects; those that are not there are none."""
@@ -137,7 +143,7 @@ class ObjectStore:
         except (AlreadyExistsError, PreconditionError):
             raise ConflictError(f"{self.address}: {key} was changed by somebody else meanwhile") from None
         except FileNotFoundError:
-            raise _MissingError(f"{self.address}: {key} is not there any more") from None
+            raise MissingError(f"{self.address}: {key} is not there any more") from None
         except (BaseError, ValueError) as error:
             where = f"{self.address}: {key}" if key else self.address
             raise StoreError(f"{where}: {reason_of(str(error))}") from None

@@ -26,6 +26,7 @@ from umg_assets.resources.locations import (
     move,
     prepare_move,
     target_of,
+    undo_move,
 )
 from umg_assets.resources.locks import exclusive, no_writer
 from umg_assets.resources.staging import staging_folder
@@ -55,9 +56,10 @@ class Moved:
 def move_tables(home: Path, wanted: str | None, say: Callable[[str], None]) -> Moved:
     """Moves all tables to `wanted`, which is `places.tables`, and removes them where they lay. No run may be under way.
 
-    Also finishes a move that was broken off. Nothing to do: an empty Moved. Raises MoveError where a copy is not what
-    was copied, LocationError where another lakehouse's tables lie there, TableDamagedError for a table that cannot be
-    opened, StoreError, ForgettingError while people are being forgotten.
+    Also finishes a move that was broken off; one to elsewhere is undone. Nothing to do: an empty Moved. Raises
+    MoveError where files are missing or a copy is not what was copied, LocationError where another lakehouse's tables
+    lie there or the place is where they lie already, TableDamagedError for a table that cannot be opened, StoreError,
+    ForgettingError while people are being forgotten.
     """
     refuse_while_forgetting(home)
     moved = Moved()
@@ -68,6 +70,8 @@ def move_tables(home: Path, wanted: str | None, say: Callable[[str], None]) -> M
         for table in tables.ALL:
             held.enter_context(no_writer(home, table.name))
         _remove_left(home, say)
+        if undo_move(home, wanted):
+            say("removed what a move that was broken off had copied elsewhere")
         if address_of(home) != wanted:
             prepare_move(home, wanted)
             for table in tables.ALL:
@@ -94,6 +98,13 @@ def _copied(source: Folder | Prefix, target: Folder | Prefix, home: Path, say: C
     wanted = {file.path: file.size for file in source.files()}
     there = {file.path: file.size for file in target.files()}
     say(f"{source.name}: {counted(len(wanted), 'file')}")
+    version = newest_version(source)
+    if gone := files_of(source, version) - wanted.keys():
+        raise MoveError(
+            f"{source}: expected every file that the table's log names, {counted(len(gone), 'file')} of them missing, "
+            f"such as {min(gone)}; nothing was copied: restore the lakehouse from a back-up (`umg restore`), or put "
+            "them back, and type `umg move-tables` again"
+        )
     target.remove(there.keys() - wanted.keys())
     # a file of rows has a name of its own for ever; what is in the log may have been written anew under its name
     missing = [path for path, size in wanted.items() if there.get(path) != size or path.startswith("_delta_log/")]
@@ -110,7 +121,6 @@ def _copied(source: Folder | Prefix, target: Folder | Prefix, home: Path, say: C
 
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         list(pool.map(copy, missing))
-    version = newest_version(source)
     copied = {file.path: file.size for file in target.files()}
     if copied != wanted or newest_version(target) != version or files_of(target, version) != files_of(source, version):
         raise MoveError(

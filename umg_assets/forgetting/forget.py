@@ -32,7 +32,7 @@ from umg_assets.resources.forgetting_lock import ForgettingError, alone, replay_
 from umg_assets.resources.interop import refresh_catalog
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
-from umg_assets.resources.locations import fetched_files, refuse_elsewhere
+from umg_assets.resources.locations import address_of, fetched_files, refuse_elsewhere, undo_move
 from umg_assets.resources.nearby import nearby
 from umg_assets.resources.staging import clear_abandoned
 from umg_assets.settings.model import Settings
@@ -148,6 +148,7 @@ class Forgetting:
         """Leaves no version of a table but its latest, and nothing that dead processes have left."""
         clear_abandoned(self._home)
         nearby(self._home).clear()
+        undo_move(self._home, address_of(self._home))
         for table in tables.ALL:
             self._lakehouse.vacuum(table, timedelta(0))
             forget_versions(self._lakehouse.location(table))

@@ -18,6 +18,7 @@ from umg_assets.settings.sources import Source
 from umg_assets.tables import Kind
 
 _DRAFT = ".umg-forgets-"
+_ANEW_IN_BUCKET = "it was delivered anew to the bucket meanwhile"
 
 
 class LandingFiles:
@@ -102,7 +103,7 @@ class LandingFiles:
             self.kept[path] = "it was delivered anew meanwhile"
             return
         if not bucket.replace(self._settings, path, draft):
-            self.kept[path] = "it was delivered anew to the bucket meanwhile"
+            self.kept[path] = _ANEW_IN_BUCKET
             return
         self._work.rewriting(rewritten)
         put_in_place(draft, absolute.resolve())
@@ -111,8 +112,11 @@ class LandingFiles:
         if path not in self._naming or any(source.folder_is_delivery for source in claims.values()):
             self.kept[path] = f"{why} Correct it, or remove it by hand" if path in self._naming else why
             return
-        self._work.rewriting(Rewritten(path, content_hash_of(absolute), ""))
-        bucket.remove(self._settings, [path])
+        content = content_hash_of(absolute)
+        if bucket.remove(self._settings, [path]):
+            self.kept[path] = _ANEW_IN_BUCKET
+            return
+        self._work.rewriting(Rewritten(path, content, ""))
         absolute.resolve().unlink()
         absolute.unlink(missing_ok=True)
 

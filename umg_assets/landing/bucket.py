@@ -47,7 +47,7 @@ def copied(settings: Settings) -> Copied:
     """What landing/ has of the bucket; nothing without one, or before the first look."""
     address = settings.places.landing or ""
     content = read_json(settings.landing / _STATE) if address else None
-    if not content or content["address"] != address:
+    if not content or content["address"].rstrip("/") != address:
         return Copied(address)
     return Copied(address, {key: (etag, size) for key, (etag, size) in content["objects"].items()}, content["refused"])
 
@@ -61,7 +61,7 @@ def fetch(settings: Settings, seconds: float = math.inf) -> int:
     """
     if not settings.places.landing:
         return 0
-    from umg_assets.object_store import ConflictError
+    from umg_assets.object_store import ConflictError, MissingError
 
     settings.landing.mkdir(parents=True, exist_ok=True)
     with _changing(settings) as (store, known):
@@ -81,7 +81,7 @@ def fetch(settings: Settings, seconds: float = math.inf) -> int:
                         done.result()
                         known.objects[found.key] = found.etag, found.size
                         fetched += 1
-                    except ConflictError:  # the next look shows what is there now
+                    except (ConflictError, MissingError):  # the next look shows what is there now
                         pass
                     except OSError as error:
                         if error.errno not in _OF_THE_NAME:
@@ -120,26 +120,33 @@ def replace(settings: Settings, path: str, content: Path) -> bool:
     """
     if path not in copied(settings).objects:
         return True
-    from umg_assets.object_store import ConflictError
+    from umg_assets.object_store import ConflictError, MissingError
 
     with _changing(settings) as (store, known):
         try:
             etag = store.write(path, content, replaces=known.objects[path][0])
-        except ConflictError:
+        except (ConflictError, MissingError):
             return False
         known.objects[path] = etag, content.stat().st_size
         return True
 
 
-def remove(settings: Settings, paths: Collection[str]) -> None:
-    """Deletes the objects of files, where they have some; the files are the caller's. Raises LandingError."""
+def remove(settings: Settings, paths: Collection[str]) -> set[str]:
+    """Deletes the objects of files, where they have some; the files are the caller's.
+
+    Returns the paths whose objects are not what was fetched: they were delivered anew, and stay. Raises LandingError.
+    """
     if copied(settings).objects.keys().isdisjoint(paths):
-        return
+        return set()
     with _changing(settings) as (store, known):
         fetched = known.objects.keys() & paths
-        store.remove(sorted(fetched))
-        for path in fetched:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            there = {now.key: (now.etag, now.size) for now in pool.map(store.head, fetched) if now}
+        anew = {path for path in fetched & there.keys() if there[path] != known.objects[path]}
+        store.remove(sorted(fetched - anew))
+        for path in fetched - anew:
             del known.objects[path]
+    return anew
 
 
 @contextmanager

@@ -120,7 +120,8 @@ class Retention:
             for path, entries in files:
                 if path not in leaving and _has_landed(self._settings.landing / path, entries):
                     leaving[path] = kind, day, entries
-        remove(self._settings, leaving)
+        for path in remove(self._settings, leaving):
+            del leaving[path]
         gone: dict[str, list[date]] = {}
         for path, (kind, day, entries) in leaving.items():
             file = self._settings.landing / path

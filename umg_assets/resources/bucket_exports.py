@@ -43,7 +43,8 @@ def publish(address: str, folder: Path, manifest: Mapping[str, Any]) -> None:
     store.write(CURRENT_SET, (json.dumps(content, indent=1) + "\n").encode(), replaces=before[1] if before else "")
     last = json.loads(before[0]).get("set") if before else None
     named = [(found.key, match[1]) for found in store.listing() if (match := _SET.match(found.key))]
-    store.remove([key for key, name in named if name not in (folder.name, last)])
+    # a newer one is somebody else's, who may have named it since
+    store.remove([key for key, name in named if name < folder.name and name != last])
 
 
 def _described(content: bytes) -> dict[str, Any]:

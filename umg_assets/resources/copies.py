@@ -26,7 +26,8 @@ class Copies:
         self._lock = Lock()
 
     def of(self, location: Folder | Prefix, files: Sequence[File]) -> list[File]:
-        """The files of a table, each where it can be read from a disk. Raises StoreError, FileNotFoundError."""
+        """The files of a table, each where it can be read from a disk. Raises StoreError, and OSError where
+        a file is gone or this disk is full: the copies of the others stay."""
         if isinstance(location, Folder):
             return list(files)
         with self._lock:
@@ -35,8 +36,14 @@ class Copies:
             copies = [folder / f"{next(self._numbers)}.parquet" for _ in new]
             paths = [path.removeprefix(f"{location}/") for path in new]
             with ThreadPoolExecutor(_AT_ONCE) as pool:
-                list(pool.map(location.fetch, paths, copies))
-            self._copies.update(zip(new, copies, strict=True))
+                fetching = [pool.submit(location.fetch, *of_file) for of_file in zip(paths, copies, strict=True)]
+            for path, copy, fetched in zip(new, copies, fetching, strict=True):
+                if fetched.exception():
+                    copy.unlink(missing_ok=True)  # a part of it
+                else:
+                    self._copies[path] = copy
+            for fetched in fetching:
+                fetched.result()
             return [replace(file, path=str(self._copies[file.path])) for file in files]
 
     def keep(self, files: Iterable[File]) -> None:

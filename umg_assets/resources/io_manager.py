@@ -76,7 +76,9 @@ class LakehouseIOManager(dg.IOManager):
                 f"{self._lakehouse.home})"
             )
         keys = self._keys_to_read(context) if context.has_asset_partitions else []
-        return self._lakehouse.read_now(table, slice_of(asset, keys) if keys and table.partitioned_by else None)
+        # a notebook may live for long: copies on its disk would outlive what is forgotten
+        read = self._lakehouse.read_now if _is_of_a_run(context) else self._lakehouse.read
+        return read(table, slice_of(asset, keys) if keys and table.partitioned_by else None)
 
     def handle_output(self, context: dg.OutputContext, obj: DataFrame | Chunks) -> None:
         """Replaces the run's partitions by the rows; their number, the commit and a preview go into the metadata.

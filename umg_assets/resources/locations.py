@@ -7,6 +7,7 @@ wherever the tables are.
 
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,9 +19,10 @@ from umg_assets.resources.table_location import Folder, Prefix, store_at
 from umg_assets.tables import Table
 
 _RECORD, _MARKER = "location.json", "_umg_lakehouse.json"
-_ADDRESS, _LAKEHOUSE, _MARKED, _LEFT = "address", "lakehouse", "marked", "left"
-"""Keys of the record. left: the address at which tables lay before they moved, None for UMG_HOME/tables; while it is
-there, so are their files."""
+_ADDRESS, _LAKEHOUSE, _MARKED, _LEFT, _BEGUN = "address", "lakehouse", "marked", "left", "begun"
+"""Keys of the record. marked: that the mark is at the address; no table is there before. left: the address at which
+tables lay before they moved, None for UMG_HOME/tables; while it is there, so are their files. begun: likewise, the
+address to which a move has begun, where copies lie."""
 
 
 class LocationError(RuntimeError):
@@ -61,7 +63,8 @@ def names_of(home: Path) -> list[str]:
 
 def address_of(home: Path) -> str | None:
     """The address under which all tables lie; None where they lie in UMG_HOME/tables."""
-    return read_json(home / "tables" / _RECORD).get(_ADDRESS)
+    record = read_json(home / "tables" / _RECORD)
+    return record.get(_ADDRESS) if record.get(_MARKED) else None
 
 
 def root_of(home: Path) -> str:
@@ -72,24 +75,23 @@ def root_of(home: Path) -> str:
 def fetched_files(home: Path) -> Iterator[tuple[str, Path]]:
     """Each file of the tables in a bucket: its address, and a copy that is there until the next one is asked for.
 
-    Nothing where tables lie in UMG_HOME. Raises StoreError.
+    Also of a bucket to which a move has begun. Nothing where tables lie in UMG_HOME. Raises StoreError.
     """
-    address = address_of(home)
-    if not address:
-        return
-    with TemporaryDirectory(dir=staging_folder(home)) as folder:
-        copy = Path(folder, "file")
-        for file in store_at(address).listing():
-            store_at(address).fetch(file, copy)
-            yield f"{address}/{file.key}", copy
-            copy.unlink()
+    addresses = (address_of(home), read_json(home / "tables" / _RECORD).get(_BEGUN))
+    for address in filter(None, addresses):
+        with TemporaryDirectory(dir=staging_folder(home)) as folder:
+            copy = Path(folder, "file")
+            for file in store_at(address).listing():
+                store_at(address).fetch(file, copy)
+                yield f"{address}/{file.key}", copy
+                copy.unlink()
 
 
 def refuse_elsewhere(home: Path, wanted: str | None) -> None:
     """Raises LocationError where the tables lie elsewhere than `wanted`, which is `places.tables`, says, or where what
     they left behind when they moved is still there."""
     record, folder = read_json(home / "tables" / _RECORD), home / "tables"
-    address = record.get(_ADDRESS)
+    address = address_of(home)
     in_folder = any((folder / table.name).exists() for table in tables.ALL)
     if address != wanted and (address or in_folder):
         raise LocationError(
@@ -114,31 +116,49 @@ def settle(home: Path, wanted: str | None) -> None:
     if not wanted or record.get(_MARKED):
         return
     name = record.get(_LAKEHOUSE) or uuid.uuid4().hex
-    _note(home, {_ADDRESS: wanted, _LAKEHOUSE: name})
-    try:
-        _mark(wanted, name)
-    except LocationError:
-        local_file(home, _RECORD).unlink()
-        raise
+    _note(home, {_LAKEHOUSE: name})  # before the mark, which says it: so a call that was killed knows its mark
+    _mark(wanted, name)
     _note(home, {_ADDRESS: wanted, _LAKEHOUSE: name, _MARKED: True})
 
 
 def prepare_move(home: Path, wanted: str | None) -> None:
     """Marks the place to which tables are to move as this lakehouse's; they still lie where they lay.
 
-    Raises LocationError where another lakehouse's lie there, StoreError where the bucket cannot be written.
+    Raises LocationError where another lakehouse's lie there, or where it is the place, or is in the place, where they
+    lie; StoreError where the bucket cannot be written.
     """
-    record = read_json(home / "tables" / _RECORD)
-    record = {_ADDRESS: None, _LAKEHOUSE: uuid.uuid4().hex} | record
-    _note(home, record)  # before the mark: a move that is broken off is known by it
+    record = {_LAKEHOUSE: uuid.uuid4().hex} | read_json(home / "tables" / _RECORD)
+    _note(home, record)
     if wanted:
+        _refuse_same(address_of(home), wanted)
         _mark(wanted, record[_LAKEHOUSE])
+    _note(home, record | {_BEGUN: wanted})
+
+
+def undo_move(home: Path, wanted: str | None) -> bool:
+    """Removes what a move that was broken off has copied, unless it was to `wanted`. Whether there was such a move.
+
+    Raises StoreError.
+    """
+    from umg_assets.object_store import MissingError
+
+    record = read_json(home / "tables" / _RECORD)
+    if _BEGUN not in record or record[_BEGUN] == wanted:
+        return False
+    begun = record.pop(_BEGUN)
+    with suppress(MissingError):  # nor is there a bucket any more
+        for table in tables.ALL:
+            _below(begun, home, table.name).discard()
+        if begun:
+            store_at(begun).remove([_MARKER])
+    _note(home, record)
+    return True
 
 
 def move(home: Path, wanted: str | None) -> None:
     """Says that the tables lie at `wanted` from now on, where all their files are; those where they lay are left."""
     record = read_json(home / "tables" / _RECORD)
-    _note(home, {_ADDRESS: wanted, _LAKEHOUSE: record[_LAKEHOUSE], _MARKED: True, _LEFT: record[_ADDRESS]})
+    _note(home, {_ADDRESS: wanted, _LAKEHOUSE: record[_LAKEHOUSE], _MARKED: True, _LEFT: record.get(_ADDRESS)})
 
 
 def left_behind(home: Path) -> list[Folder | Prefix]:
@@ -159,7 +179,27 @@ def finish_move(home: Path) -> None:
 
 
 def _note(home: Path, record: Mapping[str, Any]) -> None:
-    write_json(local_file(home, _RECORD), record)
+    """On the disk when this returns: what is done next may be the removal of tables."""
+    write_json(local_file(home, _RECORD), record, durable=True)
+
+
+def _refuse_same(lain: str | None, wanted: str) -> None:
+    """Raises LocationError where the addresses share files, also by two names of one place."""
+    if not lain:
+        return
+    outer, inner = sorted((lain, wanted), key=len)
+    probe = f"_umg_probe_{uuid.uuid4().hex}"
+    store_at(lain).write(probe, b"")
+    try:
+        same = store_at(wanted).head(probe) is not None
+    finally:
+        store_at(lain).remove([probe])
+    within_a_table = inner.removeprefix(f"{outer}/").partition("/")[0] in tables.BY_NAME
+    if same or (within_a_table and inner.startswith(f"{outer}/")):
+        raise LocationError(
+            f"places.tables: expected a place apart from {lain}, where the tables lie, got {wanted}: name another "
+            "prefix, or set it back"
+        )
 
 
 def _mark(address: str, name: str) -> None:

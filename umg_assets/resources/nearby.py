@@ -57,8 +57,8 @@ class Nearby:
     def table(self, table: Table, part: Slice | None) -> str | None:
         """The address of a table on this disk with at least the rows of a part of a table (None: all), as they are now.
 
-        None where they are to be read where they are: on a disk already, or too many bytes. Raises StoreError,
-        TableDamagedError.
+        None where they are to be read where they are: on a disk already, too many bytes, or no room for them here.
+        Raises StoreError, TableDamagedError.
         """
         location = location_of(self._home, table)
         if isinstance(location, Folder) or (version := newest_version(location)) < 0:
@@ -70,17 +70,21 @@ class Nearby:
                 new = {file.path: file.bytes for file in files if file.path not in self._copied}
                 if self._bytes + sum(new.values()) > _MOST_BYTES:
                     return None
-                self._tables[key] = self._made(location, version, files)
+                try:
+                    self._tables[key] = self._made(location, version, files)
+                except OSError:  # this disk is full, or somebody's vacuum took a file: the engine says what it finds
+                    return None
                 self._copied |= new.keys()
                 self._bytes += sum(new.values())
             return str(self._tables[key])
 
     def _made(self, location: Prefix, version: int, files: Sequence[File]) -> Path:
+        copies = self._copies.of(location, files)
+        opened, adds = open_table(location, version), []
         self._folder = self._folder or staging_folder(self._home)
         folder = self._folder / f"{next(self._numbers)}-{location.name}"
         (folder / "_delta_log").mkdir(parents=True)
-        opened, adds = open_table(location, version), []
-        for number, (file, copy) in enumerate(zip(files, self._copies.of(location, files), strict=True)):
+        for number, (file, copy) in enumerate(zip(files, copies, strict=True)):
             Path(folder, name := f"{number}.parquet").hardlink_to(copy.path)
             adds.append(
                 {

@@ -8,12 +8,13 @@ asks for. It passes bytes on and reads none: https stays encrypted to its end. A
 
 import os
 import socket
+from base64 import b64encode
 from contextlib import suppress
 from threading import Thread
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from umg_assets.resources.sockets import copy_both_ways
+from umg_assets.resources.sockets import accepted, copy_both_ways
 
 _HEAD_BYTES = 64 << 10
 _SECONDS = 10
@@ -43,7 +44,7 @@ def start(path: str) -> int:
 
 def _serve(listener: socket.socket) -> None:
     while True:
-        client, _ = listener.accept()
+        client = accepted(listener)
         Thread(target=_connect, args=(client,), daemon=True).start()
 
 
@@ -60,26 +61,29 @@ def _connect(client: socket.socket) -> None:
         target = rest.partition(b" ")[0].decode("latin-1")
         tunnel = method == b"CONNECT"
         try:
-            server, is_proxy = _reach(f"https://{target}" if tunnel else target)
+            server, login = _reach(f"https://{target}" if tunnel else target)
         except (OSError, ValueError) as error:
             client.sendall(f"HTTP/1.1 502 {error}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
             return
         with server:
-            if tunnel and not is_proxy:
+            if tunnel and login is None:
                 client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             else:
-                server.sendall(head)
+                request, _, fields = head.partition(b"\r\n")
+                server.sendall(request + b"\r\n" + (login or b"") + fields)
             copy_both_ways(client, server)
 
 
-def _reach(url: str) -> tuple[socket.socket, bool]:
-    """A connection to a URL's host, or to the proxy that the environment names for it; whether that is a proxy."""
-    wanted = urlsplit(url)
+def _reach(url: str) -> tuple[socket.socket, bytes | None]:
+    """A connection to a URL's host, or to the proxy that the environment names for it, and the header line that the
+    proxy's user needs, empty without one; None where there is no proxy. Raises OSError, ValueError."""
+    wanted, login = urlsplit(url), None
     proxy = getproxies().get(wanted.scheme)
     if proxy and not proxy_bypass(wanted.netloc):
         wanted = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    else:
-        proxy = None
+        if wanted.scheme != "http":
+            raise ValueError(f"expected a proxy by http://, got one by {wanted.scheme}://")
+        login = _login(wanted)
     if not wanted.hostname:
         raise ValueError("no host is named")
     server = socket.create_connection(
@@ -87,4 +91,12 @@ def _reach(url: str) -> tuple[socket.socket, bool]:
     )
     server.settimeout(None)
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return server, proxy is not None
+    return server, login
+
+
+def _login(proxy: SplitResult) -> bytes:
+    """RFC 7617: the name and password of a proxy's URL, as a header line."""
+    if proxy.username is None:
+        return b""
+    words = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return b"Proxy-Authorization: Basic " + b64encode(words.encode()) + b"\r\n"

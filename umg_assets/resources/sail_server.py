@@ -20,7 +20,7 @@ from threading import Thread
 from typing import Any
 
 from umg_assets.resources import sail_gateway
-from umg_assets.resources.sockets import copy_both_ways
+from umg_assets.resources.sockets import accepted, copy_both_ways
 
 SOCKET, OUTWARD = "sail", "outward"
 _NETWORK = "network"
@@ -119,9 +119,14 @@ def _send_through(gateway: str) -> None:
 def _forward(listener: socket.socket, family: socket.AddressFamily, address: Any) -> None:
     """Connects each client of `listener` to `address`."""
     while True:
-        client, _ = listener.accept()
+        client = accepted(listener)
         server = socket.socket(family)
-        server.connect(address)
+        try:
+            server.connect(address)
+        except OSError:  # this client alone is without a connection
+            server.close()
+            client.close()
+            continue
         for end in (client, server):
             if end.family == socket.AF_INET:
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

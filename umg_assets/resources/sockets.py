@@ -1,10 +1,26 @@
 """Bytes passed on between two connections."""
 
+import errno
 import socket
+import time
 from contextlib import suppress
 from threading import Thread
 
 _BUFFER_BYTES = 1 << 20
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.EPROTO)
+"""Why a client cannot be accepted now, though the next can: accept(2)."""
+_PAUSE_SECONDS = 0.1
+
+
+def accepted(listener: socket.socket) -> socket.socket:
+    """The next client of a listener; while there is no file descriptor or memory for it, it waits in line."""
+    while True:
+        try:
+            return listener.accept()[0]
+        except OSError as error:
+            if error.errno not in _PASSING:
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 def copy_both_ways(first: socket.socket, second: socket.socket) -> None:

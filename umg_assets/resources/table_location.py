@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from umg_assets.resources.json_files import to_disk
+
 if TYPE_CHECKING:
     from umg_assets.object_store import ObjectStore
 
@@ -133,9 +135,9 @@ class Folder(Location):
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}")
         shutil.copy2(file, draft)
-        with draft.open("rb") as written:
-            os.fsync(written.fileno())
+        to_disk(draft)
         draft.replace(target)
+        to_disk(target.parent)
 
     def discard(self) -> None:
         """As Location says."""

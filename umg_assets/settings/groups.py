@@ -40,7 +40,13 @@ def _check_bucket(address: str) -> str:
             "expected s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX, "
             f"without a key or a password, got {redacted(address)!r}"
         )
-    return address
+    scheme, _, rest = address.rstrip("/").partition("://")
+    if "%" in rest or {"", ".", ".."} & {*rest.split("/")}:
+        raise ValueError(
+            f"expected {scheme}://BUCKET/PREFIX, in PREFIX no %, no empty part and neither . nor .., got "
+            f"{redacted(address)!r}"
+        )
+    return f"{'abfss' if scheme == 'abfs' else scheme}://{rest}"
 
 
 Bucket = Annotated[str, AfterValidator(_check_bucket)]

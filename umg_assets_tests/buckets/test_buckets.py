@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from dagster import build_sensor_context
 from umg_assets import object_store
 from umg_assets.build import build_definitions
 from umg_assets.cli.forget import forget
-from umg_assets.landing.bucket import fetch, unusable
+from umg_assets.files.erasing import CannotEraseError
+from umg_assets.landing.bucket import fetch, remove, unusable
 from umg_assets.landing.scan import LandingError, scan
-from umg_assets.object_store import ConflictError, ObjectStore, StoreError
+from umg_assets.object_store import ConflictError, Object, ObjectStore, StoreError
 from umg_assets.privacy.requests import Requests
 from umg_assets.resources.bucket_exports import publish
-from umg_assets.settings.model import SettingsError, read_settings
+from umg_assets.settings.model import Settings, SettingsError, read_settings
 from umg_assets_tests.bucket_server import BucketServer, refusing
 from umg_assets_tests.buckets.conftest import PLAYS, Bucket
 from umg_assets_tests.cli.conftest import type_umg
@@ -286,6 +288,30 @@ def test_a_lakehouse_that_publishes_to_a_bucket_of_another_changes_nothing_there
     assert json.loads(bucket.get("current.json")) == {"set": "of another"}
 
 
+def test_a_set_that_somebody_publishes_while_old_ones_go_stays(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    said = {"complete_through": "2026-03-01", "published_at": "2026-03-02T10:00:00+00:00"}
+    sets = [tmp_path / f"set-2026030{day}T100000.000000-0a1b2c" for day in (1, 2, 3, 4)]
+    for folder in sets:
+        folder.mkdir()
+        (folder / "chart.csv").write_text(f"{folder.name}\n")
+    publish(bucket.address, sets[0], said)
+    publish(bucket.address, sets[1], said)
+    listing = ObjectStore.listing
+
+    def late(store: ObjectStore) -> list[Object]:
+        monkeypatch.setattr(ObjectStore, "listing", listing)
+        publish(bucket.address, sets[3], said)
+        return listing(store)
+
+    monkeypatch.setattr(ObjectStore, "listing", late)
+    publish(bucket.address, sets[2], said)
+    assert json.loads(bucket.get("current.json"))["set"] == sets[3].name
+    assert bucket.get(f"{sets[3].name}/chart.csv").decode() == f"{sets[3].name}\n"
+    assert not any(key.startswith(sets[0].name) for key in bucket.keys)
+
+
 def test_a_set_that_cannot_be_published_is_published_by_the_next_run_and_nobody_sees_it_before(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -365,6 +391,49 @@ def test_a_file_removed_by_age_is_removed_from_the_bucket(bucket: Bucket, tmp_pa
     assert plays_of(lake) == {"p1", "p2"}
 
 
+def test_an_object_delivered_anew_while_old_files_go_stays_and_lands(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    deliver(bucket)
+    lake = lake_of(bucket, tmp_path / "home", text="[privacy]\nkeep_landing_days = 10\n", on_disk=True)
+    lake.run()
+
+    def late(settings: Settings, paths: Collection[str]) -> set[str]:
+        bucket.put_plays("02", ("p1", "u1", "10:00"), ("p2", "u2", "11:00"), ("p3", "u2", "12:00"))
+        return remove(settings, paths)
+
+    monkeypatch.setattr("umg_assets.landing.retention.remove", late)
+    assert type_umg(tmp_path, "expire", home=lake.home).code == 0
+    assert [key for key in bucket.keys if key.startswith("exports/")] == ["exports/plays/2026-03-02.csv"]
+    lake.run()
+    assert plays_of(lake) == {"p1", "p2", "p3"}
+
+
+def test_an_object_delivered_anew_is_not_removed_with_a_file_that_names_somebody(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    deliver(bucket)
+    lake = lake_of(bucket, tmp_path / "home", on_disk=True)
+    lake.run()
+    Requests(lake.home).add(["u1"])
+    anew = f"{PLAYS}p2,u2,s-u2,t1,2026-03-02T11:00:00Z,190000,AT\n"
+
+    def cannot(*_: object) -> None:
+        bucket.put("exports/plays/2026-03-02.csv", anew)
+        raise CannotEraseError("nobody can take records out of it.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("umg_assets.forgetting.landing_files.erase_records", cannot)
+        assert forget(lake.home) == 1
+    assert "plays/2026-03-02.csv: it was delivered anew to the bucket meanwhile" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert bucket.get("exports/plays/2026-03-02.csv").decode() == anew
+    assert forget(lake.home) == 0
+    assert bucket.get("exports/plays/2026-03-02.csv").decode() == anew
+    assert plays_of(lake) == {"p2"}
+
+
 def test_doctor_tries_what_is_done_with_each_bucket(bucket: Bucket, tmp_path: Path):
     deliver(bucket)
     lake = lake_of(bucket, tmp_path / "home")
@@ -415,7 +484,18 @@ def status(lake: Lake) -> str:
 
 
 @pytest.mark.parametrize(
-    "address", ["exports", "/exports", "ftp://host/x", "s3://", "s3://key:secret@bucket/x", "s3://b/x?token=secret"]
+    "address",
+    [
+        "exports",
+        "/exports",
+        "ftp://host/x",
+        "s3://",
+        "s3://key:secret@bucket/x",
+        "s3://b/x?token=secret",
+        "s3://b//x",
+        "s3://b/x/../y",
+        "s3://b/%78",
+    ],
 )
 def test_an_address_that_will_not_do_is_refused_without_its_secrets(tmp_path: Path, address: str):
     Lake(tmp_path / "home").configure(f'[places]\nlanding = "{address}"\n')
@@ -424,3 +504,13 @@ def test_an_address_that_will_not_do_is_refused_without_its_secrets(tmp_path: Pa
     assert "places.landing" in str(raised.value)
     assert "expected s3://BUCKET/PREFIX" in str(raised.value)
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("s3://b/x/", "s3://b/x"), ("s3://b/", "s3://b"), ("abfs://c@a.example/x", "abfss://c@a.example/x")],
+)
+def test_one_place_has_one_address(tmp_path: Path, typed: str, meant: str):
+    Lake(tmp_path / "home").configure(f'[places]\nlanding = "{typed}"\ntables = "{typed}"\n')
+    places = read_settings(tmp_path / "home").places
+    assert (places.landing, places.tables) == (meant, meant)

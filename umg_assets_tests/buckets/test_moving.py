@@ -12,10 +12,12 @@ import pytest
 
 from umg_assets import open_lake, tables
 from umg_assets.backup.moving import Moved, MoveError, move_tables
+from umg_assets.cli.forget import forget
 from umg_assets.cli.run import lakehouse_of
+from umg_assets.privacy.requests import Requests
 from umg_assets.resources.delta_log import commit_file
 from umg_assets.resources.interop import published_file
-from umg_assets.resources.locations import LocationError, location_of, settle
+from umg_assets.resources.locations import LocationError, fetched_files, location_of, settle
 from umg_assets.resources.table_location import Folder, Prefix
 from umg_assets_tests.bucket_server import BucketServer
 from umg_assets_tests.buckets.conftest import Bucket
@@ -166,6 +168,60 @@ def test_a_place_that_holds_another_lakehouses_tables_or_other_files_is_refused_
     moved_to(lake, f"{bucket.address}/lake")
     assert all_rows(lake) == rows
     assert "lake/sessions/session_date=2026-03-01/stranger.parquet" not in bucket.keys
+
+
+@pytest.mark.parametrize(
+    ("lain", "wanted"),
+    [("lake", "%6cake"), ("lake", "lake/plays"), ("lake/sessions", "lake")],
+    ids=["the same by another name", "within a table", "around a table"],
+)
+def test_a_place_that_shares_files_with_the_tables_is_refused_and_nothing_is_removed(
+    lake: Lake, bucket: Bucket, lain: str, wanted: str
+):
+    rows = all_rows(lake)
+    moved_to(lake, f"{bucket.address}/{lain}")
+    keys = bucket.keys
+    with pytest.raises(LocationError, match="expected a place apart from"):
+        move_tables(lake.home, f"{bucket.address}/{wanted}", say)
+    assert bucket.keys == keys
+    assert all_rows(lake) == rows
+
+
+def test_a_table_whose_files_are_missing_is_not_moved(lake: Lake, bucket: Bucket):
+    next((lake.home / "tables" / "plays").rglob("*.parquet")).unlink()
+    there = in_folder(lake)
+    with pytest.raises(MoveError, match="expected every file that the table's log names, 1 file of them missing"):
+        moved_to(lake, f"{bucket.address}/lake")
+    assert in_folder(lake) == there | {"location.json"}
+
+
+@pytest.mark.parametrize("undone_by", ["forgetting", "typing it again"])
+def test_copies_of_a_move_that_was_given_up_are_searched_and_removed(
+    lake: Lake, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undone_by: str
+):
+    rows, put = all_rows(lake), Prefix.put
+
+    def die(location: Prefix, path: str, file: Path) -> None:
+        if location.name == "sessions":
+            raise OSError("killed")
+        put(location, path, file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Prefix, "put", die)
+        with pytest.raises(OSError, match="killed"):
+            moved_to(lake, f"{bucket.address}/lake")
+    lake.configure()
+    assert any("/plays/" in key for key in bucket.keys)
+    assert {f"{bucket.address}/{key}" for key in bucket.keys} == {name for name, _ in fetched_files(lake.home)}
+    if undone_by == "forgetting":
+        Requests(lake.home).add(["user-one"])
+        assert forget(lake.home) == 0
+    else:
+        typed = type_umg(tmp_path, "move-tables", home=lake.home)
+        assert (typed.code, "a move that was broken off" in typed.err) == (0, True), typed
+        assert all_rows(lake) == rows
+    assert bucket.keys == []
+    lake.run()
 
 
 def test_umg_toml_that_names_another_place_says_what_to_type_and_that_moves_them(

@@ -1,5 +1,6 @@
 """Slices of tables in a bucket that are read on this disk: the same rows, fetched once, as of the moment asked for."""
 
+import errno
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from pyspark.sql import DataFrame
 
 from umg_assets import tables
+from umg_assets.build import build_definitions
 from umg_assets.cli.run import lakehouse_of
 from umg_assets.resources import nearby
 from umg_assets.resources.lakehouse import Lakehouse
@@ -83,6 +85,33 @@ def test_what_would_fill_the_disk_is_read_in_the_bucket(
 ):
     monkeypatch.setattr(nearby, "_MOST_BYTES", 0)
     assert rows(lakehouse.read_now(tables.PLAYS, DAYS)) == rows(lakehouse.read(tables.PLAYS, DAYS))
+    assert not addresses(lake)
+
+
+def test_without_room_on_the_disk_the_bucket_is_read_and_no_part_of_a_file_is_left(
+    lake: Lake, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+):
+    fetch = nearby.Prefix.fetch
+
+    def fill(location: nearby.Prefix, path: str, target: Path) -> None:
+        if "play_date=2026-03-03" in path:
+            target.write_bytes(b"a part")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fetch(location, path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nearby.Prefix, "fetch", fill)
+        for _ in range(3):
+            assert rows(lakehouse.read_now(tables.PLAYS, DAYS)) == rows(lakehouse.read(tables.PLAYS, DAYS))
+    assert len(list((lake.home / "staging").rglob("*.parquet"))) == 1, "the file that was fetched whole, once"
+    nearby.nearby(lake.home).clear()
+    assert not addresses(lake)
+
+
+def test_a_notebook_keeps_no_copies(lake: Lake, lakehouse: Lakehouse):
+    loaded = build_definitions(lake.settings).load_asset_value("plays")
+    assert isinstance(loaded, DataFrame)
+    assert rows(loaded) == rows(lakehouse.read(tables.PLAYS))
     assert not addresses(lake)
 
 

@@ -17,12 +17,13 @@ import pytest
 from umg_assets import open_lake, tables
 from umg_assets.cli.forget import forget
 from umg_assets.cli.run import lakehouse_of
+from umg_assets.object_store import StoreError
 from umg_assets.privacy.requests import Requests
 from umg_assets.resources.copies import Copies
 from umg_assets.resources.ledger import Ledger
 from umg_assets.resources.locations import LocationError, location_of, settle
 from umg_assets.resources.table_files import File
-from umg_assets.resources.table_location import Prefix
+from umg_assets.resources.table_location import Folder, Prefix
 from umg_assets.settings.model import SettingsError, read_settings
 from umg_assets_tests.bucket_server import BucketServer, refusing
 from umg_assets_tests.buckets.conftest import Bucket
@@ -226,6 +227,21 @@ def test_two_lakehouses_do_not_share_a_prefix_and_a_killed_beginning_goes_on(buc
     record.write_text(json.dumps(begun))  # killed before it was sure of the mark
     settle(first, bucket.address)
     assert json.loads(record.read_text())["marked"]
+
+
+def test_a_first_address_that_refuses_can_be_corrected_or_taken_out(
+    bucket: Bucket, server: BucketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    home = tmp_path / "home"
+    with monkeypatch.context() as patch:
+        for name, value in server.environment(secret="guessed-secret").items():
+            patch.setenv(name, value)
+        with pytest.raises(StoreError, match="403 Forbidden"):
+            settle(home, f"{bucket.address}/refused")
+    settle(home, None)
+    assert isinstance(location_of(home, tables.PLAYS), Folder)
+    settle(home, bucket.address)
+    assert location_of(home, tables.PLAYS).address == f"{bucket.address}/plays"
 
 
 def test_apache_spark_is_refused_because_its_writers_can_lose_rows_there(

@@ -13,8 +13,9 @@ from threading import Thread
 
 import pytest
 
+from umg_assets.resources import sail_server
 from umg_assets_tests.lake import Lake
-from umg_assets_tests.processes import PATIENCE, own_environment, run_python
+from umg_assets_tests.processes import PATIENCE, own_environment, printed_by, run_python
 
 STARTED = """
 import os, sys
@@ -93,10 +94,10 @@ sys.stdin.read()
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with the line that was asked."""
+    """Answers with the line that was asked, and what a proxy is told of its user."""
 
     def do_GET(self) -> None:
-        body = self.requestline.encode()
+        body = f"{self.requestline} {self.headers['Proxy-Authorization'] or ''}".strip().encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -115,10 +116,14 @@ def echo() -> Iterator[int]:
         server.shutdown()
 
 
-@pytest.mark.parametrize("proxied", [False, True], ids=["directly", "through the proxy that the environment names"])
-def test_a_gateway_connects_whom_sail_asks_for_and_ends_with_it(tmp_path: Path, echo: int, proxied: bool):
-    path = tmp_path / "network"
-    environment = {**own_environment(), **({"http_proxy": f"127.0.0.1:{echo}"} if proxied else {})}
+@pytest.mark.parametrize(
+    ("proxy", "login"),
+    [("", ""), ("127.0.0.1", ""), ("http://ann:p%40ss@127.0.0.1", " Basic YW5uOnBAc3M=")],
+    ids=["directly", "through the proxy that the environment names", "through a proxy that wants a password"],
+)
+def test_a_gateway_connects_whom_sail_asks_for_and_ends_with_it(tmp_path: Path, echo: int, proxy: str, login: str):
+    path, proxied = tmp_path / "network", proxy != ""
+    environment = {**own_environment(), **({"http_proxy": f"{proxy}:{echo}"} if proxied else {})}
     process = subprocess.Popen(
         [sys.executable, "-c", GATEWAY, str(path)],
         env=environment,
@@ -130,7 +135,7 @@ def test_a_gateway_connects_whom_sail_asks_for_and_ends_with_it(tmp_path: Path, 
     gateway = int(process.stdout.readline())
     asked = f"http://{'bucket.test' if proxied else f'127.0.0.1:{echo}'}/key"
     assert asked_of(path, f"GET {asked} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").endswith(
-        f"GET {asked} HTTP/1.1"
+        f"GET {asked} HTTP/1.1{login}"
     )
     if not proxied:
         tunnel = f"CONNECT 127.0.0.1:{echo} HTTP/1.1\r\n\r\n"
@@ -262,3 +267,39 @@ print(spark.conf.get("spark.sql.session.timeZone"), spark.sql("select cast('x' a
 """
     done = run_python(code, env={"SAIL_SPARK__SESSION_TIMEOUT_SECS": "1"})
     assert done.stdout == "UTC None\n", done.stderr
+
+
+def test_a_client_that_cannot_be_passed_on_is_alone_and_the_next_one_is_served(tmp_path: Path):
+    path = str(tmp_path / "network")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=sail_server._forward, args=(listener, socket.AF_UNIX, path), daemon=True).start()
+        with socket.create_connection(listener.getsockname(), 20) as client:
+            assert client.recv(1) == b"", "nobody listens at the path yet"
+        with socket.socket(socket.AF_UNIX) as beyond:
+            beyond.bind(path)
+            beyond.listen()
+            with socket.create_connection(listener.getsockname(), 20) as client:
+                client.sendall(b"x")
+                assert beyond.accept()[0].recv(1) == b"x"
+
+
+WITHOUT_DESCRIPTORS = """
+import resource, socket
+from threading import Timer
+from umg_assets.resources.sockets import accepted
+
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+before = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, before[1]))
+try:
+    listener.accept()
+except OSError as error:
+    print(error.strerror)
+Timer(0.5, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, before)).start()
+print(accepted(listener).getpeername() == client.getsockname())
+"""
+
+
+def test_a_client_waits_while_there_are_no_file_descriptors():
+    assert printed_by(WITHOUT_DESCRIPTORS).splitlines() == ["Too many open files", "True"]
