@@ -2,7 +2,8 @@
 
 Three pytest processes side by side: none of them fills its core all the time. Sail's has a pytest-xdist worker for each
 core, the daemon's has two, which mostly wait for the next tick. A file stays on one worker: its tests share a lake.
-`--all` (`make test-all`) adds the tests marked `exhaustive`.
+`--all` (`make test-all`) adds the tests marked `exhaustive`, and a fourth process for those that mostly wait for `umg
+dev` over a bucket.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from umg_assets.resources.engine import EngineError, java_version
 _SLOWEST = ("--durations=12", "--durations-min=5")
 """Each process ends with what took it longest."""
 
-_DAEMON = "umg_assets_tests/daemon"
+_DAEMON, _BY_SENSORS = "umg_assets_tests/daemon", "umg_assets_tests/buckets/test_by_sensors.py"
 
 
 def start_pytest(engine: str, arguments: list[str], output: IO[str] | None = None) -> subprocess.Popen:
@@ -34,15 +35,18 @@ def _workers(count: int) -> list[str]:
 
 
 def main() -> int:
-    """Runs all three: Sail's output comes as it is, the others' after it.
+    """Runs them all: Sail's output comes as it is, the others' after it.
 
     Without Java the Spark tests are skipped, or fail when UMG_REQUIRE_SPARK=1. Returns the exit code.
     """
     parser = argparse.ArgumentParser(prog="python -m umg_assets_tests", description="Runs the tests on both engines.")
     parser.add_argument("--all", action="store_true", help="run the tests marked exhaustive, too")
-    chosen = [] if parser.parse_args().all else ["-m", "not exhaustive"]
-    elsewhere = [*chosen, f"--ignore={_DAEMON}"]
+    is_all = parser.parse_args().all
+    chosen = [] if is_all else ["-m", "not exhaustive"]
+    elsewhere = [*chosen, f"--ignore={_DAEMON}", f"--ignore={_BY_SENSORS}"]
     beside, missing = {"dagster's daemon": ("sail", [_DAEMON, *chosen, *_workers(2)])}, ""
+    if is_all:
+        beside["a bucket by sensors"] = ("sail", [_BY_SENSORS])
     try:
         java_version()
         beside["spark"] = ("spark", elsewhere)

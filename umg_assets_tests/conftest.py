@@ -27,6 +27,7 @@ os.environ["UMG_PLOTS"] = "false"  # a fifth of the time of a small lake
 # Spark spends its time on tiny data in the JIT: the light compiler halves it. Real work needs the full one.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 _OF_AN_ENGINE = {"engine", "spark"}
+_ENGINES = {"sail_enough", "both_engines", "spark_only"}
 
 NewLake = Callable[..., Lake]
 
@@ -43,12 +44,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _belongs_here(item: pytest.Item) -> bool:
-    markers = {mark.name for mark in item.iter_markers()}
+    """By the nearest mark of _ENGINES: a test's own before its module's."""
+    chosen = next((mark.name for mark in item.iter_markers() if mark.name in _ENGINES), "")
     if ENGINE == "sail":
-        return "spark_only" not in markers
-    if markers & {"both_engines", "spark_only"}:
-        return True
-    return bool(_OF_AN_ENGINE & set(getattr(item, "fixturenames", ()))) and "sail_enough" not in markers
+        return chosen != "spark_only"
+    if chosen:
+        return chosen != "sail_enough"
+    return bool(_OF_AN_ENGINE & set(getattr(item, "fixturenames", ())))
 
 
 @pytest.fixture(scope="session", autouse=True)

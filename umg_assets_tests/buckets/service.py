@@ -83,20 +83,22 @@ class UmgDev(Daemon):
         """Whether `umg dev` and whatever it had started are gone."""
         return not self.processes()
 
-    def wait_for(self, condition: Callable[[], Any], description: str) -> Any:
-        """The condition's value once it is true; fails with the state that it saw if it never is."""
+    def wait_for(self, condition: Callable[[], Any], description: str, every: float = 0.1) -> Any:
+        """The condition's value once it is true, asked for every so many seconds; fails with the state that it saw if
+        it never is."""
         deadline = time.monotonic() + _PATIENCE
         while not (value := condition()):
             if time.monotonic() > deadline:
                 raise AssertionError(f"never came: {description}\n{json.dumps(self.state(), indent=1, default=str)}")
-            time.sleep(0.1)
+            time.sleep(every)
         return value
 
     def settle(self) -> None:
         """Waits until what lies in the bucket has been fetched, has landed and is in the published set."""
         self.wait_for(
-            lambda: not unfetched(self.lake.settings) and is_settled(self.lake) and self.is_published(),
+            lambda: is_settled(self.lake) and not unfetched(self.lake.settings) and self.is_published(),
             "all that lies in the bucket is in the charts there",
+            every=1,
         )
 
     def is_published(self) -> bool:

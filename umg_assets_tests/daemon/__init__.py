@@ -127,14 +127,17 @@ def asked(port: int, query: str, **variables: Any) -> dict[str, Any]:
 
 def is_settled(lake: Lake) -> bool:
     """Whether landing/ holds nothing new, no partition is stale and no run is queued or running."""
-    settings, history = lake.settings, Ledger(lake.home).read()
-    if not settings.landing.is_dir() or scan(settings, history).changed or history.unfinished():
-        return False
+    settings, at_work = lake.settings, dg.RunsFilter(statuses=NOT_FINISHED_STATUSES)
     with open_instance(lake.home) as instance:
+        if instance.get_runs(filters=at_work, limit=1):
+            return False
+        history = Ledger(lake.home).read()
+        if not settings.landing.is_dir() or scan(settings, history).changed or history.unfinished():
+            return False
         catalogue = Catalogue.of(settings)
         watermarks = read_watermarks(instance, catalogue.planned)
         stale = plan(history, watermarks, catalogue, local_today(settings.time_zone))
-        return not stale and not instance.get_runs(filters=dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
+        return not stale and not instance.get_runs(filters=at_work, limit=1)
 
 
 def assert_same_as_fresh(lake: Lake) -> None:
