@@ -23,9 +23,9 @@ def address(*parts: Any, **query: Any) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def chart_address(market: str, month: date, by: str = "plays") -> str:
-    """The address of the chart of a market and month by a criterion."""
-    return address("charts", market, month_text(month), by=None if by == "plays" else by)
+def chart_address(market: str, month: date, by: str = "plays", beside: str | None = None) -> str:
+    """The address of the chart of a market and month by a criterion. beside: a market whose chart is shown with it."""
+    return address("charts", market, month_text(month), by=None if by == "plays" else by, **{"with": beside})
 
 
 class Links(Protocol):

@@ -11,7 +11,7 @@ from umg_assets.dashboard.pages.charts import NAMES
 from umg_assets.dashboard.pages.names import OVERALL
 from umg_assets.dashboard.pages.windows import COMPARED, Option, complete_days, daily_ranks, day_options, moved
 from umg_assets.dashboard.served import Rows, Served
-from umg_assets.tables import ARTIST_CRITERIA, TOP_ARTISTS_BY_GENRE
+from umg_assets.tables import ARTIST_CRITERIA, TOP_ARTISTS_BY_GENRE, TRACKS
 
 LINE_DAYS = 90
 """Days of a line of ranks."""
@@ -36,7 +36,7 @@ def artists(ask: Ask) -> Page:
     genre = ask.path["genre"]
     wanted = _Wanted(ask, genre)
     known = _genres(ask.served, wanted.day)
-    if genre not in known:
+    if genre not in known and not _is_known(ask.served, genre):
         links = [(other, address("artists", other)) for other in known]
         raise NotThereError(f"There is no genre {genre!r}. There is: {', '.join(known) or 'none yet'}.", links)
     size = ask.served.definitions["top_artists"]
@@ -45,7 +45,7 @@ def artists(ask: Ask) -> Page:
     rows = moved(_chart(wanted, "genre = ?", genre), "artist_id", ranks.before())
     for row in rows:
         row["line"], row["picture"] = ranks.line(row["artist_id"]), ranks.picture(row["artist_id"])
-    others = [(other, wanted.to(genre=other), other == genre) for other in known]
+    others = [(other, wanted.to(genre=other), other == genre) for other in sorted({*known, genre})]
     content = {**wanted.content(), "rows": rows, "genre": genre, "genres": others, "line_days": len(ranks.days)}
     sheets = [Sheet("artists", COLUMNS, rows), ranks.sheet("artist_id", [row["artist_id"] for row in rows])]
     return Page("artists.html", f"Top artists {genre} {wanted.words}", content, sheets)
@@ -131,3 +131,13 @@ def _genres(served: Served, day: date) -> list[str]:
     """The genres that have a chart, on the day or on the newest."""
     shown = served.relation(TOP_ARTISTS_BY_GENRE, chart_date={day, served.day_shown})
     return [row["genre"] for row in served.query(f"select distinct genre from {shown} order by genre")]
+
+
+def _is_known(served: Served, genre: str) -> bool:
+    """Whether a track of the catalogue is of the genre, or a chart of any day: links lead to its page."""
+    rows = served.query(
+        f"""select 1 from {served.relation(TRACKS)} where genre = ?
+        union all select 1 from {served.relation(TOP_ARTISTS_BY_GENRE)} where genre = ? limit 1""",
+        genre, genre,
+    )  # fmt: skip
+    return bool(rows)

@@ -1,6 +1,6 @@
 """The chart of a month and market, alone or beside another market's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -18,6 +18,7 @@ from umg_assets.dashboard.pages.markets import (
     plays_of_month,
     rank_lines,
 )
+from umg_assets.dashboard.pages.windows import Option
 from umg_assets.dashboard.served import Served
 from umg_assets.drawing.lines import bar, rank_line
 from umg_assets.tables import Criterion
@@ -66,14 +67,48 @@ def _page(ask: Ask, market: str, month_wanted: str | None) -> Page:
         "by": by,
         "month": month,
         "names": NAMES,
-        "criteria": {name: NAMES[name] for name in criteria},
         "charts": [first, *([beside] if beside else [])],
-        "markets": list(served.months),
-        "months": served.months[market],
         "with_": other or None,
+        **_choices(served, market, month, by, other or None),
     }
     title = f"Top tracks {market} {month_text(month)} by {by.replace('_', ' ')}"
     return Page("chart.html", title, content, sheets)
+
+
+def _choices(served: Served, market: str, month: date, by: Criterion, beside: str | None) -> dict[str, list[Option]]:
+    """Other charts than this: of markets, months, criteria, and beside this those of other markets. Each is there."""
+    shown = (market, month, by, beside)
+
+    def options(charts: Iterable[tuple[str, tuple[str, date, Criterion, str | None]]]) -> list[Option]:
+        return [(words, chart_address(*_nearest(served, *of)), of == shown) for words, of in charts]
+
+    known = criteria_of(served, market, month)
+    others = [code for code, months in served.months.items() if code != market and month in months]
+    return {
+        "markets": options((code, (code, month, by, beside)) for code in served.months),
+        "months": options((month_text(of), (market, of, by, beside)) for of in reversed(served.months[market][-12:])),
+        "criteria": options((NAMES[name], (market, month, name, beside)) for name in known),
+        "besides": options((code, (market, month, by, code)) for code in others),
+    }
+
+
+def _nearest(
+    served: Served, market: str, month: date, by: Criterion, beside: str | None
+) -> tuple[str, date, Criterion, str | None]:
+    """The chart that there is: of the market's newest month where it has none of this; by plays where it has none by
+    the criterion; alone where the other market has none to stand beside it."""
+    months = served.months[market]
+    if month not in months:
+        month = months[-1]
+    if not _is_there(served, market, month, by):
+        by = "plays"
+    return market, month, by, beside if beside != market and _is_there(served, beside, month, by) else None
+
+
+def _is_there(served: Served, market: str | None, month: date, by: Criterion) -> bool:
+    if market is None or month not in served.months.get(market, ()):
+        return False
+    return by == "plays" or by in criteria_of(served, market, month)
 
 
 def _one(served: Served, market: str, month: date, by: Criterion) -> dict[str, Any]:

@@ -22,9 +22,10 @@ def favourites(ask: Ask) -> Page:
     days = complete_days(served, AGE_GROUP_FAVOURITES)
     day = ask.day("day", served.day_shown, days, lambda of: _to(served, of, group))
     rows = _lists(served, day)
-    groups = sorted(
-        {row["age_group"] for row in rows} | {row["age_group"] for row in _lists(served, served.day_shown)}, key=_order
-    )
+    known = {row["age_group"] for row in [*rows, *_lists(served, served.day_shown)]}
+    if group and group not in known and _had_a_list(served, group):
+        known.add(group)
+    groups = sorted(known, key=_order)
     content: dict[str, Any] = {
         "day": day,
         "is_shown": day == served.day_shown,
@@ -62,6 +63,13 @@ def _lists(served: Served, day: date) -> Rows:
         from {served.relation(AGE_GROUP_FAVOURITES, chart_date=day)} order by age_group, rank"""
     )
     return guarded(rows, served.settings.minimum_listeners, ("plays",))
+
+
+def _had_a_list(served: Served, group: str) -> bool:
+    """Whether an age group has a list on any day: links to the days beside it lead to its page."""
+    return bool(
+        served.query(f"select 1 from {served.relation(AGE_GROUP_FAVOURITES)} where age_group = ? limit 1", group)
+    )
 
 
 def _order(group: str) -> tuple[int, str]:
