@@ -28,7 +28,7 @@ from umg_assets.files.json_lines import stage_json_lines
 from umg_assets.files.layout import Layout, is_zip
 from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.orc import open_orc, stage_orc
-from umg_assets.files.parquet import open_parquet, stage_parquet
+from umg_assets.files.parquet import open_parquet, readable_alike, stage_parquet
 from umg_assets.files.recoding import as_utf8
 from umg_assets.files.rejects import (
     BAD_ENCODING,
@@ -183,7 +183,8 @@ class _Reading:
                 return schema, partial(stage_parquet, whole, parquet, schema, **bounds)
             case "avro":
                 reader, schema = open_avro(chunks_of(file, suffix, self.unpacked), columns, self.limits.columns)
-                return schema, partial(stage_avro, reader, schema, **bounds)
+                staged = pa.schema([(field.name, readable_alike(field.type)) for field in schema])
+                return staged, partial(stage_avro, reader, schema, **bounds)
             case "zip":
                 raise RefusedError(NOT_THE_FORMAT, "Expected data; this is a zip archive within one: unpack it.")
         text, recoded = as_utf8(chunks_of(file, suffix, self.unpacked), layout.dialect.encoding)

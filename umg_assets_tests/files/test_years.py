@@ -5,16 +5,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import pyarrow as pa
 import pyarrow.orc as pa_orc
 import pyarrow.parquet as pq
 import pytest
 
 from umg_assets.files.layout import Layout
+from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.parse import parse_file, records_as_text
 from umg_assets.files.sample import read_sample
 from umg_assets.recount.second_reader import count_records
-
 
 LAST = 2**63 - 1
 FAR = 253_402_300_800_000_000
@@ -96,7 +97,7 @@ def texts_of(folder: Path, form: str, content: bytes) -> list[str]:
 
 def json_of(*values: Any) -> list[str]:
     rows = [{"id": name, "c": value} for name, value in zip(("ann", "bob"), values, strict=True)]
-    return [json.dumps(row, separators=(",", ":")) for row in rows]
+    return [json.dumps(row, separators=(",", ":"), ensure_ascii=False) for row in rows]
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -124,3 +125,84 @@ def test_a_record_with_such_a_time_and_a_text_that_is_no_text_is_a_bad_record(tm
     path.write_bytes(file.getvalue())
     parsed = parse_file(path, Layout("parquet", ("id", "c")), tmp_path / "staged")
     assert parsed.rejects.to_pylist() == [{"record": 1, "reason": "bad_encoding", "text": r"\xff,20260302"}]
+
+
+# --- Avro
+
+
+def time_of(kind: str, logical: str) -> dict[str, str]:
+    return {"type": kind, "logicalType": logical}
+
+
+DATE, MILLIS, LOCAL = time_of("int", "date"), time_of("long", "timestamp-millis"), "local-timestamp-micros"
+CLOCK, NEAR = time_of("int", "time-millis"), "2026-03-02T10:00:00"
+RECURSIVE = {
+    "type": "record",
+    "name": "node",
+    "fields": [{"name": "at", "type": MILLIS}, {"name": "next", "type": ["null", "node"]}],
+}
+TWICE = {
+    "type": "record",
+    "name": "pair",
+    "fields": [
+        {"name": "a", "type": {"type": "record", "name": "moment", "fields": [{"name": "day", "type": DATE}]}},
+        {"name": "b", "type": "moment"},
+    ],
+}
+AT = 1_772_445_600_000
+"""2026-03-02T10:00:00Z in milliseconds."""
+AVRO: dict[str, tuple[Any, Any, Any, Any, Any]] = {
+    "date": (DATE, 20_260_302, 20_260_302, 20_514, "2026-03-02"),
+    "date before the year 1": (DATE, -20_260_302, -20_260_302, 20_514, "2026-03-02"),
+    "milliseconds that are microseconds": (MILLIS, AT * 1_000, AT * 1_000_000, AT, NEAR + "Z"),
+    "milliseconds beyond all": (MILLIS, LAST, LAST, AT, NEAR + "Z"),
+    "milliseconds that would wrap around": (MILLIS, 2**64 // 1_000 + AT, LAST, AT, NEAR + "Z"),
+    "microseconds": (time_of("long", "timestamp-micros"), -LAST, -LAST, AT * 1_000, NEAR + "Z"),
+    "local microseconds": (time_of("long", LOCAL), LAST, LAST, AT * 1_000, NEAR),
+    "local milliseconds": (time_of("long", "local-timestamp-millis"), -LAST, -LAST, AT, NEAR),
+    "time of day": (CLOCK, 90_000_000, "90000000", 36_305_005, "10:05:05.005000"),
+    "time of day in microseconds": (time_of("long", "time-micros"), -5, "-5", 36_305_000_000, "10:05:05"),
+    "NULL or a date": (["null", DATE], 20_260_302, 20_260_302, None, None),
+    "several types": (["null", "string", MILLIS], LAST, str(LAST), AT, NEAR + "+00:00"),
+    "several types in a list": (
+        {"type": "array", "items": ["string", DATE]},
+        [20_260_302],
+        ["20260302"],
+        [20_514, "x"],
+        ["2026-03-02", "x"],
+    ),
+    "list": ({"type": "array", "items": MILLIS}, [LAST], [LAST], [AT], [NEAR + "Z"]),
+    "map": ({"type": "map", "values": DATE}, {"k": 20_260_302}, [["k", 20_260_302]], {"k": 0}, [["k", "1970-01-01"]]),
+    "a record within itself": (
+        RECURSIVE,
+        {"at": LAST, "next": {"at": LAST, "next": None}},
+        {"at": LAST, "next": f'{{"at":"{LAST}","next":null}}'},
+        {"at": AT, "next": {"at": AT, "next": None}},
+        {"at": NEAR + "Z", "next": f'{{"at":"{NEAR}+00:00","next":null}}'},
+    ),
+    "a type used twice": (
+        TWICE,
+        {"a": {"day": 20_260_302}, "b": {"day": 0}},
+        {"a": {"day": 20_260_302}, "b": {"day": "1970-01-01"}},
+        {"a": {"day": 0}, "b": {"day": 20_514}},
+        {"a": {"day": "1970-01-01"}, "b": {"day": "2026-03-02"}},
+    ),
+    # Avro ignores a logical type of another type than its own
+    "milliseconds in an int": (time_of("int", "timestamp-millis"), 5, 5, 6, 6),
+}
+
+
+@pytest.mark.parametrize("limits", [USUAL, Limits(record_bytes=150)], ids=["short block", "long block"])
+@pytest.mark.parametrize("column", AVRO)
+def test_a_time_of_avro_that_python_has_none_for_is_one_value_of_its_file(tmp_path: Path, column: str, limits: Limits):
+    kind, far, far_text, near, near_text = AVRO[column]
+    fields = [{"name": "id", "type": "string"}, {"name": "c", "type": kind}]
+    rows, file = [{"id": "ann", "c": far}, {"id": "bob", "c": near}], BytesIO()
+    fastavro.writer(file, {"type": "record", "name": "r", "fields": fields}, [*rows, *[rows[1]] * 9])
+    path, staged = tmp_path / "x.avro", tmp_path / "staged"
+    path.write_bytes(file.getvalue())
+    layout = Layout("avro", ("id", "c"))
+    parsed = parse_file(path, layout, staged, limits=limits)
+    assert (parsed.refused, parsed.rows, count_records(path, layout)) == (None, 11, 11)
+    assert records_as_text(staged, [1, 2]).column("text").to_pylist() == json_of(far_text, near_text)
+    assert read_sample(path).records[0][("id",)] == "ann"

@@ -3,6 +3,7 @@
 from io import BytesIO
 from typing import Any
 
+import fastavro
 import pyarrow as pa
 import pyarrow.orc as pa_orc
 import pyarrow.parquet as pq
@@ -31,6 +32,13 @@ started_at = "EXPRESSION"
 LAST_DAY, FAR_DAY, LAST = 2**31 - 1, 20_260_302, 2**63 - 1  # the first is DuckDB's 'infinity'
 
 
+AVRO = {
+    "date32[day]": ("int", "date"),
+    "timestamp[us,": ("long", "timestamp-micros"),
+    "timestamp[ms,": ("long", "timestamp-millis"),
+}
+
+
 def stored(kind: pa.DataType, *numbers: int) -> pa.Array:
     """Values of a type as the numbers that are stored."""
     return pa.array(numbers, pa.int32() if kind.bit_width == 32 else pa.int64()).view(kind)
@@ -53,14 +61,37 @@ COLUMNS: dict[str, tuple[str, pa.Array, str, tuple[Any, ...]]] = {
 }
 
 
+def written(form: str, values: pa.Array) -> bytes:
+    """A file of the three and of ann."""
+    rows, file = pa.table({"id": ["a", "b", "c", "ann"], "at": values}), BytesIO()
+    match form:
+        case "parquet":
+            pq.write_table(rows, file)
+        case "orc":
+            pa_orc.write_table(rows, file)
+        case "avro":
+            kind, logical = AVRO[str(values.type)[:13]]
+            at = {"name": "at", "type": {"type": kind, "logicalType": logical}}
+            schema = {"type": "record", "name": "r", "fields": [{"name": "id", "type": "string"}, at]}
+            numbers = values.view(pa.int32() if kind == "int" else pa.int64()).to_pylist()
+            names = rows.column("id").to_pylist()
+            fastavro.writer(file, schema, [{"id": i, "at": n} for i, n in zip(names, numbers, strict=True)])
+    return file.getvalue()
+
+
 @pytest.mark.both_engines
-@pytest.mark.parametrize(("column", "form"), [*((column, "parquet") for column in COLUMNS), ("days", "orc")])
+@pytest.mark.parametrize(
+    ("column", "form"),
+    [
+        *((column, "parquet") for column in COLUMNS),
+        ("days", "orc"),
+        *((column, "avro") for column in ("days", "instants", "milliseconds")),
+    ],
+)
 def test_a_time_beyond_all_years_is_one_bad_record_and_the_others_of_its_file_land(lake: Lake, column: str, form: str):
     kind, values, expression, texts = COLUMNS[column]
-    rows, file = pa.table({"id": ["a", "b", "c", "ann"], "at": values}), BytesIO()
-    pq.write_table(rows, file) if form == "parquet" else pa_orc.write_table(rows, file)
     lake.configure(sources=SOURCES.replace("EXPRESSION", expression))
-    lake.drop(f"{kind}/2026-03-02.{form}", file.getvalue())
+    lake.drop(f"{kind}/2026-03-02.{form}", written(form, values))
     lake.run()
     target = {"users": "birth_date", "plays": "started_at"}[kind]
     bad = [(row["record"], row["reason"], row["text"]) for row in lake.rows("quarantine")]
