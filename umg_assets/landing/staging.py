@@ -19,7 +19,7 @@ from umg_assets.files.rejects import refusal_text, rejects_table
 from umg_assets.files.tasks import FileTask, parse_task
 from umg_assets.landing.chunk import Chunk, StagedFile
 from umg_assets.landing.evaluation import REJECTS, ColumnTypesError, Typing
-from umg_assets.landing.faults import DIED, concerns_all, engine_answers, refused, said_by, tried_by
+from umg_assets.landing.faults import DIED, beginning_of, concerns_all, engine_answers, refused, said_by, tried_by
 from umg_assets.landing.scan import LandingFile
 from umg_assets.privacy.tombstones import FORGOTTEN_TEXT, Tombstones
 from umg_assets.resources.lakehouse import Lakehouse
@@ -121,9 +121,7 @@ def _without_forgotten(rejects: pa.Table, tombstones: Tombstones) -> tuple[pa.Ta
 
 
 def _refused_for(error: ColumnTypesError, staged: StagedFile) -> Parsed:
-    with staged.file.absolute.open("rb") as file:
-        text = refusal_text(f"{error}.", file.read(64))
-    return refused_whole(NOT_THE_FORMAT, text)
+    return refused_whole(NOT_THE_FORMAT, refusal_text(f"{error}.", beginning_of(staged.file.absolute)))
 
 
 def _failed(staged: StagedFile, error: Exception, where: str = "") -> StagedFile:
