@@ -203,7 +203,7 @@ def open_avro(
         kinds = {field["name"]: field["type"] for field in schema["fields"]}
         columns = list(kinds) if columns is None else columns_in(list(kinds), columns, head, at_most)
         types = pa.schema([(column, _type_of(kinds[column], known)) for column in columns])
-        read_as_numbers(reader.writer_schema, known)
+        read_as_numbers(reader.writer_schema)
         return reader, types
     except (*_ERRORS, SchemaParseException) as error:
         raise unreadable(error, head) from error

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 _EPOCH = datetime(1970, 1, 1)
 _DAY = timedelta(days=1)
+_PRIMITIVE = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
 _UNITS = {
     ("int", "date"): _DAY,
     ("int", "time-millis"): timedelta(milliseconds=1),
@@ -36,15 +37,13 @@ def _is_time(schema: Any) -> bool:
     return isinstance(schema, dict) and (schema["type"], schema.get("logicalType")) in _UNITS
 
 
-def read_as_numbers(schema: Any, named: dict[str, Any]) -> None:
-    """Changes a parsed schema, in place, so that its times are read as numbers.
+def read_as_numbers(schema: Any) -> None:
+    """Changes a reader's schema, in place, so that its times are read as numbers.
 
     Where a value's type does not follow from its place, and of times of day, a number is read as a record of one field,
-    which says what it is: in Avro's bytes the two are the same. named: the schemas that the schema gives names to.
+    which says what it is: in Avro's bytes the two are the same.
     """
-    marked = any(isinstance(part, str) and part in named for part in _parts(schema)) or any(
-        map(_is_union, _parts(schema))
-    )
+    marked = any(_is_union(part) or (isinstance(part, str) and part not in _PRIMITIVE) for part in _parts(schema))
     for number, time in enumerate([part for part in _parts(schema) if _is_time(part)]):
         kind, logical = time["type"], time.pop("logicalType")
         if marked or logical not in _TYPES:
