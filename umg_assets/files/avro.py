@@ -14,9 +14,10 @@ import zstandard
 from fastavro.schema import SchemaParseException
 
 from umg_assets.files.avro_codecs import READERS
+from umg_assets.files.avro_times import number_of, read_as_numbers, text_of_time, type_of_time
 from umg_assets.files.blocks import Unpacked
 from umg_assets.files.limits import USUAL, Limits
-from umg_assets.files.parquet import columns_in
+from umg_assets.files.parquet import columns_in, readable_alike, staged_column
 from umg_assets.files.rejects import (
     NOT_THE_FORMAT,
     REFUSAL_CHARACTERS,
@@ -58,16 +59,6 @@ _PRIMITIVE = {
     "string": pa.string(),
     "enum": pa.string(),
 }
-_LOGICAL = {
-    "date": pa.date32(),
-    "timestamp-millis": pa.timestamp("us", "UTC"),
-    "timestamp-micros": pa.timestamp("us", "UTC"),
-    "local-timestamp-millis": pa.timestamp("us"),
-    "local-timestamp-micros": pa.timestamp("us"),
-    "time-millis": pa.string(),
-    "time-micros": pa.string(),
-    "uuid": pa.string(),
-}
 
 
 class _Stream:
@@ -108,8 +99,10 @@ def _type_of(schema: Any, known: dict[str, Any], within: frozenset[str] = frozen
     kind, logical = schema["type"], schema.get("logicalType")
     if logical == "decimal" and schema["precision"] <= 38:
         return pa.decimal128(schema["precision"], schema.get("scale", 0))
-    if logical in _LOGICAL:
-        return _LOGICAL[logical]
+    if (time := type_of_time(schema)) is not None:
+        return time
+    if logical == "uuid":
+        return pa.string()
     if kind in ("record", "error"):
         inside = within | {schema["name"]}
         return pa.struct([pa.field(f["name"], _type_of(f["type"], known, inside)) for f in schema["fields"]])
@@ -121,11 +114,13 @@ def _type_of(schema: Any, known: dict[str, Any], within: frozenset[str] = frozen
 
 
 def _fitting(value: Any, kind: pa.DataType) -> Any:
-    """A value as Arrow takes it for a type: times of day and unions become text, maps pairs."""
+    """A value as Arrow takes it for a type: times of day and unions become text, maps pairs, dates numbers."""
     if value is None:
         return None
     if pa.types.is_string(kind):
         return value if isinstance(value, str) else _text_of(value)
+    if pa.types.is_temporal(kind):
+        return number_of(value)
     if pa.types.is_struct(kind):
         return {field.name: _fitting(value[field.name], field.type) for field in kind}
     if pa.types.is_map(kind):
@@ -136,14 +131,16 @@ def _fitting(value: Any, kind: pa.DataType) -> Any:
 
 
 def _text_of(value: Any) -> str:
+    if (time := text_of_time(value)) is not None:
+        return time
     if isinstance(value, dict | list | bool):
         return json_text(_plain(value))
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return str(value)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return text_of_time(value) or {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
     return value if value is None or isinstance(value, bool | str) else _number_or_text(value)
@@ -182,7 +179,7 @@ def _is_nothing(schema: Any, known: dict[str, Any], within: frozenset[str]) -> b
 def open_avro(
     chunks: Iterator[bytes], columns: Sequence[str] | None, at_most: int = USUAL.columns
 ) -> tuple[Any, pa.Schema]:
-    """A reader of the file's blocks, and the schema in which its wanted columns (None: all) are staged.
+    """A reader of the file's blocks, its times as numbers, and the schema of its wanted columns (None: all).
 
     Raises RefusedError for other content, a corrupt file, and a column that is missing.
     """
@@ -205,7 +202,9 @@ def open_avro(
             raise RefusedError(NOT_THE_FORMAT, sentence, head)
         kinds = {field["name"]: field["type"] for field in schema["fields"]}
         columns = list(kinds) if columns is None else columns_in(list(kinds), columns, head, at_most)
-        return reader, pa.schema([(column, _type_of(kinds[column], known)) for column in columns])
+        types = pa.schema([(column, _type_of(kinds[column], known)) for column in columns])
+        read_as_numbers(reader.writer_schema)
+        return reader, types
     except (*_ERRORS, SchemaParseException) as error:
         raise unreadable(error, head) from error
 
@@ -219,7 +218,7 @@ def unreadable(error: Exception, head: bytes) -> RefusedError:
 
 
 def stage_avro(reader: Any, schema: pa.Schema, staging: Staging, limits: Limits, unpacked: Unpacked) -> None:
-    """Copy the wanted columns into `staging`; a record that is too large is a reject.
+    """Copy the wanted columns into `staging`, as `readable_alike`; a record that is too large is a reject.
 
     Raises RefusedError if the file turns out to be corrupt, or its blocks unpack to more than the file may.
     """
@@ -236,7 +235,9 @@ def stage_avro(reader: Any, schema: pa.Schema, staging: Staging, limits: Limits,
                 for record, row in zip(records.tolist(), part, strict=True):
                     if isinstance(row, _TooLarge):
                         staging.reject_beginning(record, TOO_LARGE, row.beginning)
-                staging.add(_arrays([part[i] for i in kept], schema), records[np.array(kept, np.int64)])
+                arrays = _arrays([part[i] for i in kept], schema)
+                staged = [staged_column(array, readable_alike(array.type)) for array in arrays]
+                staging.add(staged, records[np.array(kept, np.int64)])
                 staging.records += len(part)
     except _ERRORS as error:
         raise unreadable(error, b"") from error
@@ -278,7 +279,7 @@ def _parts(block: Any, schema: Any, at_most: int) -> Iterator[list[Any]]:
 
 
 def first_rows(reader: Any, schema: pa.Schema, most: int) -> pa.RecordBatch:
-    """The first rows as they would be staged. Raises RefusedError if the file is corrupt there."""
+    """The first rows. Raises RefusedError if the file is corrupt there."""
     try:
         parts = (part for block in reader for part in _parts(block, reader.writer_schema, USUAL.record_bytes))
         rows = (row for part in parts for row in part if not isinstance(row, _TooLarge))

@@ -141,6 +141,33 @@ def blocks_of(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
     yield block.removeprefix(b"\xef\xbb\xbf") if first else block, True
 
 
+def has_long_line(text: bytes, at_most: int) -> bool:
+    """Whether more than so many bytes follow each other without an LF: text that is no longer costs nothing."""
+    at = 0
+    while len(text) - at > at_most:
+        end = text.rfind(b"\n", at, at + at_most + 1)
+        if end < 0:
+            return True
+        at = end + 1
+    return False
+
+
+def long_lines_apart(text: bytes, at_most: int, blank: bytes) -> Iterator[tuple[int, bytes, bool]]:
+    """(position, lines, False) of a text, and (position, line, True) of each line longer than `at_most`.
+
+    Such a line comes without its end, with which the next lines begin. blank: what a line may hold and be none.
+    """
+    begun = at = 0
+    for line in text.splitlines(keepends=True) if has_long_line(text, at_most) else ():
+        record = line.rstrip(b"\r\n")
+        if len(record) > at_most and record.strip(blank):
+            yield begun, text[begun:at], False
+            yield at, record, True
+            begun = at + len(record)
+        at += len(line)
+    yield begun, text[begun:], False
+
+
 def is_utf8(raw: bytes) -> bool:
     if raw.isascii():
         return True

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from umg_assets.files.beginning import Beginning, RecordShape
-from umg_assets.files.blocks import is_utf8
+from umg_assets.files.blocks import has_long_line, is_utf8
 from umg_assets.files.dialect import Dialect
 from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.rejects import (
@@ -115,9 +115,9 @@ class DelimitedRecords:
 class _Body(DelimitedRecords):
     """The records below a file's beginning; the fields at its positions are staged."""
 
-    def __init__(self, shape: RecordShape, staging: Staging):
+    def __init__(self, shape: RecordShape, staging: Staging, at_most: int):
         super().__init__(shape)
-        self.staging = staging
+        self.staging, self.at_most = staging, at_most
         self.plain_lines = shape.grammar.lines_of(shape.width)
         self.columns = [None if position is None else f"c{position}" for position in shape.positions]
         self.wanted = [name for name in self.columns if name is not None]
@@ -130,7 +130,7 @@ class _Body(DelimitedRecords):
         plain = not self.grammar.is_special(block)
         if not plain and self.grammar.escape is None and not self.several:
             plain = self.plain_lines.fullmatch(block) is not None
-        if utf8 and plain and self._take_clean(block):
+        if utf8 and plain and not has_long_line(block, self.at_most) and self._take_clean(block):
             return rest
         return self._take_carefully(block, last, utf8) + rest
 
@@ -170,7 +170,9 @@ class _Body(DelimitedRecords):
         record = self.staging.records
         for _, _, raw, canonical, reason in self.records_of(block, last):
             record += 1
-            if reason is not None or not (utf8 or is_utf8(raw)):
+            if len(raw) > self.at_most:
+                self.staging.reject_beginning(record, TOO_LARGE, raw)
+            elif reason is not None or not (utf8 or is_utf8(raw)):
                 self.staging.reject_bytes(record, reason or BAD_ENCODING, raw)
             else:
                 good.append(canonical)
@@ -259,8 +261,10 @@ def give_records(
             if first and (content := foreign_content(held)):
                 raise RefusedError(NOT_THE_FORMAT, f"Expected delimited text; this is {content}.", held)
             first = first and not held
+            size = len(held)
             shape, held = beginning.take(held, last)
-            if shape is None and len(held) > limits.record_bytes:
+            header = len(held) if shape is None else 0 if dialect.skip_lines else size - len(held)
+            if header > limits.record_bytes:
                 sentence = f"Expected a line of column names of at most {limits.record_bytes:,} bytes; this is longer."
                 raise RefusedError(NOT_THE_FORMAT, sentence, held)
             if shape is None:
@@ -285,5 +289,7 @@ def stage_delimited(
 
     default: the delimiter where neither the dialect nor the file names one.
     """
-    for _ in give_records(blocks, columns, dialect, default, lambda shape, _: _Body(shape, staging), limits):
+    for _ in give_records(
+        blocks, columns, dialect, default, lambda shape, _: _Body(shape, staging, limits.record_bytes), limits
+    ):
         pass

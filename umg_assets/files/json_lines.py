@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from umg_assets.files.blocks import is_utf8
+from umg_assets.files.blocks import is_utf8, long_lines_apart
 from umg_assets.files.json_scanner import is_deep, may_be_deep
 from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.rejects import BROKEN_JSON, NOT_THE_FORMAT, TOO_DEEP, TOO_LARGE, RefusedError, foreign_content
@@ -228,7 +228,7 @@ def stage_json_lines(
 def lines_of(
     blocks: Iterator[tuple[bytes, bool]], at_most: int = USUAL.record_bytes
 ) -> Iterator[tuple[int, bytes, bool]]:
-    """(position, whole lines, False) of each block, and (position, beginning, True) of a line longer than `at_most`.
+    """(position, whole lines, False) of each block, and (position, beginning, True) of lines longer than `at_most`.
 
     Such a line ends where the next lines begin, with its line end. Raises RefusedError for content of another kind.
     """
@@ -242,7 +242,8 @@ def lines_of(
             _refuse_other_formats(held)
             first = False
         cut = len(held) if last else max(held.rfind(b"\n"), held.rfind(b"\r")) + 1
-        yield place, held[:cut], False
+        for start, text, too_large in long_lines_apart(held[:cut], at_most, BLANK_BYTES):
+            yield place + start, text, too_large
         held, place = held[cut:], place + cut
         if len(held) > at_most:
             if beyond := bool(held.strip(BLANK_BYTES)):

@@ -6,9 +6,9 @@ from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from umg_assets.files.arrow_values import cast, is_list, value_of
 from umg_assets.files.blocks import Unpacked
 from umg_assets.files.few_rows import bytes_of_rows, is_text, parquet_batches, refuse_unpacked
 from umg_assets.files.limits import ROW_BYTES, USUAL, Limits
@@ -39,7 +39,8 @@ _NEXT_SIGNED = {
 def readable_alike(kind: pa.DataType) -> pa.DataType:
     """The type in which a Parquet column is staged, so that both engines read it in the same way.
 
-    Timestamps are in microseconds, whole numbers signed, times of day text, texts plain strings.
+    Timestamps are in microseconds, whole numbers signed, times of day text, texts plain strings, and decimals of more
+    than 38 digits text.
     """
     types = pa.types
     if isinstance(kind, pa.BaseExtensionType):
@@ -52,7 +53,7 @@ def readable_alike(kind: pa.DataType) -> pa.DataType:
         return pa.struct([pa.field(f.name, readable_alike(f.type)) for f in kind])
     if types.is_map(kind):
         return pa.map_(readable_alike(kind.key_type), readable_alike(kind.item_type))
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+    if is_list(kind):
         return pa.list_(readable_alike(kind.value_type))
     if types.is_large_string(kind) or types.is_time(kind) or types.is_null(kind) or types.is_string_view(kind):
         return pa.string()
@@ -64,21 +65,16 @@ def readable_alike(kind: pa.DataType) -> pa.DataType:
         return pa.float32()
     if types.is_duration(kind):
         return pa.int64()
+    if types.is_decimal(kind):
+        return pa.decimal128(kind.precision, kind.scale) if kind.precision <= 38 else pa.string()
     return _NEXT_SIGNED.get(kind, kind)
 
 
-def _uuid_text(column: pa.Array) -> pa.Array:
-    def dashed(raw: bytes) -> str:
-        digits = raw.hex()
-        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-
-    return pa.array([None if value is None else dashed(value) for value in column.storage.to_pylist()], pa.string())
-
-
-def _staged(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    if isinstance(column, pa.ExtensionArray):
-        return _uuid_text(column) if kind == pa.string() else _staged(column.storage, kind)
-    return column if column.type == kind else pc.cast(column, kind, safe=False)
+def staged_column(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """A column as it is staged; kind: what `readable_alike` says of its type."""
+    if isinstance(column, pa.ExtensionArray) and kind != pa.string():
+        return staged_column(column.storage, kind)
+    return column if column.type == kind else cast(column, kind)
 
 
 def _undecodable(column: pa.Array) -> list[int]:
@@ -100,7 +96,7 @@ def stage_batches(
     Raises RefusedError if rows, beyond a kilobyte each, unpack to more than the file may.
     """
     for batch in batches:
-        columns = [_staged(batch.column(field.name), field.type) for field in schema]
+        columns = [staged_column(batch.column(field.name), field.type) for field in schema]
         unpacked.add(max(0, sum(column.nbytes for column in columns) - batch.num_rows * ROW_BYTES))
         _add(columns, staging, limits)
 
@@ -136,7 +132,7 @@ def _bytes_of(value: pa.Scalar, most: int | None) -> bytes:
         return b""
     if is_text(value.type):
         return bytes(memoryview(value.as_buffer())[:most])
-    return str(value).encode()[:most]
+    return str(value_of(value)).encode()[:most]
 
 
 def open_parquet(

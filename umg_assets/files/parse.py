@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from umg_assets.files.archives import members_of, refused_with_member, whole_file
+from umg_assets.files.arrow_values import values_of
 from umg_assets.files.avro import open_avro, stage_avro
 from umg_assets.files.blocks import Unpacked, blocks_of, chunks_of
 from umg_assets.files.delimited import stage_delimited
@@ -27,7 +28,7 @@ from umg_assets.files.json_lines import stage_json_lines
 from umg_assets.files.layout import Layout, is_zip
 from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.orc import open_orc, stage_orc
-from umg_assets.files.parquet import open_parquet, stage_parquet
+from umg_assets.files.parquet import open_parquet, readable_alike, stage_parquet
 from umg_assets.files.recoding import as_utf8
 from umg_assets.files.rejects import (
     BAD_ENCODING,
@@ -182,7 +183,8 @@ class _Reading:
                 return schema, partial(stage_parquet, whole, parquet, schema, **bounds)
             case "avro":
                 reader, schema = open_avro(chunks_of(file, suffix, self.unpacked), columns, self.limits.columns)
-                return schema, partial(stage_avro, reader, schema, **bounds)
+                staged = pa.schema([(field.name, readable_alike(field.type)) for field in schema])
+                return staged, partial(stage_avro, reader, schema, **bounds)
             case "zip":
                 raise RefusedError(NOT_THE_FORMAT, "Expected data; this is a zip archive within one: unpack it.")
         text, recoded = as_utf8(chunks_of(file, suffix, self.unpacked), layout.dialect.encoding)
@@ -219,18 +221,11 @@ def _plain_value(value: Any) -> Any:
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 
-def _python_values(column: pa.ChunkedArray) -> list[Any]:
-    """The values of a staged column; an instant outside Python's years as a number of units since 1970."""
-    try:
-        return column.to_pylist()
-    except (OverflowError, ValueError):
-        return column.cast(pa.int64()).to_pylist()
-
-
 def records_as_text(staged: Path, records: Sequence[int], path: str | None = None) -> pa.Table:
     """The staged rows with these record numbers, by number: record BIGINT, text STRING (a compact JSON object).
 
-    path: the value of FILE_PATH where it is wanted and the record has none of its own.
+    A date or instant outside the years 1 to 9999 is a number of days or microseconds since 1970. path: the value of
+    FILE_PATH where it is wanted and the record has none of its own.
     """
     import pyarrow.dataset as pa_dataset  # brings pandas, which takes longer than all the rest of a command
 
@@ -238,7 +233,7 @@ def records_as_text(staged: Path, records: Sequence[int], path: str | None = Non
     rows = pa_dataset.dataset(staged, format="parquet").to_table(filter=pc.field(RECORD).isin(wanted)).sort_by(RECORD)
     numbers = rows.column(RECORD).combine_chunks()
     values = rows.drop_columns([RECORD])
-    columns = {name: _python_values(column) for name, column in zip(values.column_names, values.columns, strict=True)}
+    columns = {name: values_of(column) for name, column in zip(values.column_names, values.columns, strict=True)}
     if FILE_PATH in columns:
         columns[FILE_PATH] = [path if value is None else value for value in columns[FILE_PATH]]
     texts = [

@@ -18,12 +18,14 @@ import pyarrow.orc as pa_orc
 import pyarrow.parquet as pq
 
 from umg_assets.files.archives import is_encrypted
+from umg_assets.files.arrow_values import values_of
 from umg_assets.files.avro import first_rows, open_avro
 from umg_assets.files.blocks import COMPRESSIONS, chunks_of
 from umg_assets.files.few_rows import parquet_batches
 from umg_assets.files.json_sample import BLANK, RECORD_SEPARATOR, Column, flat, json_records
 from umg_assets.files.layout import format_of, is_taken
 from umg_assets.files.orc import orc_batches
+from umg_assets.files.parquet import readable_alike, staged_column
 from umg_assets.files.rejects import RefusedError
 from umg_assets.files.workbooks import rows_of
 
@@ -219,12 +221,18 @@ def _of_tables(path: Path, file: BinaryIO, name: str) -> Sample:
         reader, schema = open_avro(iter(lambda: file.read(_HEAD_BYTES), b""), None)
         batches, form = iter([first_rows(reader, schema, RECORDS)]), "avro"
     batch = next(iter(batches), None)
-    rows = batch.slice(0, RECORDS).to_pylist() if batch is not None else []
+    rows = _as_staged(batch.slice(0, RECORDS)) if batch is not None else []
     typed = {column: kind for column, kind in _types(schema) if kind != "text"}
     empty: dict[Column, str | None] = {column: None for column, _ in _types(schema)}
     records = [empty | dict(flat(_plain(row))) for row in rows] or [empty]
     settings = {"format": form} if format_of(name) != form else {}
     return Sample(path, settings, records, typed)
+
+
+def _as_staged(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Rows as expressions will see them."""
+    columns = [values_of(staged_column(column, readable_alike(column.type))) for column in batch.columns]
+    return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -42,14 +42,26 @@ def engine_answers(lakehouse: Lakehouse) -> bool:
 
 
 def refused(path: Path, why: str) -> Parsed:
-    """A file that is refused whole as INTERNAL_ERROR, with its first bytes if they can be read."""
+    """A file that is refused whole as INTERNAL_ERROR."""
+    sentence = f"Internal error: {why}. `umg accept` with its path tries it again, as does another version of umg."
+    return refused_whole(INTERNAL_ERROR, refusal_text(sentence, beginning_of(path)))
+
+
+def beginning_of(path: Path) -> bytes:
+    """A file's first bytes; none if they cannot be read."""
     try:
         with path.open("rb") as file:
-            head = file.read(64)
+            return file.read(64)
     except OSError:
-        head = b""
-    sentence = f"Internal error: {why}. `umg accept` with its path tries it again, as does another version of umg."
-    return refused_whole(INTERNAL_ERROR, refusal_text(sentence, head))
+        return b""
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 where the system does not say, as of one that has left: reading it will tell."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def said_by(error: Exception) -> str:

@@ -17,7 +17,7 @@ from umg_assets import tables
 from umg_assets.landing.affected_dates import with_affected_dates
 from umg_assets.landing.attempts import ALONE, REFUSED, Attempts
 from umg_assets.landing.chunk import FILTERED, SUPPRESSED, Chunk, StagedFile, parts
-from umg_assets.landing.faults import DIED, engine_answers
+from umg_assets.landing.faults import DIED, engine_answers, size_of
 from umg_assets.landing.scan import LandingFile
 from umg_assets.landing.staging import stage
 from umg_assets.planning.entry import Entry
@@ -103,7 +103,7 @@ class Ingest:
         limit, size = self._settings.chunk_plays * _BYTES_PER_PLAY, 0
         deaths = {file.path: self._attempts.deaths(file) for file in files}
         for file in (file for file in files if deaths[file.path] < ALONE):
-            uncompressed = file.absolute.stat().st_size * _UNCOMPRESSED.get(file.absolute.suffix, 1)
+            uncompressed = size_of(file.absolute) * _UNCOMPRESSED.get(file.absolute.suffix, 1)
             if chunk and (size + uncompressed > limit or len(chunk) == _FILES):
                 yield chunk
                 chunk, size = [], 0

@@ -19,8 +19,9 @@ from umg_assets.files.rejects import refusal_text, rejects_table
 from umg_assets.files.tasks import FileTask, parse_task
 from umg_assets.landing.chunk import Chunk, StagedFile
 from umg_assets.landing.evaluation import REJECTS, ColumnTypesError, Typing
-from umg_assets.landing.faults import DIED, concerns_all, engine_answers, refused, said_by, tried_by
+from umg_assets.landing.faults import DIED, beginning_of, concerns_all, engine_answers, refused, said_by, tried_by
 from umg_assets.landing.scan import LandingFile
+from umg_assets.privacy.names import is_distinct
 from umg_assets.privacy.tombstones import FORGOTTEN_TEXT, Tombstones
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.settings.model import Settings
@@ -104,7 +105,7 @@ def _first_of_each(rejects: pa.Table) -> pa.Table:
 def _without_forgotten(rejects: pa.Table, tombstones: Tombstones) -> tuple[pa.Table, list[tuple[int, str]]]:
     """The rejects whose text names nobody who has been forgotten; of the others, the file's number and an id.
 
-    A file that is refused whole stays refused, without its text.
+    Without its text a reject stays if it is a file refused whole, or if only ids are named that may be other values.
     """
     if not tombstones:
         return rejects, []
@@ -113,17 +114,15 @@ def _without_forgotten(rejects: pa.Table, tombstones: Tombstones) -> tuple[pa.Ta
     for row, named in zip(rows, tombstones.named_in([row["text"] or "" for row in rows]), strict=True):
         if not named:
             kept.append(row)
-        elif row["record"] == 0:
+        elif row["record"] == 0 or not any(map(is_distinct, named)):
             kept.append({**row, "text": FORGOTTEN_TEXT})
         else:
-            suppressed.append((row["file"], named[0]))
+            suppressed.append((row["file"], next(filter(is_distinct, named))))
     return pa.Table.from_pylist(kept, schema=REJECTS), suppressed
 
 
 def _refused_for(error: ColumnTypesError, staged: StagedFile) -> Parsed:
-    with staged.file.absolute.open("rb") as file:
-        text = refusal_text(f"{error}.", file.read(64))
-    return refused_whole(NOT_THE_FORMAT, text)
+    return refused_whole(NOT_THE_FORMAT, refusal_text(f"{error}.", beginning_of(staged.file.absolute)))
 
 
 def _failed(staged: StagedFile, error: Exception, where: str = "") -> StagedFile:

@@ -18,7 +18,7 @@ _CANDIDATES = (
 )
 """Of a text, what may be an id: a word, a token, a field of a line, a text in quotes."""
 FORGOTTEN_TEXT = "(it names somebody who has been forgotten)"
-"""What stands in quarantine for the text of a file refused whole that does."""
+"""What stands in quarantine for the text of a file refused whole that does, or of a record that may."""
 _TEXTS_AT_A_TIME = 1000
 
 

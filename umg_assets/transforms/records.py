@@ -37,7 +37,7 @@ def type_records(
 
     reason is NULL for a good record, else the first of these that applies: filtered (`where` is not true);
     unparsable_X (a cast or function turns a text that is not empty into NULL; an expression may choose an empty text or
-    NULL) and missing_X (NULL in a column that
+    NULL; of required columns, dates and instants: a value of any type) and missing_X (NULL in a column that
     tables.REQUIRED names) of the required columns, in their order; unparsable_X of the other columns;
     negative_duration; duration_over_24h; starts_after_delivery (its UTC date is after the day that follows the delivery
     date); before_first_day. Raises if an expression does not parse or resolve; some expressions raise on the engine
@@ -48,7 +48,12 @@ def type_records(
         for name, type_ in tables.SOURCE_COLUMNS[kind].items()
     }
     kept = F.expr(null_on_bad_cast(where)) if where else F.lit(True)
-    silent = {name: _says_nothing(staged.schema, text, name in tables.REQUIRED[kind]) for name, text in columns.items()}
+    silent = {
+        name: _says_nothing(
+            staged.schema, text, name in tables.REQUIRED[kind] or tables.SOURCE_COLUMNS[kind][name] in _DATED
+        )
+        for name, text in columns.items()
+    }
     values = staged.select(
         "_file",
         F.col("_record").alias("record"),
@@ -94,13 +99,13 @@ def _value(text: str, type_: str) -> Column:
     return value
 
 
-def _says_nothing(schema: StructType, text: str, required: bool) -> Column:
-    """Whether a record says nothing of a value; columns of other types than text have a say if it is required."""
+def _says_nothing(schema: StructType, text: str, of_all: bool) -> Column:
+    """Whether a record says nothing of a value. of_all: columns of other types than text have a say, too."""
 
     def condition(path: list[str], column: str) -> str | None:
         if isinstance(_type_at(schema, path), StringType):
             return f"coalesce({column} = '', true)"
-        return f"{column} is null" if required else None
+        return f"{column} is null" if of_all else None
 
     return F.expr(says_nothing(text, condition))
 

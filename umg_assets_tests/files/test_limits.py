@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,58 @@ def test_a_record_that_is_too_long_is_set_aside_and_its_neighbours_land(tmp_path
     parsed = read(tmp_path, f"x.{layout.format}{packed}", PACK[packed](content), layout, generous)
     assert (parsed.records, parsed.rows, dict(parsed.reasons)) == (3, 2, {"too_large": 1})
     assert len(parsed.rejects["text"][0].as_py()) <= 2_000
+
+
+def records_within_a_block() -> dict[str, tuple[Layout, bytes, bytes]]:
+    """By framing, a layout, and what stands before and behind a text of 1 MiB in the second of three records."""
+    layout, jsonl = Layout("csv", ("id", "b")), Layout("json", ("id",))
+    return {
+        "line": (layout, b"id,b\n1,a\n2,", b"\n3,c\n"),
+        "line with CRLF": (layout, b"id,b\r\n1,a\r\n2,", b"\r\n3,c\r\n"),
+        "line with CR": (layout, b"id,b\r1,a\r2,", b"\r3,c\r"),
+        "line without its end": (layout, b"id,b\n1,a\n3,c\n2,", b""),
+        "quoted": (layout, b'id,b\n1,a\n2,"', b'"\n3,c\n'),
+        "line among quoted ones": (layout, b'id,b\n1,"a,a"\n2,', b'\n3,"c ""c"""\n'),
+        "too many fields": (layout, b"id,b\n1,a\n2,2,", b"\n3,c\n"),
+        "TSV": (Layout("tsv", ("id", "b")), b"id\tb\n1\ta\n2\t", b"\n3\tc\n"),
+        "JSON line": (jsonl, b'{"id":"1"}\n{"id":"', b'"}\n{"id":"3"}\n'),
+        "JSON line with CRLF": (jsonl, b'{"id":"1"}\r\n{"id":"', b'"}\r\n{"id":"3"}\r\n'),
+        "JSON line with CR": (jsonl, b'{"id":"1"}\r{"id":"', b'"}\r{"id":"3"}\r'),
+        "JSON line without its end": (jsonl, b'{"id":"1"}\n{"id":"3"}\n{"id":"', b'"}'),
+        "JSON line that is none": (jsonl, b'{"id":"1"}\n{"id":', b'\n{"id":"3"}\n'),
+        "element": (jsonl, b'[{"id":"1"},\n{"id":"', b'"},\n{"id":"3"}]'),
+    }
+
+
+SHORT = {"too many fields": "field_count", "JSON line that is none": "broken_json"}
+"""By framing, why the second record is bad when it is short."""
+
+
+@pytest.mark.parametrize("packed", ["", ".gz", ".zip"])
+@pytest.mark.parametrize("framing", records_within_a_block())
+def test_a_record_is_too_long_by_its_length_wherever_blocks_end(tmp_path: Path, framing: str, packed: str):
+    layout, before, behind = records_within_a_block()[framing]
+    tiny, name = Limits(record_bytes=MIB), f"x.{layout.format}"
+    for length in (MIB - 60, MIB + 1, 3 * MIB, 5 * MIB):
+        content = before + b"x" * length + behind
+        if packed == ".zip":
+            archive = io.BytesIO()
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+                file.writestr(name, content)
+            parsed = read(tmp_path, "x.zip", archive.getvalue(), replace(layout, format="zip"), tiny)
+        else:
+            parsed = read(tmp_path, name + packed, PACK[packed](content), layout, tiny)
+        reason = "too_large" if length > MIB else SHORT.get(framing)
+        reasons = {reason: 1} if reason else {}
+        assert (parsed.records, dict(parsed.reasons)) == (3, reasons), length
+        assert parsed.rejects["record"].to_pylist() == ([3 if "without" in framing else 2] if reasons else [])
+
+
+def test_a_line_of_column_names_that_is_too_long_is_refused_wherever_blocks_end(tmp_path: Path):
+    for length in (MIB + 1, 3 * MIB, 5 * MIB):
+        parsed = read(tmp_path, "x.csv", b"id," + b"x" * length + b"\n1,2\n", Layout("csv", ("id",)))
+        assert parsed.refused == NOT_THE_FORMAT
+        assert "a line of column names of at most 1,048,576 bytes" in parsed.rejects["text"][0].as_py()
 
 
 @pytest.mark.parametrize("content", [b"id,b\n1,", b'id,b\n1,"', b'{"id":"1"}\n{"id":"', b'[{"id":"1"},\n{"id":"'])

@@ -10,8 +10,10 @@ from umg_assets.cli.run import accept_file
 from umg_assets.files import tasks
 from umg_assets.files.parse import parse_file
 from umg_assets.landing import evaluation, fingerprints, scan
+from umg_assets.landing.land import Ingest
 from umg_assets.resources.engine import session
 from umg_assets.resources.lakehouse import Lakehouse
+from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.sources import Source
 from umg_assets_tests.lake import Lake
 from umg_assets_tests.landing.test_land import land, play
@@ -119,6 +121,22 @@ def test_a_file_that_cannot_be_read_for_now_is_tried_again_at_the_next_look(
     assert (landed(sail_lake), set(refused(sail_lake))) == ({FILES[1]}, {FILES[0]})
     land(sail_lake, lakehouse)
     assert (landed(sail_lake), refused(sail_lake)) == ({*FILES[:2]}, {})
+
+
+def test_a_file_that_leaves_landing_while_others_land_is_told_and_the_others_land(
+    sail_lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("umg_assets.landing.land._FILES", 1)
+    lakehouse, ledger = lake_of(sail_lake, FILES[:4]), Ledger(sail_lake.home)
+    lakehouse.create_tables()
+    changed = scan.scan(sail_lake.settings, ledger.read()).changed
+
+    def leave(*_: int) -> None:
+        changed[2].absolute.unlink(missing_ok=True)
+
+    Ingest(sail_lake.settings, lakehouse, ledger).land(changed, progress=leave)
+    assert landed(sail_lake) == {*FILES[:2], FILES[3]}
+    assert "FileNotFoundError" in refused(sail_lake)[FILES[2]]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError(13, "Permission denied", "staging")])

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from umg_assets.cli.reconcile import reconcile
-from umg_assets.privacy.tombstones import Tombstones
+from umg_assets.privacy.requests import Requests
+from umg_assets.privacy.tombstones import FORGOTTEN_TEXT, Tombstones
 from umg_assets_tests.lake import Lake
 
 AT = "2026-03-02T10:00:00Z"
@@ -39,6 +40,38 @@ def test_records_of_the_forgotten_do_not_land_whether_they_are_good_bad_or_filte
     assert [check.asset for check in told] == ["deliveries"]
     assert "4 such records in 2 files, e.g. plays/2026-03-02.csv" in told[0].seen
     capsys.readouterr()
+
+
+def test_a_bad_record_in_which_a_forgotten_short_id_stands_stays_a_bad_record_without_its_text(lake: Lake):
+    """757 and qzxvk may be any value; ann-1234 is hers."""
+    _tombstone(lake, "757", "qzxvk", "ann-1234")
+    theirs = [("p1", "757", "s1", "t1", AT, 1), ("p2", "757", "s1", "t1", "soon", 1)]
+    file = lake.drop_plays("2026-03-02", [*theirs, ("p0", "bob-77", "s2", "t1", AT, 1)])
+    bad = [
+        "p3,bob-77,t1,757",
+        "p4;joe;2026-03-02 10:00:00.757",
+        "p5,qzxvk,t1",
+        "p6,757",
+        "p7,757,ann-1234",
+        "p8,eve-12,t1",
+    ]
+    file.write_text(file.read_text() + "".join(f"{line}\n" for line in bad))
+    report = lake.run()
+    (entry,) = (entry for entry in lake.history().latest().values() if entry.source == "plays")
+    assert (entry.records, entry.landed, entry.suppressed, entry.quarantined) == (9, 1, 3, {"field_count": 5})
+    texts = {row["record"]: row["text"] for row in lake.rows("quarantine")}
+    assert texts == {**dict.fromkeys((4, 5, 6, 7), FORGOTTEN_TEXT), 9: bad[5]}
+    (request,) = Requests(lake.home).read()
+    assert set(request.user_ids) == {"757", "ann-1234"}, (
+        "of the records that could be read, and of the one that is hers"
+    )
+    (told,) = (check for check in report.failed_checks if check.name == "no_file_names_the_forgotten")
+    assert "3 such records in 1 file" in told.seen
+    assert reconcile(lake.settings)
+    files = [
+        path for path in lake.home.rglob("*") if path.is_file() and "landing" not in path.relative_to(lake.home).parts
+    ]
+    assert [path for path in files if b"qzxvk" in path.read_bytes()] == []
 
 
 def test_a_file_refused_whole_is_refused_without_the_text_that_names_the_forgotten(lake: Lake):
