@@ -132,7 +132,9 @@ class Forgetting:
         kept = Erasure(self._settings, self._lakehouse, self._ledger, self._work).erase(people, naming)
         take_out(self._settings, self._lakehouse, self._ledger, people.user_keys)
         say("building again what follows from them")
+        before = self._ledger.read().sequence
         self._steps.rebuild()
+        kept |= self._landed_since(before)
         say("removing old versions")
         self._clear()
         say("searching all bytes")
@@ -143,6 +145,11 @@ class Forgetting:
             self._requests.done(begun["requests"])
         self._work.finish()
         return receipt
+
+    def _landed_since(self, sequence: int) -> dict[str, str]:
+        """By path, that a file which landed after that entry of the ledger holds records of people forgotten."""
+        since = (entry for entry in self._ledger.read().with_any("suppressed").delivered() if entry.sequence > sequence)
+        return {entry.path: "it was delivered, or read again, meanwhile" for entry in since if entry.suppressed}
 
     def _clear(self) -> None:
         """Leaves no version of a table but its latest, and nothing that dead processes have left."""

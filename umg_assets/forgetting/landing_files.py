@@ -40,7 +40,7 @@ class LandingFiles:
         self._settings, self._work, self._folder = settings, work, folder
         self._names, self._common, self._naming = names, common, naming
         self.kept: dict[str, str] = {}
-        """By path, why a file that may name them was neither rewritten nor removed."""
+        """By path, why a file that holds records of theirs, or may hold them, was neither rewritten nor removed."""
 
     def clear_drafts(self, paths: Iterable[str]) -> None:
         """Removes drafts that a crash has left where these files lie."""
@@ -60,10 +60,12 @@ class LandingFiles:
 
         claims: the sources that take the file, by kind. landed: by kind, the ledger's entry of its present content;
         numbers: the records of it that are known to be theirs; others: gives those known to be other people's. A file
-        that cannot be rewritten is removed (its other rows stay in the tables), unless the files that lie in its folder
-        decide what is withdrawn.
+        that holds some and cannot be rewritten is removed (its other rows stay in the tables), unless the files that
+        lie in its folder decide what is withdrawn.
         """
         absolute = self._settings.landing / path
+        if path not in self._naming and not any(numbers.values()):
+            return
         if landed and all(entry.refused for entry in landed.values()):
             self._remove(path, absolute, claims, "no source could read it.")
             return
@@ -81,7 +83,15 @@ class LandingFiles:
                 common = self._common if landed.keys() >= {*kinds} else None
                 known = {number for kind in kinds for number in others(kind, landed[kind])} if common else ()
                 gone = erase_records(
-                    source, layout, target, wanted, self._names, self._folder, common, known, position < len(framings)
+                    source,
+                    layout,
+                    target,
+                    wanted,
+                    self._names,
+                    self._folder,
+                    common,
+                    known,
+                    position < len(framings),
                 )
                 if gone:
                     target.replace(draft)
@@ -109,8 +119,8 @@ class LandingFiles:
         put_in_place(draft, absolute.resolve())
 
     def _remove(self, path: str, absolute: Path, claims: Mapping[Kind, Source], why: str) -> None:
-        if path not in self._naming or any(source.folder_is_delivery for source in claims.values()):
-            self.kept[path] = f"{why} Correct it, or remove it by hand" if path in self._naming else why
+        if any(source.folder_is_delivery for source in claims.values()):
+            self.kept[path] = f"{why} Correct it, or remove it by hand"
             return
         content = content_hash_of(absolute)
         if bucket.remove(self._settings, [path]):

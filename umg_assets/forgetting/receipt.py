@@ -16,7 +16,8 @@ class Receipt:
     asked_at: when the first request came; forgotten_at: when the search ended (both ISO 8601, UTC). records: rows of
     raw tables and records in quarantine or left out by a source that were taken out. days_built: local days from which
     something was taken out, and that were built again. searched, bytes: files and bytes searched. found: places that
-    name somebody still; unreadable: files whose content could not be read. kept: by path, why a file was not rewritten.
+    name somebody still; unreadable: files whose content could not be read. kept: by path, why a file that holds records
+    of theirs, or may hold them, is still in landing/.
     common: ids that may well be other values (757, AT), and were searched for as keys and sealed values alone.
     """
 
@@ -38,8 +39,8 @@ class Receipt:
 
     @property
     def good(self) -> bool:
-        """Whether the search has found nobody, and could read everything."""
-        return not self.found and not self.unreadable
+        """Whether the search has found nobody and could read everything, and no file that holds them has stayed."""
+        return not self.found and not self.unreadable and not self.kept
 
     @property
     def text(self) -> str:
@@ -54,7 +55,8 @@ class Receipt:
             f"unreadable {len(self.unreadable)}",
             *(common if self.common else []),
             *(f"removed: {path}" for path in self.files_removed),
-            *(f"not rewritten: {path}: {why}" for path, why in self.kept.items()),
+            *(f"still in landing/: {path}: {why}" for path, why in self.kept.items()),
+            *(["then type `umg forget --now` again: the request stays until that ends well"] if self.kept else []),
             *(f"found: {place}" for place in self.found),
             *(f"unreadable: {place}" for place in self.unreadable),
         ]
