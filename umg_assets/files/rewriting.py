@@ -11,6 +11,7 @@ import pyarrow.orc as pa_orc
 import pyarrow.parquet as pq
 
 from umg_assets.files.few_rows import parquet_batches
+from umg_assets.files.limits import Limits
 from umg_assets.files.orc import open_orc, orc_batches
 from umg_assets.files.parquet import open_parquet
 from umg_assets.files.wanted import CannotEraseError, Erased, Wanted
@@ -117,11 +118,11 @@ def _parquet_writer(draft: Path, parquet: pq.ParquetFile, schema: pa.Schema) -> 
     )
 
 
-def rewrite_parquet(path: Path, draft: Path, wanted: Wanted) -> Erased:
+def rewrite_parquet(path: Path, draft: Path, wanted: Wanted, limits: Limits) -> Erased:
     """Write a Parquet file without the wanted rows: same schema, metadata, compression and order of row groups."""
     erased = Erased(0, [])
     with path.open("rb") as file:
-        parquet, _ = open_parquet(file, ())
+        parquet, _ = open_parquet(file, (), limits.columns)
         known = {key: value for key, value in (parquet.metadata.metadata or {}).items() if key != b"ARROW:schema"}
         _refuse_named([*known.keys(), *known.values()], wanted, "metadata")
         schema = parquet.schema_arrow.with_metadata(known or None)
@@ -144,11 +145,11 @@ def _write_group(writer: pq.ParquetWriter, batches: Sequence[pa.RecordBatch], sc
         writer.write_table(rows, row_group_size=rows.num_rows)
 
 
-def rewrite_orc(path: Path, draft: Path, wanted: Wanted) -> Erased:
+def rewrite_orc(path: Path, draft: Path, wanted: Wanted, limits: Limits) -> Erased:
     """Write an ORC file without the wanted rows: same schema and compression, without the exporter's own metadata."""
     erased = Erased(0, [])
     with path.open("rb") as file:
-        orc = open_orc(file, ())[0].footer
+        orc = open_orc(file, (), limits.columns)[0].footer
         writer = pa_orc.ORCWriter(
             draft, compression=orc.compression.lower(), compression_block_size=orc.compression_size or 64 << 10
         )
@@ -160,7 +161,7 @@ def rewrite_orc(path: Path, draft: Path, wanted: Wanted) -> Erased:
     return erased
 
 
-def rewrite_workbook(path: Path, draft: Path, wanted: Wanted, macros: bool) -> Erased:
+def rewrite_workbook(path: Path, draft: Path, wanted: Wanted, limits: Limits, macros: bool) -> Erased:
     """Write a workbook without the wanted rows of its first sheet. Formulas become what Excel last calculated.
 
     macros: whether they are kept; the workbook is an .xlsm.
@@ -168,7 +169,7 @@ def rewrite_workbook(path: Path, draft: Path, wanted: Wanted, macros: bool) -> E
     erased = Erased(0, [])
     rows: list[int] = []
     with path.open("rb") as file:
-        for number, (row, values) in enumerate(numbered_rows(file)):
+        for number, (row, values) in enumerate(numbered_rows(file, limits)):
             texts = [value.encode() for value in values if value is not None]
             if number == 0:
                 _refuse_named(texts, wanted, "column names")

@@ -92,6 +92,7 @@ class LandingFiles:
                     common,
                     known,
                     position < len(framings),
+                    self._settings.limits.in_bytes,
                 )
                 if gone:
                     target.replace(draft)

@@ -58,9 +58,7 @@ def _left(folder: Path, name: str, content: bytes, layout: Layout, limits: Limit
     """The numbers of her records, and how many rows the draft without them has."""
     (folder / name).write_bytes(content)
     draft = folder / f"draft-{name}"
-    erased = erase_records(
-        folder / name, layout, draft, (), lambda text: HERS.encode() in text, folder, limits=limits
-    )
+    erased = erase_records(folder / name, layout, draft, (), lambda text: HERS.encode() in text, folder, limits=limits)
     raised = Limits(limits.record_bytes, limits.columns)
     return erased, parse_file(draft, layout, folder / "staged", limits=raised).rows
 

@@ -133,3 +133,16 @@ def test_a_file_that_is_refused_and_names_nobody_does_not_spoil_the_receipt(new_
     receipt = forget(lake, "ann-007")
     assert receipt is not None
     assert receipt.good, receipt.text
+
+
+def test_a_file_that_landed_by_raised_limits_is_rewritten(new_lake):
+    lake: Lake = new_lake("limits")
+    lake.configure("[limits]\ncolumns = 20000\n")
+    more = ",".join(f"c{number}" for number in range(10_000))
+    rows = [f"{','.join(map(str, _play(number, user, 2)))},{more}" for number, user in ((1, "ann-007"), (2, "ben-1"))]
+    file = lake.drop("plays/2026-03-02.csv", "\n".join([f"{','.join(PLAY_COLUMNS)},{more}", *rows, ""]))
+    lake.run()
+    receipt = forget(lake, "ann-007")
+    assert receipt is not None
+    assert (receipt.good, receipt.files_removed, receipt.files_rewritten) == (True, [], 1), receipt.text
+    assert [line.split(",")[0] for line in file.read_text().splitlines()] == ["play_id", "p2"]
