@@ -77,7 +77,7 @@ def _uuid_text(column: pa.Array) -> pa.Array:
 
 def _staged(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if isinstance(column, pa.ExtensionArray):
-        return _uuid_text(column) if kind == pa.string() else _staged(column.storage, kind)
+        return _uuid_text(column) if column.type.extension_name == "arrow.uuid" else _staged(column.storage, kind)
     return column if column.type == kind else pc.cast(column, kind, safe=False)
 
 

@@ -1,6 +1,7 @@
 """Parquet and ORC files and workbooks written anew from the rows that are left, so that nothing holds the others."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,11 +22,23 @@ pc: Any = _compute  # its functions are made when it is imported, unknown to typ
 _GROUP_BYTES = 256 << 20
 """A longer row group is divided, so that memory is bounded."""
 _WHOLE = 2**63
+_ARROW_SCHEMA = b"ARROW:schema"
+_LISTS = (
+    pa.types.is_list,
+    pa.types.is_large_list,
+    pa.types.is_fixed_size_list,
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)
 
 
 def _texts(value: Any) -> list[bytes]:
-    """A value as texts that an id may be written as: a whole number also without its fraction."""
-    if value is None or isinstance(value, bool):
+    """A value as texts that an id may be written as: a whole number also without its fraction; of a list each."""
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple):
+        return [text for inner in value for text in _texts(inner)]
+    if value is None or isinstance(value, bool | date | time | timedelta):
         return []
     if isinstance(value, bytes):
         return [value]
@@ -52,15 +65,18 @@ def _named(column: pa.Array, names: Callable[[bytes], bool]) -> np.ndarray:
     elif types.is_struct(kind):
         for inner in column.flatten():
             rows |= _named(inner, names)
-    elif types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+    elif any(is_kind(kind) for is_kind in _LISTS):
         rows[pc.list_parent_indices(column).to_numpy()[_named(pc.list_flatten(column), names)]] = True
     elif not (types.is_null(kind) or types.is_boolean(kind) or types.is_temporal(kind)):
-        if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        if types.is_string(kind) or types.is_large_string(kind):
             column = column.cast(pa.large_binary())
-        values = column.unique()
-        hits = [any(map(names, _texts(value))) for value in values.to_pylist()]
-        if any(hits):
-            rows = pc.is_in(column, values.filter(pa.array(hits))).to_numpy(zero_copy_only=False)
+        try:
+            values = column.unique()
+            hits = [any(map(names, _texts(value))) for value in values.to_pylist()]
+            if any(hits):
+                rows = pc.is_in(column, values.filter(pa.array(hits))).to_numpy(zero_copy_only=False)
+        except pa.ArrowNotImplementedError:  # of a type that these functions do not take: short decimals
+            rows = np.array([any(map(names, _texts(value))) for value in column.to_pylist()], bool)
     return rows
 
 
@@ -76,18 +92,33 @@ def _left(batches: Iterable[pa.RecordBatch], wanted: Wanted, erased: Erased) -> 
                 out |= _named(column, wanted.common) & unknown
         erased.removed.extend((np.flatnonzero(out) + 1 + erased.records).tolist())
         erased.records += batch.num_rows
-        yield _compact(batch.filter(pa.array(~out))) if out.any() else batch
+        left = batch.filter(pa.array(~out)) if out.any() else batch
+        yield pa.record_batch([_compact(column) for column in left.columns], left.schema)
 
 
-def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with dictionaries of the values that it has."""
-    columns = [
-        column.dictionary_decode().dictionary_encode().cast(column.type)
-        if pa.types.is_dictionary(column.type)
-        else column
-        for column in batch.columns
-    ]
-    return pa.record_batch(columns, batch.schema)
+def _compact(column: Any) -> Any:
+    """The column with dictionaries of the values that it has, also in lists, maps and structs."""
+    kind, types = column.type, pa.types
+    if "dictionary<" not in str(kind):
+        return column
+    if types.is_dictionary(kind):
+        return column.dictionary_decode().dictionary_encode().cast(kind)
+    missing = column.is_null()
+    if isinstance(column, pa.ExtensionArray):
+        return pa.ExtensionArray.from_storage(kind, _compact(column.storage))
+    if types.is_struct(kind):
+        fields = [_compact(column.field(at)) for at in range(kind.num_fields)]
+        return pa.StructArray.from_arrays(fields, fields=list(kind), mask=missing)
+    if types.is_map(kind):
+        keys, items = _compact(column.keys), _compact(column.items)
+        return pa.MapArray.from_arrays(column.offsets, keys, items, type=kind, mask=missing)
+    if types.is_fixed_size_list(kind):
+        return pa.FixedSizeListArray.from_arrays(_compact(column.values), type=kind, mask=missing)
+    if types.is_list_view(kind) or types.is_large_list_view(kind):
+        sizes = pc.list_value_length(column).fill_null(0)
+        starts = pc.subtract(pc.cumulative_sum(sizes), sizes)
+        return type(column).from_arrays(starts, sizes, _compact(pc.list_flatten(column)), type=kind, mask=missing)
+    return type(column).from_arrays(column.offsets, _compact(column.values), type=kind, mask=missing)
 
 
 def _refuse_named(texts: Iterable[bytes], wanted: Wanted, where: str) -> None:
@@ -105,7 +136,32 @@ def _compressions(metadata: pq.FileMetaData) -> str | dict[str, str]:
     return kinds if len(set(kinds.values())) > 1 else next(iter(kinds.values()))
 
 
-def _parquet_writer(draft: Path, parquet: pq.ParquetFile, schema: pa.Schema) -> pq.ParquetWriter:
+def _written(kind: Any) -> pa.DataType:
+    """The type in which a column is filtered and written: views of texts are texts, which pyarrow's functions take."""
+    types = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return kind if _written(kind.storage_type) == kind.storage_type else _written(kind.storage_type)
+    if types.is_string_view(kind):
+        return pa.string()
+    if types.is_binary_view(kind):
+        return pa.binary()
+    if types.is_struct(kind):
+        return pa.struct([_written_field(field) for field in kind])
+    if types.is_map(kind):
+        return pa.map_(_written_field(kind.key_field), _written_field(kind.item_field), kind.keys_sorted)
+    if not any(is_kind(kind) for is_kind in _LISTS) or (inner := _written_field(kind.value_field)) == kind.value_field:
+        return kind
+    if types.is_fixed_size_list(kind):
+        return pa.list_(inner, kind.list_size)
+    return pa.large_list(inner) if types.is_large_list(kind) or types.is_large_list_view(kind) else pa.list_(inner)
+
+
+def _written_field(field: pa.Field) -> pa.Field:
+    return field.with_type(_written(field.type))
+
+
+def _parquet_writer(draft: Path, parquet: pq.ParquetFile, schema: pa.Schema, stores: bool) -> pq.ParquetWriter:
+    """stores: whether it stores the Arrow schema, and the metadata, which else are to be added."""
     metadata = parquet.metadata
     group = metadata.row_group(0) if metadata.num_row_groups else None
     physical = set() if group is None else {group.column(i).physical_type for i in range(metadata.num_columns)}
@@ -114,7 +170,7 @@ def _parquet_writer(draft: Path, parquet: pq.ParquetFile, schema: pa.Schema) -> 
         schema,
         compression=cast(str, _compressions(metadata)),
         use_deprecated_int96_timestamps="INT96" in physical,
-        store_schema=b"ARROW:schema" in (metadata.metadata or {}),
+        store_schema=stores,
     )
 
 
@@ -123,20 +179,44 @@ def rewrite_parquet(path: Path, draft: Path, wanted: Wanted, limits: Limits) -> 
     erased = Erased(0, [])
     with path.open("rb") as file:
         parquet, _ = open_parquet(file, (), limits.columns)
-        known = {key: value for key, value in (parquet.metadata.metadata or {}).items() if key != b"ARROW:schema"}
+        metadata = parquet.metadata.metadata or {}
+        known = {key: value for key, value in metadata.items() if key != _ARROW_SCHEMA}
         _refuse_named([*known.keys(), *known.values()], wanted, "metadata")
         schema = parquet.schema_arrow.with_metadata(known or None)
-        with _parquet_writer(draft, parquet, schema) as writer:
+        plain = pa.schema([_written_field(field) for field in schema], schema.metadata)
+        stores = _ARROW_SCHEMA in metadata and plain == schema
+        with _parquet_writer(draft, parquet, plain, stores) as writer:
             for group in range(parquet.num_row_groups):
                 batches = parquet_batches(file, parquet, groups=[group])
                 held: list[pa.RecordBatch] = []
-                for batch in _left(batches, wanted, erased):
+                for batch in _left((_cast(batch, plain) for batch in batches), wanted, erased):
                     held.append(batch)
                     if sum(one.nbytes for one in held) > _GROUP_BYTES:
-                        _write_group(writer, held, schema)
+                        _write_group(writer, held, plain)
                         held = []
-                _write_group(writer, held, schema)
+                _write_group(writer, held, plain)
+            if metadata and not stores:
+                writer.add_key_value_metadata(metadata)  # type: ignore[arg-type]
     return erased
+
+
+def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch in the types of a schema."""
+    columns = [_as_written(column, kind) for column, kind in zip(batch.columns, schema.types, strict=True)]
+    return pa.record_batch(columns, schema)
+
+
+def _as_written(column: Any, kind: Any) -> Any:
+    if column.type == kind:
+        return column
+    if pa.types.is_list_view(column.type) or pa.types.is_large_list_view(column.type):  # a cast to lists fails
+        sizes = pc.list_value_length(column).fill_null(0)
+        ends = pc.cumulative_sum(sizes)
+        lists = pa.LargeListArray if pa.types.is_large_list(kind) else pa.ListArray
+        offsets = pa.concat_arrays([pa.array([0], ends.type), ends])
+        texts = _as_written(pc.list_flatten(column), kind.value_type)
+        return lists.from_arrays(offsets, texts, type=kind, mask=column.is_null())
+    return column.cast(kind)
 
 
 def _write_group(writer: pq.ParquetWriter, batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> None:

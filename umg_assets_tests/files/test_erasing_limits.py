@@ -88,6 +88,24 @@ def test_a_record_as_long_as_may_land_is_rewritten_or_left_out(tmp_path: Path, f
     assert _left(tmp_path, name, content, layout, Limits(record_bytes=64 * MIB)) == (erased, 2)
 
 
+def test_a_workbook_with_a_row_as_long_as_may_land_is_rewritten(tmp_path: Path):
+    book, file, content = openpyxl.Workbook(), io.BytesIO(), io.BytesIO()
+    sheet: Any = book.active
+    for row in (["id"], [HERS], [HIS]):
+        sheet.append(row)
+    book.save(file)
+    long = "".join(f"<c t='inlineStr'><is><t>{'x' * 30_000}</t></is></c>" for _ in range(700))
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as target:
+        for member in source.infolist():
+            text = source.read(member)
+            if member.filename.endswith("sheet1.xml"):
+                text = text.replace(b"</sheetData>", f"<row>{long}</row></sheetData>".encode())
+            target.writestr(member.filename, text)
+    limits = Limits(record_bytes=64 * MIB)
+    erased, rows = _left(tmp_path, "x.xlsx", content.getvalue(), Layout("xlsx", ("id",)), limits)
+    assert (erased, rows) == ([1], 1)  # the long row has more values than there are columns
+
+
 def test_what_is_left_may_unpack_to_as_much_as_the_file_though_it_is_packed_better(tmp_path: Path):
     content = b"id,b\n%s,%s\nb,%s\n" % (HERS.encode(), os.urandom(150_000).hex().encode(), b"x" * 2 * MIB)
     limits = Limits(unpacked_bytes=MIB, unpacked_times=20)
