@@ -27,8 +27,6 @@ _LISTS = (
     pa.types.is_list,
     pa.types.is_large_list,
     pa.types.is_fixed_size_list,
-    pa.types.is_list_view,
-    pa.types.is_large_list_view,
 )
 
 
@@ -75,7 +73,7 @@ def _named(column: pa.Array, names: Callable[[bytes], bool]) -> np.ndarray:
             hits = [any(map(names, _texts(value))) for value in values.to_pylist()]
             if any(hits):
                 rows = pc.is_in(column, values.filter(pa.array(hits))).to_numpy(zero_copy_only=False)
-        except pa.ArrowNotImplementedError:  # of a type that these functions do not take: short decimals
+        except pa.ArrowNotImplementedError:  # of a type that these functions do not take: short decimals, list views
             rows = np.array([any(map(names, _texts(value))) for value in column.to_pylist()], bool)
     return rows
 
@@ -153,7 +151,7 @@ def _written(kind: Any) -> pa.DataType:
         return kind
     if types.is_fixed_size_list(kind):
         return pa.list_(inner, kind.list_size)
-    return pa.large_list(inner) if types.is_large_list(kind) or types.is_large_list_view(kind) else pa.list_(inner)
+    return pa.large_list(inner) if types.is_large_list(kind) else pa.list_(inner)
 
 
 def _written_field(field: pa.Field) -> pa.Field:
@@ -202,21 +200,11 @@ def rewrite_parquet(path: Path, draft: Path, wanted: Wanted, limits: Limits) -> 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The batch in the types of a schema."""
-    columns = [_as_written(column, kind) for column, kind in zip(batch.columns, schema.types, strict=True)]
+    columns = [
+        column if column.type == kind else column.cast(kind)
+        for column, kind in zip(batch.columns, schema.types, strict=True)
+    ]
     return pa.record_batch(columns, schema)
-
-
-def _as_written(column: Any, kind: Any) -> Any:
-    if column.type == kind:
-        return column
-    if pa.types.is_list_view(column.type) or pa.types.is_large_list_view(column.type):  # a cast to lists fails
-        sizes = pc.list_value_length(column).fill_null(0)
-        ends = pc.cumulative_sum(sizes)
-        lists = pa.LargeListArray if pa.types.is_large_list(kind) else pa.ListArray
-        offsets = pa.concat_arrays([pa.array([0], ends.type), ends])
-        texts = _as_written(pc.list_flatten(column), kind.value_type)
-        return lists.from_arrays(offsets, texts, type=kind, mask=column.is_null())
-    return column.cast(kind)
 
 
 def _write_group(writer: pq.ParquetWriter, batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> None:

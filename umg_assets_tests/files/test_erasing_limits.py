@@ -5,7 +5,7 @@ import io
 import os
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 import openpyxl
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from umg_assets.files.erasing import erase_records
-from umg_assets.files.layout import Layout
+from umg_assets.files.layout import Format, Layout
 from umg_assets.files.limits import USUAL, Limits
 from umg_assets.files.parse import parse_file
 from umg_assets_tests.files.erased_files import HERS, HIS
@@ -64,7 +64,7 @@ def _left(folder: Path, name: str, content: bytes, layout: Layout, limits: Limit
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "orc", "avro", "xlsx", "zip"])
-def test_a_file_of_as_many_columns_as_may_land_is_rewritten(tmp_path: Path, form: str):
+def test_a_file_of_as_many_columns_as_may_land_is_rewritten(tmp_path: Path, form: Format):
     layout = Layout(form, ("c0",), members="*.csv") if form == "zip" else Layout(form, ("c0",))
     limits = Limits(columns=2 * USUAL.columns)
     assert _left(tmp_path, f"x.{form}", _wide(form), layout, limits) == ([1], 1)
@@ -83,7 +83,7 @@ RECORDS = {
 @pytest.mark.parametrize("framing", RECORDS)
 def test_a_record_as_long_as_may_land_is_rewritten_or_left_out(tmp_path: Path, framing: str):
     name, content = RECORDS[framing]
-    layout = Layout(name.partition(".")[2], ("id",))
+    layout = Layout(cast(Format, name.partition(".")[2]), ("id",))
     erased = [2] if framing.startswith("hers") else [1]
     assert _left(tmp_path, name, content, layout, Limits(record_bytes=64 * MIB)) == (erased, 2)
 
