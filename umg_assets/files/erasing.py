@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -55,8 +56,8 @@ def erase_records(
     landed: Collection[int] = (),
     in_part: bool = False,
     limits: Limits = USUAL,
-) -> list[int]:
-    """Write to `draft` the file at `path` without some records; the numbers of those, ascending, as parse_file's.
+) -> Erased:
+    """Write to `draft` the file at `path` without some records; says which, in ascending order, numbered by parse_file.
 
     Left out are the records of these numbers, and those of which `names` says that a text holds an id: of text formats
     it is given the whole record in UTF-8, of others each text and number, as UTF-8. If none is left out, no draft is
@@ -86,12 +87,16 @@ def erase_records(
                 as_much = replace(limits, unpacked_bytes=limits.unpacked(path.stat().st_size))
                 after = parse_file(draft, layout, own / "after", name=path.name, limits=as_much)
                 _check(before, after, erased.removed, own)
+                removed = set(erased.removed)
+                kept = Counter(row["reason"] for row in before.rejects.to_pylist() if row["record"] in removed)
+                rejected = Counter(before.reasons) - Counter(after.reasons)
+                erased = replace(erased, rejected=dict(rejected), beyond=dict(rejected - kept))
         except BaseException as error:
             draft.unlink(missing_ok=True)
             if isinstance(error, _ERRORS):
                 raise CannotEraseError(f"{path}: {error}") from error
             raise
-    return erased.removed
+    return erased
 
 
 def _erase(path: Path, name: str, layout: Layout, draft: Path, wanted: Wanted, folder: Path, limits: Limits) -> Erased:

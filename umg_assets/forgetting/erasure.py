@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from umg_assets import tables
 from umg_assets.calendar import utc_today
 from umg_assets.catalogue import landing_asset
+from umg_assets.files.rejects import RECORD_REASONS
 from umg_assets.forgetting.landing_files import LandingFiles
 from umg_assets.forgetting.places import Held, Place, held_of, landed_numbers, records_of
 from umg_assets.forgetting.suppressed import suppressed_numbers
@@ -184,13 +185,7 @@ class Erasure:
     ) -> tuple[Entry, set[int]]:
         """The entry of a delivery without their records, and the numbers of these. gone: those that left its file."""
         erased = {*theirs.numbers, *gone}
-        unlanded = len(erased) - len(theirs.numbers)
-        suppressed = min(unlanded, entry.suppressed)
-        filtered = min(unlanded - suppressed, entry.filtered)
-        reasons = Counter(entry.quarantined) - Counter(theirs.quarantined.values())
-        # what is left of them was in quarantine until it went by age: nobody knows of which reason
-        old = list(reasons.elements())[: unlanded - suppressed - filtered]
-        reasons -= Counter(old)
+        suppressed, filtered, reasons = _unlanded(entry, theirs, len(erased), file)
         days = Counter(day.isoformat() for day in theirs.rows.values() if day)
         rows = {day: count - days[day] for day, count in entry.rows_by_play_date.items() if count > days[day]}
         affected = {day for day in theirs.rows.values() if day}
@@ -255,6 +250,27 @@ class Erasure:
             self._lakehouse.write_slice(table, without_records(rows, gone, place), replaced)
         finally:
             self._lakehouse.discard(folder)
+
+
+def _unlanded(entry: Entry, theirs: Held, erased: int, file: Rewritten | None) -> tuple[int, int, Counter[str]]:
+    """How many of the records that are gone were suppressed, how many filtered, and the reasons that are left.
+
+    Those bad records of theirs that the file had beyond those kept have the reasons that its parser gave.
+    """
+    kind: Kind = entry.source  # type: ignore[assignment]
+    rejected, beyond = (Counter(by.get(kind, {})) for by in ((file.rejected, file.beyond) if file else ({}, {})))
+    reasons = Counter(entry.quarantined) - Counter(theirs.quarantined.values()) - beyond
+    left = erased - len(theirs.numbers) - beyond.total()
+    suppressed = min(left, entry.suppressed)
+    # of records in quarantine no longer, or never: these have the parser's reasons, too
+    bad = rejected - beyond - Counter(theirs.quarantined.values())
+    filtered = max(0, min(left - suppressed, left - bad.total(), entry.filtered))
+    # what is left of them was in quarantine until it went by age: of others nobody knows of which reason
+    known = Counter(list((bad & reasons).elements())[: left - suppressed - filtered])
+    reasons -= known
+    others = Counter({reason: count for reason, count in reasons.items() if reason not in RECORD_REASONS} or reasons)
+    reasons -= Counter(list(others.elements())[: left - suppressed - filtered - known.total()])
+    return suppressed, filtered, reasons
 
 
 def _slice(changes: Iterable[_Change], kind: Kind | None = None) -> Slice:

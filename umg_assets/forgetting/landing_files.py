@@ -8,6 +8,7 @@ from pathlib import Path
 from umg_assets.files.erasing import CannotEraseError, erase_records
 from umg_assets.files.layout import Layout
 from umg_assets.files.rejects import sentence_of
+from umg_assets.files.wanted import Erased
 from umg_assets.forgetting.work import Rewritten, Work
 from umg_assets.landing import bucket
 from umg_assets.landing.fingerprints import content_hash_of
@@ -71,7 +72,7 @@ class LandingFiles:
             return
         suffixes = "".join(absolute.suffixes[-2:])
         draft = absolute.resolve().with_name(f"{_DRAFT}{uuid.uuid4().hex}{suffixes}")  # a link stays one
-        erased: dict[Kind, list[int]] = {}
+        erased: dict[Kind, Erased] = {}
         read = content_hash_of(absolute)
         try:
             framings = _by_framing(path, claims)
@@ -94,11 +95,19 @@ class LandingFiles:
                     position < len(framings),
                     self._settings.limits.in_bytes,
                 )
-                if gone:
+                if gone.removed:
                     target.replace(draft)
                 erased.update({kind: gone for kind in kinds if kind in landed})
             if draft.exists():
-                self._replace(path, absolute, draft, Rewritten(path, read, content_hash_of(draft), erased))
+                rewritten = Rewritten(
+                    path,
+                    read,
+                    content_hash_of(draft),
+                    {kind: of_kind.removed for kind, of_kind in erased.items()},
+                    {kind: of_kind.rejected for kind, of_kind in erased.items()},
+                    {kind: of_kind.beyond for kind, of_kind in erased.items()},
+                )
+                self._replace(path, absolute, draft, rewritten)
         except CannotEraseError as error:
             self._remove(path, absolute, claims, sentence_of(str(error)))
         finally:

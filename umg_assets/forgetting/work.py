@@ -19,12 +19,15 @@ from umg_assets.tables import Kind
 @dataclass(frozen=True)
 class Rewritten:
     """A file of landing/ without the records of some people: its content before and after, and, by kind, the numbers
-    of the records that are gone. after: empty for a file that is removed whole."""
+    of the records that are gone. after: empty for a file that is removed whole. rejected, beyond: as `Erased` has them,
+    by kind."""
 
     path: str
     before: str
     after: str
     erased: dict[Kind, list[int]] = field(default_factory=dict)
+    rejected: dict[Kind, dict[str, int]] = field(default_factory=dict)
+    beyond: dict[Kind, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def _rewritten(folder: Path, column: Any, name: str, who: bytes) -> tuple[list[i
     path, draft, layout = folder / "x.parquet", folder / "draft.parquet", Layout("parquet", ("n", name))
     _write(table, path)
     assert parse_file(path, layout, folder / "staged").rows == len(column)
-    erased = erase_records(path, layout, draft, (), lambda text: who in text, folder)
+    erased = erase_records(path, layout, draft, (), lambda text: who in text, folder).removed
     return erased, pq.read_table(path), pq.read_table(draft), draft.read_bytes()
 
 
@@ -129,7 +129,7 @@ def test_a_column_of_another_type_stays_as_it_is_beside_hers(tmp_path: Path, kin
     path, draft = tmp_path / "x.parquet", tmp_path / "draft.parquet"
     pq.write_table(pa.table({"id": [HERS, HIS, HIS], "c": OTHERS[kind]}), path)
     layout = Layout("parquet", ("id",))
-    assert erase_records(path, layout, draft, (), lambda text: HERS.encode() in text, tmp_path) == [1]
+    assert erase_records(path, layout, draft, (), lambda text: HERS.encode() in text, tmp_path).removed == [1]
     before, after = pq.read_table(path), pq.read_table(draft)
     assert after.schema == before.schema
     assert after.column("c").combine_chunks().equals(before.column("c").combine_chunks()[1:])
@@ -140,7 +140,7 @@ def test_a_dictionary_of_rows_that_are_read_before_hers_does_not_keep_her(tmp_pa
     who = pa.array([*[HIS] * 20_000, HERS]).dictionary_encode()
     pq.write_table(pa.table({"id": who, "in": pa.StructArray.from_arrays([who], ["a"])}), path, compression="none")
     layout = Layout("parquet", ("id",))
-    assert erase_records(path, layout, draft, (), lambda text: HERS.encode() in text, tmp_path) == [20_001]
+    assert erase_records(path, layout, draft, (), lambda text: HERS.encode() in text, tmp_path).removed == [20_001]
     assert HERS.encode() not in draft.read_bytes()
 
 
@@ -151,5 +151,5 @@ def test_metadata_stays_where_the_writer_stored_no_arrow_schema(tmp_path: Path):
         writer.write_table(table)
         writer.add_key_value_metadata({"exporter": "x"})
     layout = Layout("parquet", ("id",))
-    assert erase_records(path, layout, draft, (), lambda text: HERS.encode() in text, tmp_path) == [1]
+    assert erase_records(path, layout, draft, (), lambda text: HERS.encode() in text, tmp_path).removed == [1]
     assert pq.read_metadata(draft).metadata == {b"exporter": b"x"}
