@@ -3,6 +3,7 @@
 One lake tells most stories, in four runs; tests that break rows by hand change copies of it.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -274,6 +275,8 @@ def test_plays_of_unknown_users_and_tracks_turn_the_check_red_beyond_their_share
     )
     assert samples(tracks) == [{"track_id": "gone", "plays": 1, "first_day": "2026-03-04", "last_day": "2026-03-04"}]
     assert not users.passed
+    (sample,) = samples(users)
+    assert re.fullmatch("sha256:[0-9a-f]{16}", sample["user_key"]), "a key would stay when the person is forgotten"
     assert "secret" not in str(users.metadata)
     assert story.tolerant.passed
 

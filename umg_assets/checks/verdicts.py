@@ -30,8 +30,8 @@ def verdict(
 ) -> dg.AssetCheckResult:
     """A check's result: `expected`, `seen`, further figures, at most 20 sample rows, and what to do when it is red.
 
-    samples: rows that are wrong; none may hold a user_id, and tables.COMPOSED_IDS are shown as hashes. asset, check:
-    needed if the function has several checks.
+    samples: rows that are wrong; none may hold a user_id. user_key and tables.COMPOSED_IDS are shown as hashes, because
+    Dagster keeps results longer than people. asset, check: needed if the function has several checks.
     """
     metadata = visible_in({"expected": expected, "seen": seen, **figures})
     if samples:
@@ -48,7 +48,7 @@ def verdict(
 
 
 def _cell(name: str, value: Any) -> str | int | float | bool:
-    if name in COMPOSED_IDS and value is not None:
+    if name in ("user_key", *COMPOSED_IDS) and value is not None:
         return told_id(value)
     return value if isinstance(value, str | int | float) else "" if value is None else str(value)
 

@@ -24,12 +24,24 @@ def collect(home: Path, file: Path) -> None:
     from umg_assets.forgetting.receipt import people
     from umg_assets.privacy.requests import Requests
 
-    request = Requests(home).add(read_ids(file))
+    request = Requests(home).add(_ids_in(file))
     out.print(
         f"{people(len(request.user_ids))} will be forgotten with the next weekly run, by {request.due:%Y-%m-%d} at "
         "the latest. `umg forget --now` does it at once.",
         soft_wrap=True,
     )
+
+
+def _ids_in(file: Path) -> list[str]:
+    """The ids in a file. Says how many have a blank at an end, as pasted ones may."""
+    user_ids = read_ids(file)
+    if with_blanks := sum(user_id != user_id.strip() for user_id in user_ids):
+        err.print(
+            f"{with_blanks:,} of the {counted(len(user_ids), 'id')} begin or end with a blank: they are taken exactly "
+            "as typed, and are no ids without it.",
+            soft_wrap=True,
+        )
+    return user_ids
 
 
 def forget(home: Path, replay: bool = False) -> int:
@@ -81,7 +93,7 @@ def prove(home: Path, file: Path) -> int:
     from umg_assets.forgetting.receipt import people
     from umg_assets.privacy.names import is_distinct
 
-    user_ids, settings = read_ids(file), read_settings(home)
+    user_ids, settings = _ids_in(file), read_settings(home)
     searched = search(people_of(home, user_ids), settings)
     for finding in searched.findings:
         tell(f"found: {finding.path} ({finding.how}), person {finding.person + 1}")

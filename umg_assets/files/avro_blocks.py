@@ -14,6 +14,7 @@ import zstandard
 
 from umg_assets.files.avro import open_avro, unreadable
 from umg_assets.files.blocks import chunks_of
+from umg_assets.files.limits import Limits
 from umg_assets.files.wanted import CannotEraseError, Erased, Wanted
 
 
@@ -59,10 +60,10 @@ def _texts(value: Any) -> Iterator[bytes]:
         yield str(value).encode()
 
 
-def rewrite_avro(path: Path, draft: Path, wanted: Wanted) -> Erased:
+def rewrite_avro(path: Path, draft: Path, wanted: Wanted, limits: Limits) -> Erased:
     """Write an Avro file without the wanted records: same header, codec and blocks. Raises RefusedError."""
     with path.open("rb") as source, draft.open("wb") as target:
-        reader, _ = open_avro(chunks_of(source, ""), ())
+        reader, _ = open_avro(chunks_of(source, ""), (), limits.columns)
         schema: Any = reader.writer_schema
         sync = reader._header["sync"]
         if any(wanted.names(text) for text in _texts(reader._header["meta"])):

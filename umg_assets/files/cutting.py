@@ -17,6 +17,7 @@ from umg_assets.files.delimited import DelimitedRecords, give_records, whole_lin
 from umg_assets.files.json_documents import documents_of, is_lines
 from umg_assets.files.json_lines import BLANK_BYTES, HEAD_BYTES, lines_of
 from umg_assets.files.layout import Layout
+from umg_assets.files.limits import Limits
 from umg_assets.files.recoding import as_utf8, marked_encoding, places_in_file
 from umg_assets.files.wanted import CannotEraseError, Erased, Wanted
 
@@ -63,10 +64,10 @@ class _Places(DelimitedRecords):
         return block[self.taken_to :] + rest
 
 
-def _lines(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[_Place]:
+def _lines(blocks: Iterator[tuple[bytes, bool]], limits: Limits) -> Iterator[_Place]:
     long: tuple[bytes, int] | None = None
     at = 0
-    for at, text, too_large in lines_of(blocks):
+    for at, text, too_large in lines_of(blocks, limits.record_bytes):
         if long is not None and text:
             yield _Place(*long, at, None, at)
             long = None
@@ -91,19 +92,21 @@ def _unsplit(blocks: Iterator[tuple[bytes, bool]]) -> Iterator[tuple[bytes, bool
         yield block, last
 
 
-def _places(blocks: Iterator[tuple[bytes, bool]], layout: Layout) -> Iterator[_Place]:
+def _places(blocks: Iterator[tuple[bytes, bool]], layout: Layout, limits: Limits) -> Iterator[_Place]:
     """The places of all records of a text in UTF-8, in their order. Raises RefusedError."""
     if layout.format == "json":
         first, last = next(blocks)
         blocks = itertools.chain([(first, last)], blocks)
         if layout.records is not None or not is_lines(first[:HEAD_BYTES]):
-            for raw, _, start, end, before, following, closing in documents_of(blocks, layout.records):
+            found = documents_of(blocks, layout.records, limits.record_bytes)
+            for raw, _, start, end, before, following, closing in found:
                 yield _Place(raw, start, end, before, following, closing)
             return
     if layout.format in ("json", "jsonl"):
-        yield from _lines(_unsplit(blocks))
+        yield from _lines(_unsplit(blocks), limits)
         return
-    for places in give_records(_unsplit(blocks), layout.columns, layout.dialect, layout.delimiter, _Places):
+    dialect, default = layout.dialect, layout.delimiter
+    for places in give_records(_unsplit(blocks), layout.columns, dialect, default, _Places, limits):
         yield from places.found
 
 
@@ -140,6 +143,7 @@ class _TextFile:
     path: Path
     layout: Layout
     wanted: Wanted
+    limits: Limits
 
     def content(self) -> Iterator[bytes]:
         """The file, a piece at a time."""
@@ -153,7 +157,7 @@ class _TextFile:
     def cuts(self, more: frozenset[int] = frozenset()) -> _Cuts:
         """more: records that are left out, too. Positions count from the text's beginning, without a mark."""
         cuts = _Cuts()
-        for place in _places(blocks_of(self.utf8()), self.layout):
+        for place in _places(blocks_of(self.utf8()), self.layout, self.limits):
             cuts.records += 1
             if cuts.records in more or self.wanted.takes(cuts.records, (place.raw,)):
                 cuts.add(place)
@@ -211,9 +215,9 @@ def _kept(chunks: Iterator[bytes], spans: Sequence[_Span]) -> Iterator[bytes]:
     return (piece for span, piece in _pieces(chunks, spans) if span is None)
 
 
-def cut_text(path: Path, layout: Layout, draft: Path, wanted: Wanted) -> Erased:
+def cut_text(path: Path, layout: Layout, draft: Path, wanted: Wanted, limits: Limits) -> Erased:
     """Write a text file, not compressed, without the wanted records. Raises RefusedError and CannotEraseError."""
-    text = _TextFile(path, layout, wanted)
+    text = _TextFile(path, layout, wanted, limits)
     mark = text.mark()
     cuts = text.cuts()
     if cuts.long:

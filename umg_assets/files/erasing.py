@@ -8,7 +8,9 @@ import shutil
 import tempfile
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,11 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from umg_assets.files.archives import is_encrypted
+from umg_assets.files.arrow_values import values_of
 from umg_assets.files.avro_blocks import rewrite_avro
 from umg_assets.files.blocks import BLOCK_BYTES, COMPRESSIONS, chunks_of, compressed
 from umg_assets.files.cutting import cut_text
 from umg_assets.files.layout import Layout, is_taken, is_zip
-from umg_assets.files.limits import REJECT_CHARACTERS
+from umg_assets.files.limits import REJECT_CHARACTERS, USUAL, Limits
 from umg_assets.files.parse import RECORD, Parsed, parse_file
 from umg_assets.files.rejects import RefusedError
 from umg_assets.files.rewriting import rewrite_orc, rewrite_parquet, rewrite_workbook
@@ -53,15 +56,17 @@ def erase_records(
     common: Callable[[bytes], bool] | None = None,
     landed: Collection[int] = (),
     in_part: bool = False,
-) -> list[int]:
-    """Write to `draft` the file at `path` without some records; the numbers of those, ascending, as parse_file's.
+    limits: Limits = USUAL,
+) -> Erased:
+    """Write to `draft` the file at `path` without some records; says which, in ascending order, numbered by parse_file.
 
     Left out are the records of these numbers, and those of which `names` says that a text holds an id: of text formats
     it is given the whole record in UTF-8, of others each text and number, as UTF-8. If none is left out, no draft is
     written. common: as names, of ids that may well be other values; it counts in no record of `landed`, the numbers of
     records of which it is known whose they are. in_part: other layouts take more records of the file, so an id may
     stand outside those of this one. The compression is that of the path's suffix, whatever the draft's is.
-    folder: a private one, for temporary files: the file decompressed, and what is written of it.
+    folder: a private one, for temporary files: the file decompressed, and what is written of it. limits: of what may
+    land; a draft may unpack to as much as the file, though it be packed better.
 
     Raises CannotEraseError, and leaves no draft, if the parser refuses the file, if it lacks one of the numbers, if an
     id stands outside its records, if its format cannot be written again, or if the draft, parsed again, does not hold
@@ -69,28 +74,33 @@ def erase_records(
     """
     with tempfile.TemporaryDirectory(dir=folder) as private:
         own = Path(private)
-        before = parse_file(path, layout, own / "before")
+        before = parse_file(path, layout, own / "before", limits=limits)
         if before.refused:
             raise CannotEraseError(f"{path}: it is no file that can be read. {before.rejects['text'][0].as_py()}")
         if beyond := sorted(number for number in numbers if not 1 <= number <= before.records):
             raise CannotEraseError(f"{path}: expected numbers of its {before.records} records, got {beyond[0]}.")
         try:
             wanted = Wanted(frozenset(numbers), names, common, frozenset(landed), in_part)
-            erased = _erase(path, path.name, layout, draft, wanted, own)
+            erased = _erase(path, path.name, layout, draft, wanted, own, limits)
             if erased.records != before.records:
                 raise CannotEraseError(f"{erased.records} records were found, and {before.records} were parsed.")
             if erased.removed:
-                after = parse_file(draft, layout, own / "after", name=path.name)
+                as_much = replace(limits, unpacked_bytes=limits.unpacked(path.stat().st_size))
+                after = parse_file(draft, layout, own / "after", name=path.name, limits=as_much)
                 _check(before, after, erased.removed, own)
+                removed = set(erased.removed)
+                kept = Counter(row["reason"] for row in before.rejects.to_pylist() if row["record"] in removed)
+                rejected = Counter(before.reasons) - Counter(after.reasons)
+                erased = replace(erased, rejected=dict(rejected), beyond=dict(rejected - kept))
         except BaseException as error:
             draft.unlink(missing_ok=True)
             if isinstance(error, _ERRORS):
                 raise CannotEraseError(f"{path}: {error}") from error
             raise
-    return erased.removed
+    return erased
 
 
-def _erase(path: Path, name: str, layout: Layout, draft: Path, wanted: Wanted, folder: Path) -> Erased:
+def _erase(path: Path, name: str, layout: Layout, draft: Path, wanted: Wanted, folder: Path, limits: Limits) -> Erased:
     """Write the draft of a file, or of a member of an archive, of that name; without a record to leave out: none."""
     suffix = Path(name).suffix.lower()
     with tempfile.TemporaryDirectory(dir=folder) as private:
@@ -100,29 +110,30 @@ def _erase(path: Path, name: str, layout: Layout, draft: Path, wanted: Wanted, f
             plain = own / "plain"
             with path.open("rb") as source, plain.open("wb") as target:
                 target.writelines(chunks_of(source, suffix))
-        erased = _write(plain, name, layout, written, wanted, own)
+        erased = _write(plain, name, layout, written, wanted, own, limits)
         if erased.removed:
             with written.open("rb") as source, draft.open("wb") as target:
                 target.writelines(compressed(chunks_of(source, ""), suffix))
     return erased
 
 
-def _write(plain: Path, name: str, layout: Layout, draft: Path, wanted: Wanted, folder: Path) -> Erased:
+def _write(plain: Path, name: str, layout: Layout, draft: Path, wanted: Wanted, folder: Path, limits: Limits) -> Erased:
     if is_zip(name, layout):
-        return _write_members(plain, layout, draft, wanted, folder)
+        return _write_members(plain, layout, draft, wanted, folder, limits)
     match layout.format:
         case "parquet":
-            return rewrite_parquet(plain, draft, wanted)
+            return rewrite_parquet(plain, draft, wanted, limits)
         case "orc":
-            return rewrite_orc(plain, draft, wanted)
+            return rewrite_orc(plain, draft, wanted, limits)
         case "avro":
-            return rewrite_avro(plain, draft, wanted)
+            return rewrite_avro(plain, draft, wanted, limits)
         case "xlsx":
-            return rewrite_workbook(plain, draft, wanted, macros=".xlsm" in PurePosixPath(name.lower()).suffixes)
-    return cut_text(plain, layout, draft, wanted)
+            macros = ".xlsm" in PurePosixPath(name.lower()).suffixes
+            return rewrite_workbook(plain, draft, wanted, limits, macros)
+    return cut_text(plain, layout, draft, wanted, limits)
 
 
-def _write_members(plain: Path, layout: Layout, draft: Path, wanted: Wanted, folder: Path) -> Erased:
+def _write_members(plain: Path, layout: Layout, draft: Path, wanted: Wanted, folder: Path, limits: Limits) -> Erased:
     """Write a zip archive of which the members that the layout takes lack the wanted records; others are copied."""
     all_of_them = Erased(0, [])
     unpacked, written = folder / "member", folder / "member.written"
@@ -138,7 +149,7 @@ def _write_members(plain: Path, layout: Layout, draft: Path, wanted: Wanted, fol
             if is_taken(member.filename, layout.members):
                 inner = wanted.after(all_of_them.records)
                 of_member = layout.of_member(member.filename)
-                erased = _erase(unpacked, member.filename, of_member, written, inner, folder)
+                erased = _erase(unpacked, member.filename, of_member, written, inner, folder, limits)
                 all_of_them.removed.extend(number + all_of_them.records for number in erased.removed)
                 all_of_them.records += erased.records
                 packed = written if erased.removed else unpacked
@@ -218,4 +229,4 @@ def _are_alike(one: pa.Table, other: pa.Table) -> bool:
 
 
 def _written(column: pa.ChunkedArray) -> Any:
-    return repr(column.to_pylist())
+    return repr(values_of(column))

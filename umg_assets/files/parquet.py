@@ -72,7 +72,7 @@ def readable_alike(kind: pa.DataType) -> pa.DataType:
 
 def staged_column(column: pa.Array, kind: pa.DataType) -> pa.Array:
     """A column as it is staged; kind: what `readable_alike` says of its type."""
-    if isinstance(column, pa.ExtensionArray) and kind != pa.string():
+    if isinstance(column, pa.ExtensionArray) and column.type.extension_name != "arrow.uuid":
         return staged_column(column.storage, kind)
     return column if column.type == kind else cast(column, kind)
 

@@ -1,7 +1,7 @@
 """Which records of a file are to be left out, and which were."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 _WINDOW_BYTES = 1 << 20
 
@@ -52,7 +52,13 @@ class Wanted:
 
 @dataclass
 class Erased:
-    """How many records a file had, and the numbers of those left out; it is written anew only if there are any."""
+    """How many records a file had, and the numbers of those left out; it is written anew only if there are any.
+
+    rejected: of those left out, the bad records by reason; beyond: those of them that stood after the first
+    REJECTS_KEPT of the file, which are counted and not kept.
+    """
 
     records: int
     removed: list[int]
+    rejected: dict[str, int] = field(default_factory=dict)
+    beyond: dict[str, int] = field(default_factory=dict)

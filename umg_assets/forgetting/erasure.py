@@ -16,8 +16,10 @@ import pyarrow.parquet as pq
 from umg_assets import tables
 from umg_assets.calendar import utc_today
 from umg_assets.catalogue import landing_asset
+from umg_assets.files.rejects import RECORD_REASONS
 from umg_assets.forgetting.landing_files import LandingFiles
 from umg_assets.forgetting.places import Held, Place, held_of, landed_numbers, records_of
+from umg_assets.forgetting.suppressed import suppressed_numbers
 from umg_assets.forgetting.work import Batch, Rewritten, Work
 from umg_assets.landing.fingerprints import content_hash_of, definition_hash_of, signature_of
 from umg_assets.landing.scan import scan
@@ -40,7 +42,7 @@ _PLACES = 200
 
 
 _WRITTEN = (*tables.RAW.values(), tables.QUARANTINE)
-_Change = tuple[Entry, Sequence[int]]
+_Change = tuple[Entry, Sequence[int], bool]
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Erasure:
     def erase(self, people: People, naming: Iterable[str]) -> dict[str, str]:
         """Does all of it; after a crash, the rest. naming: paths of landing files whose bytes name one of them.
 
-        Returns, by path, why a file that may name them is still in landing/ as it was.
+        Returns, by path, why a file that holds records of theirs, or may hold them, is still in landing/.
         """
         if batch := self._work.read().unfinished:
             self._write(batch)
@@ -76,11 +78,11 @@ class Erasure:
             self._rewrite(files, held, set(naming))
         finally:
             self._lakehouse.discard(folder)
-        changes = list(self._changes(held))
+        changes = list(self._changes(held, files.kept))
         for first in range(0, len(changes), _PLACES):
-            entries, erased = zip(*changes[first : first + _PLACES], strict=True)
+            entries, erased, stays = zip(*changes[first : first + _PLACES], strict=True)
             written = {table.name: self._lakehouse.version(table) for table in _WRITTEN}
-            batch = Batch(list(entries), [sorted(numbers) for numbers in erased], written)
+            batch = Batch(list(entries), [sorted(numbers) for numbers in erased], written, list(stays))
             self._work.writing(batch)
             self._write(batch)
         return files.kept
@@ -93,31 +95,54 @@ class Erasure:
         for (kind, path), (_, source) in claimed.items():
             claims.setdefault(path, {})[kind] = source
         files.clear_drafts(claims)
-        for path in sorted({*(path for _, path, _ in held), *naming} & claims.keys()):
-            if not (self._settings.landing / path).is_file():
-                continue
-            content = content_hash_of(self._settings.landing / path)
-            landed: dict[Kind, Entry] = {
-                kind: entry
-                for kind, source in claims[path].items()
-                if (entry := last.get((kind, path)))
-                and entry.content_hash == content
-                and entry.definition_hash == definition_hash_of(self._settings, source, kind)  # by it records count
-            }
+        left_out = {path for (_, path), entry in last.items() if entry.suppressed}
+        landed: dict[str, dict[Kind, Entry]] = {}
+        for path in sorted({*(path for _, path, _ in held), *naming, *left_out} & claims.keys()):
+            if (self._settings.landing / path).is_file():
+                content = content_hash_of(self._settings.landing / path)
+                landed[path] = {
+                    kind: entry
+                    for kind, source in claims[path].items()
+                    if (entry := last.get((kind, path)))
+                    and entry.content_hash == content
+                    and entry.definition_hash == definition_hash_of(self._settings, source, kind)  # by it records count
+                }
+        present = (entry for of_path in landed.values() for entry in of_path.values())
+        suppressed = suppressed_numbers(self._settings, self._lakehouse, claims, present)
+        for path, entries in landed.items():
             numbers: dict[Kind, Collection[int]] = {
-                kind: held[kind, path, entry.delivery_date].numbers
-                for kind, entry in landed.items()
-                if (kind, path, entry.delivery_date) in held
+                kind: suppressed.get((kind, path), set()) | self._known(held, kind, entry)
+                for kind, entry in entries.items()
             }
-            files.rewrite(path, claims[path], landed, numbers, partial(self._others, held))
+            files.rewrite(path, claims[path], entries, numbers, partial(self._others, held))
+        self._keep_unclaimed(files, held, claims, history)
+
+    def _keep_unclaimed(
+        self, files: LandingFiles, held: Mapping[Place, Held], claims: Collection[str], history: History
+    ) -> None:
+        """Notes files that no source takes any more, though records of theirs landed, or were left out, of them."""
+        theirs = {(kind, path) for kind, path, _ in held if path not in claims}
+        left_out = (entry for entry in history.with_any("suppressed").delivered() if entry.suppressed)
+        places = theirs | {(entry.source, entry.path) for entry in left_out if entry.path not in claims}
+        for (_, path), entry in history.about(places).latest().items():
+            file = self._settings.landing / path
+            if not entry.refused and file.is_file() and content_hash_of(file) == entry.content_hash:
+                files.kept[path] = "no source takes it any more. Remove it by hand"
+
+    @staticmethod
+    def _known(held: Mapping[Place, Held], kind: Kind, entry: Entry) -> set[int]:
+        """The numbers of a delivery's records that are known to be theirs; of a file that was refused: none."""
+        place = kind, *entry.place
+        return held[place].numbers if place in held and not entry.refused else set()
 
     def _others(self, held: Mapping[Place, Held], kind: Kind, entry: Entry) -> Collection[int]:
         """The numbers of a delivery's records that are known to be other people's."""
         place = kind, *entry.place
         return landed_numbers(self._settings.home, place) - held.get(place, Held()).numbers
 
-    def _changes(self, held: Mapping[Place, Held]) -> Iterator[tuple[Entry, set[int]]]:
-        """The new ledger entry of each delivery that changes, and the numbers of its records that are gone."""
+    def _changes(self, held: Mapping[Place, Held], kept: Collection[str]) -> Iterator[tuple[Entry, set[int], bool]]:
+        """The new ledger entry of each delivery that changes, the numbers of its records that are gone, and whether
+        its file, one of `kept`, still holds these."""
         history, to_account = self._ledger.read(), list(self._work.read().to_account())
         of_files = history.about(
             {(kind, path) for kind, path, _ in held} | {(kind, file.path) for kind, file in to_account}
@@ -139,24 +164,28 @@ class Erasure:
                 if file:  # records of others that name them have gone with the file's
                     also = records_of(self._settings.home, place, {*file.erased[place[0]]} - theirs.numbers)
                     theirs = Held({**also.rows, **theirs.rows}, {**also.quarantined, **theirs.quarantined})
-                yield self._lowered(history, entry, theirs, file.erased[place[0]] if file else (), file)
+                lowered, gone = self._lowered(history, entry, theirs, file.erased[place[0]] if file else (), file)
+                if stays := file is None and entry.path in kept and self._lies_there(entry):  # as if it landed now
+                    lowered = replace(lowered, records=entry.records, suppressed=entry.suppressed + len(gone))
+                yield lowered, gone, stays
                 continue
             if theirs.rows and place in standing:  # of a content that came before the one that was refused
-                yield self._lowered(history, standing[place], Held(theirs.rows))
-            yield entry, {*theirs.quarantined} & {0}
+                yield *self._lowered(history, standing[place], Held(theirs.rows)), False
+            yield entry, {*theirs.quarantined} & {0}, False
+
+    def _lies_there(self, entry: Entry) -> bool:
+        """Whether a file of landing/ is as the ledger has it."""
+        try:
+            return content_hash_of(self._settings.landing / entry.path) == entry.content_hash
+        except FileNotFoundError:
+            return False
 
     def _lowered(
         self, history: History, entry: Entry, theirs: Held, gone: Iterable[int] = (), file: Rewritten | None = None
     ) -> tuple[Entry, set[int]]:
         """The entry of a delivery without their records, and the numbers of these. gone: those that left its file."""
         erased = {*theirs.numbers, *gone}
-        unlanded = len(erased) - len(theirs.numbers)
-        suppressed = min(unlanded, entry.suppressed)
-        filtered = min(unlanded - suppressed, entry.filtered)
-        reasons = Counter(entry.quarantined) - Counter(theirs.quarantined.values())
-        # what is left of them was in quarantine until it went by age: nobody knows of which reason
-        old = list(reasons.elements())[: unlanded - suppressed - filtered]
-        reasons -= Counter(old)
+        suppressed, filtered, reasons = _unlanded(entry, theirs, len(erased), file)
         days = Counter(day.isoformat() for day in theirs.rows.values() if day)
         rows = {day: count - days[day] for day, count in entry.rows_by_play_date.items() if count > days[day]}
         affected = {day for day in theirs.rows.values() if day}
@@ -184,7 +213,8 @@ class Erasure:
         What had gone by age of these deliveries is noted again: their new entries count as delivered since.
         """
         history = self._ledger.read()
-        erased = list(zip(batch.entries, batch.erased, strict=True))
+        stays = batch.stays or [False] * len(batch.entries)
+        erased = list(zip(batch.entries, batch.erased, stays, strict=True))
         by_kind: dict[Kind, list[_Change]] = {
             kind: [change for change in erased if change[0].source == kind] for kind in tables.KINDS
         }
@@ -196,7 +226,7 @@ class Erasure:
         gone = (
             (what, entry.path, entry.delivery_date)
             for kind, of_kind in by_kind.items()
-            for entry, _ in of_kind
+            for entry, *_ in of_kind
             for what in (landing_asset(kind), tables.RAW[kind].name, tables.QUARANTINE.name)
             if history.gone(what, entry)
         )
@@ -222,8 +252,29 @@ class Erasure:
             self._lakehouse.discard(folder)
 
 
+def _unlanded(entry: Entry, theirs: Held, erased: int, file: Rewritten | None) -> tuple[int, int, Counter[str]]:
+    """How many of the records that are gone were suppressed, how many filtered, and the reasons that are left.
+
+    Those bad records of theirs that the file had beyond those kept have the reasons that its parser gave.
+    """
+    kind: Kind = entry.source  # type: ignore[assignment]
+    rejected, beyond = (Counter(by.get(kind, {})) for by in ((file.rejected, file.beyond) if file else ({}, {})))
+    reasons = Counter(entry.quarantined) - Counter(theirs.quarantined.values()) - beyond
+    left = erased - len(theirs.numbers) - beyond.total()
+    suppressed = min(left, entry.suppressed)
+    # of records in quarantine no longer, or never: these have the parser's reasons, too
+    bad = rejected - beyond - Counter(theirs.quarantined.values())
+    filtered = max(0, min(left - suppressed, left - bad.total(), entry.filtered))
+    # what is left of them was in quarantine until it went by age: of others nobody knows of which reason
+    known = Counter(list((bad & reasons).elements())[: left - suppressed - filtered])
+    reasons -= known
+    others = Counter({reason: count for reason, count in reasons.items() if reason not in RECORD_REASONS} or reasons)
+    reasons -= Counter(list(others.elements())[: left - suppressed - filtered - known.total()])
+    return suppressed, filtered, reasons
+
+
 def _slice(changes: Iterable[_Change], kind: Kind | None = None) -> Slice:
-    return Slice.files(((entry.delivery_date, entry.path) for entry, _ in changes), kind)
+    return Slice.files(((entry.delivery_date, entry.path) for entry, *_ in changes), kind)
 
 
 def _signature_of(path: Path, content_hash: str) -> str | None:
@@ -236,14 +287,15 @@ def _signature_of(path: Path, content_hash: str) -> str | None:
 
 
 def _marks(file: Path, changes: Sequence[_Change]) -> Path:
-    """A Parquet file of the records that go: source, delivery_date, source_file, record."""
-    rows = [(entry, number) for entry, numbers in changes for number in numbers]
+    """A Parquet file of the records that go: source, delivery_date, source_file, record, stays."""
+    rows = [(entry, number, stays) for entry, numbers, stays in changes for number in numbers]
     marks = pa.table(
         {
-            "source": pa.array([entry.source for entry, _ in rows], pa.string()),
-            "delivery_date": pa.array([entry.delivery_date for entry, _ in rows], pa.date32()),
-            "source_file": pa.array([entry.path for entry, _ in rows], pa.string()),
-            "record": pa.array([number for _, number in rows], pa.int64()),
+            "source": pa.array([entry.source for entry, *_ in rows], pa.string()),
+            "delivery_date": pa.array([entry.delivery_date for entry, *_ in rows], pa.date32()),
+            "source_file": pa.array([entry.path for entry, *_ in rows], pa.string()),
+            "record": pa.array([number for _, number, _ in rows], pa.int64()),
+            "stays": pa.array([stays for *_, stays in rows], pa.bool_()),
         }
     )
     pq.write_table(marks, file)

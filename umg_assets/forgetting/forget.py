@@ -7,7 +7,8 @@ quarantine; everything derived; old versions; the search; the receipt.
 import itertools
 import re
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from umg_assets import clock, tables
 from umg_assets.forgetting.byte_search import Searched, search_bytes
 from umg_assets.forgetting.erasure import Erasure, People
 from umg_assets.forgetting.frozen_days import take_out
+from umg_assets.forgetting.places import held_among
 from umg_assets.forgetting.receipt import Receipt
 from umg_assets.forgetting.work import Progress, Work
 from umg_assets.landing.bucket import copied, fetch
@@ -127,22 +129,37 @@ class Forgetting:
         people = people_of(self._home, user_ids)
         say("looking for their records in landing/")
         fetch(self._settings)
-        naming = naming_files(self._settings, people)
+        naming, named = naming_files(self._settings, people)
+        named |= held_among(self._home, people.user_ids, people.user_keys)
+        self._requests.note_held(begun["requests"], named)
         say("taking out their records")
         kept = Erasure(self._settings, self._lakehouse, self._ledger, self._work).erase(people, naming)
         take_out(self._settings, self._lakehouse, self._ledger, people.user_keys)
         say("building again what follows from them")
+        before = self._ledger.read().sequence
         self._steps.rebuild()
+        kept |= self._landed_since(before)
         say("removing old versions")
         self._clear()
         say("searching all bytes")
         searched = prove(people, self._settings)
-        receipt = _receipt(begun, user_ids, self._work.read(), kept, searched)
+        receipt = _receipt(begun, user_ids, self._work.read(), kept, searched, self._not_held(begun["requests"]))
         receipt.write(self._home)
         if receipt.good:
             self._requests.done(begun["requests"])
         self._work.finish()
         return receipt
+
+    def _not_held(self, requests: Collection[str]) -> set[str]:
+        """The ids of which nothing was held, by all of these requests that name them."""
+        done = [request for request in self._requests.read() if request.name in requests]
+        held = {i for request in done for i in request.user_ids if i not in (request.not_held or ())}
+        return {i for request in done for i in request.not_held or ()} - held
+
+    def _landed_since(self, sequence: int) -> dict[str, str]:
+        """By path, that a file which landed after that entry of the ledger holds records of people forgotten."""
+        since = (entry for entry in self._ledger.read().with_any("suppressed").delivered() if entry.sequence > sequence)
+        return {entry.path: "it was delivered, or read again, meanwhile" for entry in since if entry.suppressed}
 
     def _clear(self) -> None:
         """Leaves no version of a table but its latest, and nothing that dead processes have left."""
@@ -183,14 +200,33 @@ def prove(people: People, settings: Settings) -> Searched:
     return replace(searched, findings=meant, unreadable=[*searched.unreadable, *unread])
 
 
-def naming_files(settings: Settings, people: People) -> set[str]:
-    """The paths of files in landing/ whose bytes name one of them, as the ledger names paths."""
+def naming_files(settings: Settings, people: People) -> tuple[set[str], set[str]]:
+    """The paths of files in landing/ whose bytes name one of them, as the ledger names paths; and the ids named."""
     landing = settings.landing
     forms = [[user_id.encode()] for user_id in people.user_ids]
     searched = search_bytes(landing, forms, others=_encoded(people.others), followed="", outside=_outside(settings))
-    places = {place for finding in searched.findings for place in _files_named_by(finding.path)}
+    inside = (finding for finding in searched.findings if not finding.how.startswith("name"))
+    places = {place for finding in inside for place in _files_named_by(finding.path)}
+    hidden = {finding.path for finding in searched.findings if finding.how.startswith("name")}
     files = itertools.chain(files_of(landing, "**/*", follow_links=True), _outside(settings))
-    return {name for file in files if (name := name_of(landing, file)) in places}
+    named = {people.user_ids[finding.person] for finding in searched.findings}
+    names, listed = (name_of(landing, file) for file in files), {}
+    return {name for name in names if name in places or _shown(landing, name, hidden, listed) in places}, named
+
+
+def _shown(landing: Path, name: str, hidden: Collection[str], listed: dict[Path, list[str]]) -> str:
+    """A file's path as a finding shows it: names that hold an id, of which the paths are `hidden`, by position.
+
+    listed: the names in folders, of those that were listed before.
+    """
+    shown, folder = "", landing
+    for part in Path(name).parts if hidden and not Path(name).is_absolute() else ():
+        place = f"{shown}/{part}".lstrip("/")
+        names = listed.get(folder) or sorted(entry.name for entry in folder.iterdir())
+        listed[folder] = names
+        entry = f"{shown}/<entry {bisect_left(names, part)}>".lstrip("/")
+        shown, folder = entry if entry in hidden else place, folder / part
+    return shown
 
 
 def _outside(settings: Settings) -> list[Path]:
@@ -215,7 +251,12 @@ def _encoded(user_ids: Iterable[str]) -> frozenset[bytes]:
 
 
 def _receipt(
-    begun: dict, user_ids: Sequence[str], progress: Progress, kept: dict[str, str], searched: Searched
+    begun: dict,
+    user_ids: Sequence[str],
+    progress: Progress,
+    kept: dict[str, str],
+    searched: Searched,
+    not_held: Collection[str],
 ) -> Receipt:
     distinct = [user_id for user_id in user_ids if is_distinct(user_id)]
 
@@ -248,4 +289,5 @@ def _receipt(
             zip(shown(kept), ("remove it by hand" if holds_id(why) else why for why in kept.values()), strict=True)
         ),
         common=sum(not is_distinct(user_id) for user_id in user_ids),
+        not_held=len(not_held),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from umg_assets.files.erasing import CannotEraseError, erase_records
 from umg_assets.files.layout import Layout
 from umg_assets.files.rejects import sentence_of
+from umg_assets.files.wanted import Erased
 from umg_assets.forgetting.work import Rewritten, Work
 from umg_assets.landing import bucket
 from umg_assets.landing.fingerprints import content_hash_of
@@ -40,7 +41,7 @@ class LandingFiles:
         self._settings, self._work, self._folder = settings, work, folder
         self._names, self._common, self._naming = names, common, naming
         self.kept: dict[str, str] = {}
-        """By path, why a file that may name them was neither rewritten nor removed."""
+        """By path, why a file that holds records of theirs, or may hold them, was neither rewritten nor removed."""
 
     def clear_drafts(self, paths: Iterable[str]) -> None:
         """Removes drafts that a crash has left where these files lie."""
@@ -60,16 +61,18 @@ class LandingFiles:
 
         claims: the sources that take the file, by kind. landed: by kind, the ledger's entry of its present content;
         numbers: the records of it that are known to be theirs; others: gives those known to be other people's. A file
-        that cannot be rewritten is removed (its other rows stay in the tables), unless the files that lie in its folder
-        decide what is withdrawn.
+        that holds some and cannot be rewritten is removed (its other rows stay in the tables), unless the files that
+        lie in its folder decide what is withdrawn.
         """
         absolute = self._settings.landing / path
+        if path not in self._naming and not any(numbers.values()):
+            return
         if landed and all(entry.refused for entry in landed.values()):
             self._remove(path, absolute, claims, "no source could read it.")
             return
         suffixes = "".join(absolute.suffixes[-2:])
         draft = absolute.resolve().with_name(f"{_DRAFT}{uuid.uuid4().hex}{suffixes}")  # a link stays one
-        erased: dict[Kind, list[int]] = {}
+        erased: dict[Kind, Erased] = {}
         read = content_hash_of(absolute)
         try:
             framings = _by_framing(path, claims)
@@ -81,13 +84,30 @@ class LandingFiles:
                 common = self._common if landed.keys() >= {*kinds} else None
                 known = {number for kind in kinds for number in others(kind, landed[kind])} if common else ()
                 gone = erase_records(
-                    source, layout, target, wanted, self._names, self._folder, common, known, position < len(framings)
+                    source,
+                    layout,
+                    target,
+                    wanted,
+                    self._names,
+                    self._folder,
+                    common,
+                    known,
+                    position < len(framings),
+                    self._settings.limits.in_bytes,
                 )
-                if gone:
+                if gone.removed:
                     target.replace(draft)
                 erased.update({kind: gone for kind in kinds if kind in landed})
             if draft.exists():
-                self._replace(path, absolute, draft, Rewritten(path, read, content_hash_of(draft), erased))
+                rewritten = Rewritten(
+                    path,
+                    read,
+                    content_hash_of(draft),
+                    {kind: of_kind.removed for kind, of_kind in erased.items()},
+                    {kind: of_kind.rejected for kind, of_kind in erased.items()},
+                    {kind: of_kind.beyond for kind, of_kind in erased.items()},
+                )
+                self._replace(path, absolute, draft, rewritten)
         except CannotEraseError as error:
             self._remove(path, absolute, claims, sentence_of(str(error)))
         finally:
@@ -109,8 +129,8 @@ class LandingFiles:
         put_in_place(draft, absolute.resolve())
 
     def _remove(self, path: str, absolute: Path, claims: Mapping[Kind, Source], why: str) -> None:
-        if path not in self._naming or any(source.folder_is_delivery for source in claims.values()):
-            self.kept[path] = f"{why} Correct it, or remove it by hand" if path in self._naming else why
+        if any(source.folder_is_delivery for source in claims.values()):
+            self.kept[path] = f"{why} Correct it, or remove it by hand"
             return
         content = content_hash_of(absolute)
         if bucket.remove(self._settings, [path]):

@@ -1,6 +1,6 @@
 """Where a lakehouse holds people's records: deliveries with rows of theirs, records in quarantine that name them."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -84,6 +84,25 @@ def rows_of(home: Path, table: tables.Table, columns: str, user_keys: Collection
     for first in range(0, len(keys), _KEYS_AT_A_TIME):
         theirs = datafusion_literal(keys[first : first + _KEYS_AT_A_TIME])
         yield from _query(home, table, columns, f"user_key in {theirs}")
+
+
+def held_among(home: Path, user_ids: Sequence[str], user_keys: Sequence[str]) -> set[str]:
+    """Those user ids of which something is held: rows with their keys in any table, records in quarantine that name
+    them."""
+    ids = dict(zip(user_keys, user_ids, strict=True))
+    held = {
+        ids[row["user_key"]]
+        for table in tables.ALL
+        if "user_key" in table.names
+        for row in rows_of(home, table, "distinct user_key", user_keys)
+    }
+    names = Names([user_id for user_id in user_ids if user_id not in held])
+    with suppress(TableMissingError):
+        for text in ((row["text"] or "").encode() for row in quarantined_records(home)):
+            if names(text):
+                held |= {user_id for user_id in user_ids if user_id not in held and Names([user_id])(text)}
+                names = Names([user_id for user_id in user_ids if user_id not in held])
+    return held
 
 
 def quarantined_records(home: Path) -> Iterator[dict[str, Any]]:

@@ -16,8 +16,10 @@ class Receipt:
     asked_at: when the first request came; forgotten_at: when the search ended (both ISO 8601, UTC). records: rows of
     raw tables and records in quarantine or left out by a source that were taken out. days_built: local days from which
     something was taken out, and that were built again. searched, bytes: files and bytes searched. found: places that
-    name somebody still; unreadable: files whose content could not be read. kept: by path, why a file was not rewritten.
+    name somebody still; unreadable: files whose content could not be read. kept: by path, why a file that holds records
+    of theirs, or may hold them, is still in landing/.
     common: ids that may well be other values (757, AT), and were searched for as keys and sealed values alone.
+    not_held: ids of which nothing was held anywhere when it was first looked for them.
     """
 
     name: str
@@ -35,16 +37,21 @@ class Receipt:
     unreadable: list[str] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
     common: int = 0
+    not_held: int = 0
 
     @property
     def good(self) -> bool:
-        """Whether the search has found nobody, and could read everything."""
-        return not self.found and not self.unreadable
+        """Whether the search has found nobody and could read everything, and no file that holds them has stayed."""
+        return not self.found and not self.unreadable and not self.kept
 
     @property
     def text(self) -> str:
         """The receipt in words."""
         common = [f"{counted(self.common, 'id')} may well be another value: searched for as key and sealed value alone"]
+        not_held = [
+            f"of {self.not_held:,} of the {counted(self.users, 'id')} nothing was held: no row, no record in "
+            "quarantine, no file that names it. Is it typed as it is delivered?"
+        ]
         lines = [
             f"{'Forgotten' if self.good else 'NOT PROVED FORGOTTEN'}: {people(self.users)}, asked on {self.asked_at}",
             f"done on {self.forgotten_at}; receipt {self.name} of {', '.join(self.requests) or 'a replay'}",
@@ -53,8 +60,10 @@ class Receipt:
             f"{self.bytes:,} bytes in {self.searched:,} files searched: found {len(self.found)}, "
             f"unreadable {len(self.unreadable)}",
             *(common if self.common else []),
+            *(not_held if self.not_held else []),
             *(f"removed: {path}" for path in self.files_removed),
-            *(f"not rewritten: {path}: {why}" for path, why in self.kept.items()),
+            *(f"still in landing/: {path}: {why}" for path, why in self.kept.items()),
+            *(["then type `umg forget --now` again: the request stays until that ends well"] if self.kept else []),
             *(f"found: {place}" for place in self.found),
             *(f"unreadable: {place}" for place in self.unreadable),
         ]

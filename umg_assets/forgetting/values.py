@@ -16,6 +16,7 @@ import pyarrow.orc as orc
 import pyarrow.parquet as pq
 
 from umg_assets.files import avro  # noqa: F401  (gives fastavro its snappy and zstandard)
+from umg_assets.files.avro_times import read_as_numbers
 from umg_assets.files.few_rows import leaves_of
 from umg_assets.files.orc import orc_batches
 from umg_assets.forgetting.forms import SEPARATOR
@@ -115,7 +116,9 @@ def _numbers_of(values: Any, matcher: Matcher) -> set[Hit]:
 
 def search_avro(file: BinaryIO, matcher: Matcher, report: Report) -> None:
     """Every value of every record, by the file's fields."""
-    records: Iterator[Any] = iter(fastavro.reader(file))
+    reader = fastavro.reader(file)
+    read_as_numbers(reader.writer_schema)  # Python's dates end with the year 9999
+    records: Iterator[Any] = iter(reader)
     while rows := list(islice(records, ROWS)):
         names = dict.fromkeys(name for row in rows for name in (row if isinstance(row, dict) else ()))
         for name in names:

@@ -19,22 +19,27 @@ from umg_assets.tables import Kind
 @dataclass(frozen=True)
 class Rewritten:
     """A file of landing/ without the records of some people: its content before and after, and, by kind, the numbers
-    of the records that are gone. after: empty for a file that is removed whole."""
+    of the records that are gone. after: empty for a file that is removed whole. rejected, beyond: as `Erased` has them,
+    by kind."""
 
     path: str
     before: str
     after: str
     erased: dict[Kind, list[int]] = field(default_factory=dict)
+    rejected: dict[Kind, dict[str, int]] = field(default_factory=dict)
+    beyond: dict[Kind, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Batch:
     """Deliveries whose rows are written next. entries: their new ledger entries. erased: for each of these the numbers
-    of its records that are gone. versions: by table, the Delta version before the write."""
+    of its records that are gone. versions: by table, the Delta version before the write. stays: for each whether its
+    file still holds these records, so that the others keep their numbers."""
 
     entries: list[Entry]
     erased: list[list[int]]
     versions: dict[str, int]
+    stays: list[bool] = field(default_factory=list)
 
 
 @dataclass
@@ -111,7 +116,7 @@ class Work:
                     progress.rewritten.append(Rewritten(**content))
                 case "batch":
                     entries = [entry_of(entry) for entry in content["entries"]]
-                    progress.batches.append(Batch(entries, content["erased"], content["versions"]))
+                    progress.batches.append(Batch(**{**content, "entries": entries}))
                 case "landed":
                     progress.landed += 1
         return progress

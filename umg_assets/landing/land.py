@@ -132,7 +132,7 @@ class Ingest:
         history = self._ledger.read()
         entries = _entries(chunk)
         if any(entry.suppressed for entry in entries):  # to take them out of landing/, too, with the next weekly run
-            Requests(self._settings.home).add(chunk.forgotten_ids())
+            Requests(self._settings.home).add(chunk.forgotten_ids(), held=True)
         for kind in chunk.typed.keys() & tables.OCCURRENCES.keys():
             entries = with_affected_dates(
                 entries, kind, chunk, history, self._lakehouse, self._settings.correction_days, folder

@@ -3,8 +3,8 @@
 import base64
 import json
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,11 +23,15 @@ _KEY_BYTES = 64
 
 @dataclass(frozen=True)
 class Request:
-    """A request: its name, when it came, and the user ids that it names."""
+    """A request: its name, when it came, and the user ids that it names.
+
+    not_held: those of whom nothing was held when it was first looked for them; None before that.
+    """
 
     name: str
     asked_at: datetime
     user_ids: tuple[str, ...]
+    not_held: tuple[str, ...] | None = None
 
     @property
     def due(self) -> datetime:
@@ -42,13 +46,27 @@ class Requests:
         self._folder = home / FOLDER / "requests"
         self._keys = UserKeys(home)
 
-    def add(self, user_ids: Sequence[str]) -> Request:
-        """Collects a request; it is on disk when this returns. Raises KeyFileError without the key."""
-        request = Request(uuid.uuid4().hex, clock.now(), tuple(dict.fromkeys(user_ids)))
+    def add(self, user_ids: Sequence[str], held: bool = False) -> Request:
+        """Collects a request; it is on disk when this returns. Raises KeyFileError without the key.
+
+        held: whether it is known that something of all of them is held.
+        """
+        request = Request(uuid.uuid4().hex, clock.now(), tuple(dict.fromkeys(user_ids)), () if held else None)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        line = {"asked_at": request.asked_at.isoformat(), "users": self.sealed(request.user_ids)}
-        write_whole(self._folder / f"{request.name}.json", json.dumps(line))
+        self._write(request)
         return request
+
+    def note_held(self, names: Collection[str], user_ids: Collection[str]) -> None:
+        """Notes of requests that do not say so yet of whom nothing is held: of those not among `user_ids`."""
+        for request in self.read():
+            if request.name in names and request.not_held is None:
+                self._write(replace(request, not_held=tuple(i for i in request.user_ids if i not in user_ids)))
+
+    def _write(self, request: Request) -> None:
+        line = {"asked_at": request.asked_at.isoformat(), "users": self.sealed(request.user_ids)}
+        if request.not_held is not None:
+            line["not_held"] = self.sealed(request.not_held)
+        write_whole(self._folder / f"{request.name}.json", json.dumps(line))
 
     def read(self) -> list[Request]:
         """The requests that are not done, oldest first. Raises KeyFileError without their key."""
@@ -56,7 +74,8 @@ class Requests:
         for file in self._folder.glob("*.json") if self._folder.is_dir() else []:
             line = json.loads(file.read_text())
             asked_at = datetime.fromisoformat(line["asked_at"])
-            requests.append(Request(file.stem, asked_at, tuple(self.opened(line["users"]))))
+            not_held = tuple(self.opened(line["not_held"])) if "not_held" in line else None
+            requests.append(Request(file.stem, asked_at, tuple(self.opened(line["users"])), not_held))
         return sorted(requests, key=lambda request: request.asked_at)
 
     def oldest(self) -> datetime | None:

@@ -85,6 +85,7 @@ def _miscounted_rows(home: Path, history: History) -> list[Miscount]:
     """
     expected: dict[tuple[str, str, str, date], int] = {}
     least: dict[tuple[str, str, str, date], int] = {}
+    most: dict[tuple[str, str, str, date], tuple[int, int]] = {}
     for kind in tables.KINDS:
         for entry in history.standing(kind):
             raw = tables.RAW[kind].name
@@ -94,8 +95,12 @@ def _miscounted_rows(home: Path, history: History) -> list[Miscount]:
             key = (tables.QUARANTINE.name, entry.source, entry.path, entry.delivery_date)
             gone = history.gone(tables.QUARANTINE.name, entry)
             expected[key] = 0 if gone else sum(entry.quarantined.values())
-            if expected[key] > REJECTS_KEPT:  # then only so many are in quarantine, and the suppressed were of these
-                least[key] = REJECTS_KEPT - entry.suppressed
+            landing, before = most.get(key, (entry.generation, 0))
+            most[key] = entry.generation, max(expected[key], before if landing == entry.generation else 0)
+            least.pop(key, None)
+            if most[key][1] > REJECTS_KEPT and not gone:
+                # only so many were in quarantine; the suppressed and those of people forgotten since were of these
+                least[key] = REJECTS_KEPT - entry.suppressed - (most[key][1] - expected[key])
     counted: dict[tuple[str, str, str, date], int] = {}
     for kind, table in tables.RAW.items():
         for (path, day), rows in _rows_by(home, table, "source_file, delivery_date"):
@@ -107,7 +112,7 @@ def _miscounted_rows(home: Path, history: History) -> list[Miscount]:
         for key in sorted(expected.keys() | counted.keys())
         for table, kind, path, day in [key]
         if counted.get(key, 0) != expected.get(key, 0)
-        and not (key in least and least[key] <= counted.get(key, 0) <= REJECTS_KEPT)
+        and not (key in least and least[key] <= counted.get(key, 0) <= min(REJECTS_KEPT, expected[key]))
     ]
 
 

@@ -159,19 +159,19 @@ def other_copies(delivered: DataFrame, copies: DataFrame, spread: DataFrame, cor
 def without_records(rows: DataFrame, gone: DataFrame, place: Sequence[str]) -> DataFrame:
     """Rows with a `record` (number in its file) -> the rows without some records; those after them move up.
 
-    gone: the columns `place`, which tell files apart, and `record`: of records that are rows and of others. Number 0,
-    of a file refused whole, stays.
+    gone: the columns `place`, which tell files apart, `record`: of records that are rows and of others, and `stays`
+    (BOOLEAN): whether the file still holds it, so that none moves up for it. Number 0, of a file refused whole, stays.
     """
     key = [*place, "record"]
-    marks = gone.where("record > 0").select(*key)
+    marks = gone.where("record > 0").select(*key, F.when(F.col("stays"), 0).otherwise(1).alias("_moves"))
     types = dict(rows.dtypes)
     empty = [F.lit(None).cast(types[name]).alias(name) for name in rows.columns if name not in key]
     # Sail cannot aggregate a union of columns with and without comments; computed columns have none
     bare = [F.coalesce(name, F.lit(None)).alias(name) for name in rows.columns]
-    kept = rows.select(*bare).join(marks, key, "left_anti").withColumn("_gone", F.lit(0))
-    both = kept.unionByName(marks.select(*key, *empty, F.lit(1).alias("_gone")))
+    kept = rows.select(*bare).join(marks, key, "left_anti").withColumns({"_moves": F.lit(0), "_gone": F.lit(0)})
+    both = kept.unionByName(marks.select(*key, *empty, "_moves", F.lit(1).alias("_gone")))
     before = Window.partitionBy(*place).orderBy("record").rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    moved = both.withColumn("record", F.col("record") - F.sum("_gone").over(before)).where("_gone = 0")
+    moved = both.withColumn("record", F.col("record") - F.sum("_moves").over(before)).where("_gone = 0")
     return moved.select(*rows.columns)
 
 

@@ -53,7 +53,7 @@ def erase(
     held |= {record for record, _, text in before.rejects if who in text}
     draft, suffix = folder / "new" / "draft", Path(name).suffix
     draft.parent.mkdir(exist_ok=True)
-    removed = erase_records(folder / name, layout, draft, numbers, lambda text: who.encode() in text, folder)
+    removed = erase_records(folder / name, layout, draft, numbers, lambda text: who.encode() in text, folder).removed
     assert removed == sorted(held | set(numbers))
     if not removed:
         assert not draft.exists()

@@ -13,6 +13,8 @@ from umg_assets.planning.entry import Entry
 from umg_assets.privacy.requests import Requests
 from umg_assets_tests.forgetting.test_forget import GONE, WITH_A_FILTER, _play, _power_went, forget
 from umg_assets_tests.lake import PLAY_COLUMNS, SOURCES, USER_COLUMNS, Lake
+from umg_assets_tests.landing.test_years import DAYS, written
+from umg_assets_tests.landing.test_years import SOURCES as FAR_SOURCES
 
 pytestmark = pytest.mark.exhaustive
 
@@ -203,3 +205,18 @@ def test_a_log_that_was_cut_off_in_its_first_line_is_no_obstacle(lake: Lake, tor
     assert forget(lake) is None
     assert not Work(lake.home).exists
     assert [row["user_id"] for row in lake.rows("raw_plays")] == [GONE, OTHER]
+
+
+@pytest.mark.parametrize("form", ["parquet", "orc", "avro"])
+def test_a_file_with_dates_beyond_all_years_is_searched_and_rewritten(new_lake, form: str):
+    lake = new_lake(form, sources=FAR_SOURCES.replace("EXPRESSION", "at"))
+    file = lake.drop(f"users/2026-03-02.{form}", written(form, DAYS, ("a", "b", GONE, OTHER)))
+    lake.run()
+    receipt = forget(lake, GONE)
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert (receipt.files_rewritten, receipt.files_removed) == (1, [])
+    assert GONE.encode() not in file.read_bytes()
+    assert sorted(row["record"] for row in lake.rows("quarantine")) == [1, 2]
+    assert lake.values("raw_users", "user_id") == [(OTHER,)]
+    assert reconcile(lake.settings)

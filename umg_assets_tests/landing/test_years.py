@@ -1,5 +1,6 @@
 """A date that no calendar of Python's or Spark's has: one record in quarantine, and the file's others land."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
@@ -61,9 +62,9 @@ COLUMNS: dict[str, tuple[str, pa.Array, str, tuple[Any, ...]]] = {
 }
 
 
-def written(form: str, values: pa.Array) -> bytes:
-    """A file of the three and of ann."""
-    rows, file = pa.table({"id": ["a", "b", "c", "ann"], "at": values}), BytesIO()
+def written(form: str, values: pa.Array, ids: Sequence[str] = ("a", "b", "c", "ann")) -> bytes:
+    """A file of a record for each value."""
+    rows, file = pa.table({"id": list(ids), "at": values}), BytesIO()
     match form:
         case "parquet":
             pq.write_table(rows, file)

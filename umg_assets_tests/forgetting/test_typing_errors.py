@@ -1,0 +1,70 @@
+"""Ids that are typed wrong match nobody: it is said of how many, and never which."""
+
+import io
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from umg_assets.forgetting.forget import Forgetting
+from umg_assets.privacy.requests import Requests
+from umg_assets_tests.cli.conftest import type_umg
+from umg_assets_tests.forgetting.test_forget import GONE, _play, _power_went, forget
+from umg_assets_tests.lake import SOURCES, Lake
+
+pytestmark = pytest.mark.exhaustive
+
+
+def test_it_says_of_how_many_ids_nothing_was_held_also_after_a_crash_and_when_it_is_done_again(
+    new_lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    lake: Lake = new_lake("typed")
+    lake.drop_users("2026-03-01", [(GONE, "AT", "25-34", ""), ("ben-1", "DE", "25-34", "")])
+    lake.drop_plays("2026-03-02", [_play(1, GONE, 2), _play(2, "ben-1", 2)])
+    lake.run()
+    umg, ids = partial(type_umg, tmp_path, home=lake.home), f"{GONE}\nben-1 \nben-1\t\n\u00a0eve-1\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(ids))
+    typed = umg("forget", "-")
+    assert "3 of the 4 ids begin or end with a blank: they are taken exactly as typed" in typed.err.replace("\n", " ")
+    assert "ben" not in typed.out + typed.err
+    monkeypatch.setattr(Forgetting, "_clear", _power_went)
+    with pytest.raises(RuntimeError, match="the power went"):
+        forget(lake)
+    monkeypatch.undo()
+    (note := lake.home / "notes.txt").write_text(GONE)
+    for good in (False, True):
+        receipt = forget(lake)
+        assert receipt is not None
+        assert (receipt.good, receipt.not_held) == (good, 3), receipt.text
+        note.unlink(missing_ok=True)
+    assert "of 3 of the 4 ids nothing was held" in receipt.text
+    assert "ben" not in receipt.text
+    assert [row["play_id"] for row in lake.rows("plays")] == ["p2"]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("ben-1 \n"))
+    proof = umg("forget", "--prove", "-")
+    assert "1 of the 1 id" in proof.err
+    assert "named in 0 places" in proof.out
+
+
+def test_of_somebody_in_quarantine_or_a_file_or_delivered_again_something_was_held(new_lake):
+    lake: Lake = new_lake("held", sources=SOURCES.replace('user_id = "user_id"', 'user_id = "lower(user_id)"', 1))
+    lake.drop_plays("2026-03-02", [_play(1, "ben-1", 2), _play(2, "eve-1", 2, started="soon")])
+    lake.drop_plays("2026-03-03", [_play(3, "Kim-1", 3)])
+    lake.run()
+    (lake.home / "landing" / "plays" / "2026-03-02.csv").unlink()
+    lake.drop("other/notes.txt", "zoe-1")
+    receipt = forget(lake, "ben-1", "eve-1", "kim-1", "zoe-1")
+    assert receipt is not None
+    assert receipt.not_held == 0
+    (lake.home / "landing" / "other" / "notes.txt").unlink()
+    assert forget(lake)
+    lake.drop_plays("2026-03-04", [_play(4, "KIM-1", 4)])
+    lake.run()
+    assert Requests(lake.home).read()
+    receipt = forget(lake)
+    assert receipt is not None
+    assert (receipt.good, receipt.records, receipt.not_held) == (True, 1, 0), receipt.text
+    receipt = forget(lake, "kim-1", "max-1")
+    assert receipt is not None
+    assert receipt.not_held == 2
