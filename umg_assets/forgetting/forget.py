@@ -138,7 +138,7 @@ class Forgetting:
         say("building again what follows from them")
         before = self._ledger.read().sequence
         self._steps.rebuild()
-        kept |= self._landed_since(before)
+        kept = self._landed_since(before) | kept
         say("removing old versions")
         self._clear()
         say("searching all bytes")

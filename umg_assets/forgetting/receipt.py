@@ -55,9 +55,10 @@ class Receipt:
         lines = [
             f"{'Forgotten' if self.good else 'NOT PROVED FORGOTTEN'}: {people(self.users)}, asked on {self.asked_at}",
             f"done on {self.forgotten_at}; receipt {self.name} of {', '.join(self.requests) or 'a replay'}",
-            f"{self.records:,} records taken out, of {self.days_built:,} days, built again; {self.files_rewritten:,} "
-            f"files rewritten; {len(self.files_removed):,} files removed that could not be rewritten",
-            f"{self.bytes:,} bytes in {self.searched:,} files searched: found {len(self.found)}, "
+            f"{counted(self.records, 'record')} taken out, of {counted(self.days_built, 'day')}, built again; "
+            f"{counted(self.files_rewritten, 'file')} rewritten; {counted(len(self.files_removed), 'file')} removed "
+            "that could not be rewritten",
+            f"{counted(self.bytes, 'byte')} in {counted(self.searched, 'file')} searched: found {len(self.found)}, "
             f"unreadable {len(self.unreadable)}",
             *(common if self.common else []),
             *(not_held if self.not_held else []),
