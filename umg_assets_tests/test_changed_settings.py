@@ -10,7 +10,7 @@ import pytest
 from umg_assets import clock
 from umg_assets.calendar import local_today
 from umg_assets_tests.conftest import NewLake
-from umg_assets_tests.lake import SECTION_SOURCES, Lake
+from umg_assets_tests.lake import EVENT_SOURCE, SECTION_SOURCES, Lake
 
 pytestmark = pytest.mark.sail_enough
 
@@ -159,3 +159,22 @@ def test_a_first_day_after_all_plays_empties_every_table_of_them_and_exports_non
     assert all(len(text.splitlines()) == 1 for name, text in content(lake).items() if name.endswith(".csv"))
     assert not any(lake.rows(name) for name in ("plays", "monthly_track_plays", "top_tracks_by_country"))
     assert lake.run().runs == 0
+
+
+@pytest.mark.exhaustive
+def test_plays_of_events_come_and_go_with_the_setting_after_the_command_of_the_docs(
+    first: tuple[Lake, dict[str, Any]], tmp_path: Path
+):
+    lake = first[0].copied(tmp_path / "home")
+    with_events = SECTION_SOURCES + EVENT_SOURCE
+    started = {"user_id": "u1", "session_id": "s-u1", "track_id": "t2", "event_name": "play_start"}
+    lake.drop_events("2026-02-20", [{"event_id": "e1", "occurred_at": "2026-02-10T12:00:00Z", **started}])
+    contents = {}
+    for wanted in ("false", "true", "false"):
+        lake.configure(f"plays_from_events = {wanted}\n", with_events, "2026-01-01")
+        lake.run()
+        run(lake, "range")
+        contents[wanted] = content(lake)
+        fresh = lake.built_afresh(tmp_path / f"fresh{len(list(tmp_path.iterdir()))}")
+        assert contents[wanted] == content(fresh)
+    assert len(contents["true"]["plays"]) == len(contents["false"]["plays"]) + 1

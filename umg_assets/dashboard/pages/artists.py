@@ -9,7 +9,15 @@ from umg_assets.dashboard.figures import guarded
 from umg_assets.dashboard.page import NotThereError, Page, Sheet
 from umg_assets.dashboard.pages.charts import NAMES
 from umg_assets.dashboard.pages.names import OVERALL
-from umg_assets.dashboard.pages.windows import COMPARED, Option, complete_days, daily_ranks, day_options, moved
+from umg_assets.dashboard.pages.windows import (
+    COMPARED,
+    Option,
+    complete_days,
+    daily_ranks,
+    day_options,
+    days_that_link,
+    moved,
+)
 from umg_assets.dashboard.served import Rows, Served
 from umg_assets.tables import ARTIST_CRITERIA, TOP_ARTISTS_BY_GENRE, TRACKS
 
@@ -36,7 +44,7 @@ def artists(ask: Ask) -> Page:
     genre = ask.path["genre"]
     wanted = _Wanted(ask, genre)
     known = _genres(ask.served, wanted.day)
-    if genre not in known and not _is_known(ask.served, genre):
+    if genre not in known and not _is_known(ask.served, genre, wanted.day):
         links = [(other, address("artists", other)) for other in known]
         raise NotThereError(f"There is no genre {genre!r}. There is: {', '.join(known) or 'none yet'}.", links)
     size = ask.served.definitions["top_artists"]
@@ -133,11 +141,12 @@ def _genres(served: Served, day: date) -> list[str]:
     return [row["genre"] for row in served.query(f"select distinct genre from {shown} order by genre")]
 
 
-def _is_known(served: Served, genre: str) -> bool:
-    """Whether a track of the catalogue is of the genre, or a chart of any day: links lead to its page."""
+def _is_known(served: Served, genre: str, day: date) -> bool:
+    """Whether a track of the catalogue is of the genre, or a chart of a day whose page links here."""
+    charts = served.relation(TOP_ARTISTS_BY_GENRE, chart_date=days_that_link(day, served.day_shown))
     rows = served.query(
-        f"""select 1 from {served.relation(TRACKS)} where genre = ?
-        union all select 1 from {served.relation(TOP_ARTISTS_BY_GENRE)} where genre = ? limit 1""",
+        f"""select 1 from {charts} where genre = ?
+        union all select 1 from {served.relation(TRACKS)} where genre = ? limit 1""",
         genre, genre,
     )  # fmt: skip
     return bool(rows)

@@ -6,7 +6,7 @@ from typing import Any
 from umg_assets.dashboard.addresses import Ask, address
 from umg_assets.dashboard.figures import guarded
 from umg_assets.dashboard.page import NotThereError, Page, Sheet
-from umg_assets.dashboard.pages.windows import COMPARED, complete_days, daily_ranks, day_options, moved
+from umg_assets.dashboard.pages.windows import COMPARED, complete_days, daily_ranks, day_options, days_that_link, moved
 from umg_assets.dashboard.served import Rows, Served
 from umg_assets.tables import AGE_GROUP_FAVOURITES
 
@@ -23,7 +23,7 @@ def favourites(ask: Ask) -> Page:
     day = ask.day("day", served.day_shown, days, lambda of: _to(served, of, group))
     rows = _lists(served, day)
     known = {row["age_group"] for row in [*rows, *_lists(served, served.day_shown)]}
-    if group and group not in known and _had_a_list(served, group):
+    if group and group not in known and _had_a_list(served, group, day):
         known.add(group)
     groups = sorted(known, key=_order)
     content: dict[str, Any] = {
@@ -65,11 +65,10 @@ def _lists(served: Served, day: date) -> Rows:
     return guarded(rows, served.settings.minimum_listeners, ("plays",))
 
 
-def _had_a_list(served: Served, group: str) -> bool:
-    """Whether an age group has a list on any day: links to the days beside it lead to its page."""
-    return bool(
-        served.query(f"select 1 from {served.relation(AGE_GROUP_FAVOURITES)} where age_group = ? limit 1", group)
-    )
+def _had_a_list(served: Served, group: str, day: date) -> bool:
+    """Whether an age group has a list on a day whose page links here."""
+    lists = served.relation(AGE_GROUP_FAVOURITES, chart_date=days_that_link(day, served.day_shown))
+    return bool(served.query(f"select 1 from {lists} where age_group = ? limit 1", group))
 
 
 def _order(group: str) -> tuple[int, str]:

@@ -22,6 +22,12 @@ def complete_days(served: Served, table: Table) -> list[date]:
     return [day for day in served.days(table) if day <= served.day_shown]
 
 
+def days_that_link(day: date, newest: date) -> set[date]:
+    """The days whose pages link to the page of a day, itself and the newest among them (see day_options)."""
+    one = timedelta(days=1)
+    return {day, day - one, day + one, day + COMPARED, newest}
+
+
 def day_options(day: date, days: Sequence[date], to: Callable[[date], str]) -> list[Option]:
     """Links to 7 days before, the day before, the day itself, the day after and the newest: those that there are.
 
