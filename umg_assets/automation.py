@@ -38,7 +38,7 @@ from umg_assets.resources.status import FAILED_LANDINGS, FAILED_RUNS, STALE, not
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets.runner import CHECK, Runner, blocking_checks
 from umg_assets.settings.model import Settings
-from umg_assets.text import visible
+from umg_assets.text import counted, visible
 from umg_assets.weekly import build_weekly
 
 CLOSE_THE_DAY, CATCH_UP = "close_the_day", "catch_up"
@@ -64,7 +64,7 @@ def _close_the_day(
         report = runner.bring_up_to_date()
         for what, reason in (*report.scan.waiting.items(), *((file.path, held) for file, held in report.scan.held)):
             context.log.warning(visible(f"{what}: {reason}"))
-        context.log.info(f"Up to date with landing/ after {report.runs} runs")
+        context.log.info(f"Up to date with landing/ after {counted(report.runs, 'run')}")
 
     @dg.job(name=CLOSE_THE_DAY, tags=tags)
     def close_the_day() -> None:

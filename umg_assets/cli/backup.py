@@ -63,7 +63,7 @@ def restore(
     manifest = restored.manifest
     _say(f"{home}: restored, {len(manifest.versions)} tables as of {manifest.taken_at}.")
     if restored.ended:
-        _say(f"{restored.ended} runs were under way then, and count as failed: `umg run` builds what they did not.")
+        _say(f"{counted(restored.ended, 'run')} under way then: failed, and `umg run` builds what is missing.")
     if is_in_postgres(home):
         _say(
             "Dagster's runs and events were not in the back-up: load their dump of that time into PostgreSQL before "

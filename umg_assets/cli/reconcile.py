@@ -75,7 +75,8 @@ def recount_tables(settings: Settings) -> bool:
         return False
     seen = scan(settings, history) if settings.landing.is_dir() else Scan()
     if waiting := len(seen.news) - len(seen.ids):
-        out.print(f"{waiting:,} new or changed files in landing/ wait for `umg run`: what has landed is compared.")
+        waits = f"{counted(waiting, 'file')} new or changed in landing/"
+        out.print(f"{waits}, for `umg run` to land: what has landed is compared.")
     if covered.kept:
         out.print(
             f"Plays of {counted(len(covered.kept), 'day')}, {spans(covered.kept)}, cannot be counted again: raw plays "

@@ -246,7 +246,7 @@ def test_what_landed_after_the_tables_were_written_waits_for_a_run_and_is_no_dif
     assert recount_tables(landed.settings)
     landed.drop_plays("2026-03-03", [("p9", "u1", "s1", "t1", "2026-03-02T12:00:00Z", 190_000, "AT")])
     assert recount_tables(landed.settings)
-    assert "1 new or changed files in landing/ wait for `umg run`" in printed(capsys)
+    assert "1 file new or changed in landing/, for `umg run` to land" in printed(capsys)
     job = build_definitions(landed.settings).resolve_job_def(LAND_FILES)
     assert job.execute_in_process(instance=landed.instance, tags={"dagster/partition": "2026-03-03"}).success
     assert not recount_tables(landed.settings)
