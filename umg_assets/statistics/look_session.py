@@ -131,8 +131,14 @@ class LookSession:
             self.restated.append(Restated(metric, treatment, self.evidence.through, before.z, z))
 
 
+def _bears_out(taken: Sequence[Look], side: int, z: float) -> bool:
+    """Whether the last look crossed its bound on a side (1 or -1), and today's z is beyond that bound as well."""
+    return bool(taken) and taken[-1].crossed == side and side * z >= taken[-1].bound
+
+
 def success_of(experiment: Experiment, table: Table, effect: Effect, look_session: LookSession) -> Success:
-    """Looks at a success metric; it has won or lost if a look has crossed its bound and today's evidence still does.
+    """Looks at a success metric; it has won or lost if a look has crossed its bound, and the last look and today's
+    evidence are still beyond it.
 
     table: the moments by metric and variant, from which the denominator's own effect is estimated.
     """
@@ -142,24 +148,25 @@ def success_of(experiment: Experiment, table: Table, effect: Effect, look_sessio
     taken = look_session.of(metric, treatment)
     counts = (better,) if experiment.one_sided else (1, -1)
     crossing = next((look for look in taken if look.crossed in counts), None)
-    bound = taken[-1].bound if taken and not math.isnan(effect.z) else None
-    if crossing is None:
-        return Success(effect, 0, None, bound)
-    if not crossing.crossed * effect.z >= taken[-1].bound:
-        return Success(effect, 0, None, bound, faded=crossing)
+    last = taken[-1] if taken else None
+    if crossing is None or last is None:
+        return Success(effect, 0, None, last)
+    if not _bears_out(taken, crossing.crossed, effect.z):
+        return Success(effect, 0, None, last, faded=crossing)
     denominator = None
     if experiment.metric(metric).denominator is not None:
         change = denominator_effect(table[metric, experiment.control], table[metric, treatment])
-        denominator = change if abs(change.z) >= taken[-1].bound else None
+        denominator = change if abs(change.z) >= last.bound else None
     since = crossing.day if len(taken) > 1 else None
-    return Success(effect, better * crossing.crossed, since, bound, denominator)
+    return Success(effect, better * crossing.crossed, since, last, denominator)
 
 
 def guardrail_of(experiment: Experiment, effect: Effect, margin: float, look_session: LookSession) -> Guardrail:
     """Looks at a guardrail: non-inferiority, the treatment against (1 - margin) of the control, one-sided at alpha.
 
-    Bounds are two-sided, so alpha is doubled for them. margin: the relative loss that is still acceptable. A guardrail
-    whose control is not above 0 has no relative loss, and is not shown to hold.
+    Bounds are two-sided, so alpha is doubled for them. margin: the relative loss that is still acceptable. It holds if
+    the last look has crossed its bound and today's evidence is still beyond it. A guardrail whose control is not above
+    0 has no relative loss, and is not shown to hold.
     """
     metric = effect.metric + GUARDRAIL
     rises = experiment.metric(effect.metric).direction == "increase"
@@ -169,5 +176,6 @@ def guardrail_of(experiment: Experiment, effect: Effect, margin: float, look_ses
     taken = look_session.of(metric, effect.treatment_name)
     bound = taken[-1].bound if taken else float(norm.isf(experiment.alpha))
     low, high = effect.relative_interval(bound)
-    passed = bool(taken) and taken[-1].crossed > 0
-    return Guardrail(effect, margin, passed, worst=-low if rises else high)
+    return Guardrail(
+        effect, margin, _bears_out(taken, 1, z), worst=-low if rises else high, last=taken[-1] if taken else None
+    )

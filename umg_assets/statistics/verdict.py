@@ -2,8 +2,8 @@
 
 Ship only if a success metric wins and every guardrail is shown to be non-inferior: Schultzberg, Ankargren, Frånberg
 (2024), arXiv 2402.11609. The verdict is mixed where a win or a loss is not the whole story: a ratio's denominator moved
-as well and may explain it alone, the days after a crossed bound no longer bear it out, or a secondary metric that may
-not be traded is significantly worse.
+as well and may explain it alone, the evidence since a crossed bound does not bear it out, or a secondary metric that
+may not be traded is significantly worse.
 """
 
 import math
@@ -28,18 +28,23 @@ class Success:
     effect: its estimate on the day of the readout.
     outcome: 1 won, -1 lost, 0 not decided.
     since: day of the look that decided it; None while it is open, or if only one look has been taken.
-    bound: the last look's, which its interval is as wide as; None before the first look.
+    last: the last look; None before the first.
     denominator: the effect on the denominator per user, if that moved beyond the bound as well; else None.
-    faded: the first look that crossed its bound, if the evidence of the readout is no longer beyond it; else None. Then
-    nothing is decided: the interval that is shown holds 0.
+    faded: the first look that crossed its bound, if the last look or the evidence of the readout is not beyond it; else
+    None. Then nothing is decided.
     """
 
     effect: Effect
     outcome: int
     since: date | None
-    bound: float | None
+    last: Look | None
     denominator: Effect | None = None
     faded: Look | None = None
+
+    @property
+    def bound(self) -> float | None:
+        """The last look's, which the interval is as wide as; None before the first look, or without an estimate."""
+        return self.last.bound if self.last is not None and not math.isnan(self.effect.z) else None
 
 
 @dataclass(frozen=True)
@@ -48,15 +53,17 @@ class Guardrail:
 
     effect: its estimate on the day of the readout.
     margin: the relative loss that is still acceptable.
-    passed: whether the last look rules out a loss of the margin.
-    worst: the largest relative loss that the last look's interval does not rule out; negative: a gain is shown; NaN
-    without an interval.
+    passed: whether the last look ruled out a loss of the margin, and the evidence of the readout does as well.
+    worst: the largest relative loss that the evidence does not rule out by the last look's bound; negative: a gain is
+    shown; NaN without an interval.
+    last: the last look; None before the first.
     """
 
     effect: Effect
     margin: float
     passed: bool
     worst: float
+    last: Look | None
 
 
 @dataclass(frozen=True)
@@ -122,7 +129,7 @@ def decide(
     if lost:
         return Verdict(treatment, "do not ship", tuple(reasons))
     if faded and not won and not (complete and failing):
-        reasons.insert(0, "A bound was crossed early, and the days since do not bear it out: that decides nothing.")
+        reasons.insert(0, "A bound was crossed, and the evidence since does not bear it out: that decides nothing.")
         return Verdict(treatment, "mixed", tuple(reasons))
     if won and not failing and untraded:
         reasons.insert(
@@ -134,7 +141,12 @@ def decide(
         return Verdict(treatment, "ship", tuple(reasons))
     if complete:
         return Verdict(treatment, "do not ship", tuple(reasons))
-    reasons.append(f"{days_left} days of the plan are left: nothing is decided before a bound is crossed.")
+    waiting = (
+        "a win is shipped once every guardrail is shown to hold"
+        if won
+        else "nothing is decided before a bound is crossed"
+    )
+    reasons.append(f"{days_left} days of the plan are left: {waiting}.")
     return Verdict(treatment, "keep running", tuple(reasons))
 
 
@@ -153,7 +165,9 @@ def _success_sentence(experiment: Experiment, success: Success, complete: bool) 
         word = "better" if success.outcome > 0 else "worse"
         return f"{change}: shown to be {word}" + (f", first on {success.since}." if success.since else ".")
     if success.faded is not None:
-        return f"{change}: {_faded_words(experiment, success.faded, effect, bound)}"
+        return f"{change}: {_faded_words(experiment, success.faded, success.last, effect)}"
+    if success.last is not None and (late := _late_words(experiment, success.last, effect)):
+        return f"{change}: {late}"
     if not complete:
         return f"{change}: not decided."
     low, high = effect.relative_interval(bound)
@@ -166,11 +180,26 @@ def _success_sentence(experiment: Experiment, success: Success, complete: bool) 
     return f"{change}: no gain shown, and one of {minimum} is not ruled out: too few users to tell."
 
 
-def _faded_words(experiment: Experiment, look: Look, effect: Effect, bound: float) -> str:
+def _faded_words(experiment: Experiment, look: Look, last: Look | None, effect: Effect) -> str:
+    assert last is not None
     better = look.crossed > 0 if experiment.metric(look.metric).direction == "increase" else look.crossed < 0
+    now = look.crossed * effect.z
+    when, z = ("by the evidence since", now) if now < last.bound else (f"at the look on {last.day}", abs(last.z))
     return (
         f"{'better' if better else 'worse'} beyond the bound on {look.day} ({abs(look.z):.2f} standard errors, bound "
-        f"{look.bound:.2f}), but not with the days since ({abs(effect.z):.2f}, bound {bound:.2f})."
+        f"{look.bound:.2f}), but not {when} ({z:.2f}, bound {last.bound:.2f})."
+    )
+
+
+def _late_words(experiment: Experiment, last: Look, effect: Effect) -> str:
+    """Of evidence beyond the bound of a last look that was not; empty if it is within."""
+    rises = experiment.metric(last.metric).direction == "increase"
+    gains = effect.z > 0 if rises else effect.z < 0
+    if abs(effect.z) < last.bound or (experiment.one_sided and not gains):
+        return ""
+    return (
+        f"not decided, for the look on {last.day} was within its bound ({abs(last.z):.2f} standard errors, bound "
+        f"{last.bound:.2f}; now {abs(effect.z):.2f}), and only looks decide."
     )
 
 
@@ -210,4 +239,9 @@ def _guardrail_sentence(experiment: Experiment, guardrail: Guardrail) -> str:
         return f"{change}: a loss of {margin} or more is ruled out."
     if math.isnan(guardrail.worst):
         return f"{change}: a loss of {margin} is not ruled out ({no_relative(effect)})."
-    return f"{change}: a loss of {margin} is not ruled out (it may be {max(guardrail.worst, 0):.1%})."
+    last = guardrail.last
+    if guardrail.worst < guardrail.margin and (last is None or last.crossed <= 0):
+        missing = "no look has been taken yet" if last is None else f"the look on {last.day} did not rule it out"
+        return f"{change}: a loss of {margin} is not ruled out, for {missing}, and only looks decide."
+    before = f"; the look on {last.day} had ruled it out" if last is not None and last.crossed > 0 else ""
+    return f"{change}: a loss of {margin} is not ruled out (it may be {max(guardrail.worst, 0):.1%}){before}."

@@ -24,9 +24,15 @@ GUARDED = experiment(guardrails={"skip_rate": 0.05}, secondary=("songs_per_sessi
 
 
 def listened(
-    longer: float = 0.0, more: float = 0.0, skipping: float = 0.0, users: int = 6_000, seed: int = 1, day: int = 14
+    longer: float = 0.0,
+    more: float = 0.0,
+    skipping: float = 0.0,
+    users: int = 6_000,
+    seed: int = 1,
+    day: int = 14,
+    fewer_songs: float = 0.0,
 ):
-    """Evidence of users whose sessions are longer, and more, and whose plays are skipped more often, in b."""
+    """Evidence of users whose sessions are longer, and more, with fewer songs, more often skipped, in b."""
     rng = np.random.default_rng(seed)
     rows: list[UserMoments] = []
     for arm, name in enumerate(("control", "b")):
@@ -37,7 +43,7 @@ def listened(
         rows += [
             moments("session_duration", name, seconds * 1000, visits),
             moments("skip_rate", name, skips, plays),
-            moments("songs_per_session", name, plays, visits),
+            moments("songs_per_session", name, plays * (1 - fewer_songs * arm), visits),
         ]
     return evidence(*rows, day=day)
 
@@ -173,9 +179,9 @@ def test_a_win_that_later_days_do_not_bear_out_is_mixed_and_never_shown_to_be_be
     readout = faded(experiment(), day, users=2_000)
     (verdict,) = readout.verdicts
     assert verdict.decision == "mixed"
-    assert verdict.reasons[0].startswith("A bound was crossed early")
+    assert verdict.reasons[0].startswith("A bound was crossed, and the evidence since does not bear it out")
     assert "better beyond the bound on 2026-03-04" in verdict.reasons[1]
-    assert "not with the days since" in verdict.reasons[1]
+    assert "not by the evidence since" in verdict.reasons[1]
     assert not any("shown to be better" in reason for reason in verdict.reasons)
     assert readout.rows[0].lower < 0 < readout.rows[0].upper
 
@@ -187,6 +193,43 @@ def test_a_win_that_later_days_bear_out_is_shipped():
 def test_a_faded_win_whose_guardrail_is_not_shown_to_hold_is_not_shipped_at_the_end():
     definition = experiment(guardrails={"skip_rate": 0.05})
     assert faded(definition, 14, skipping=0.1).verdicts[0].decision == "do not ship"
+
+
+def ended(seen: Evidence, day: int) -> Evidence:
+    """The evidence as that of a day whose look is skipped, because it adds no information, or not taken yet."""
+    return replace(seen, through=FIRST_DAY + timedelta(days=day - 1), settled=day == 8, complete=day == 14)
+
+
+@pytest.mark.parametrize("day", [8, 10, 14])
+@pytest.mark.parametrize("metric", ["skip_rate", "songs_per_session"])
+def test_a_guardrail_that_held_at_its_look_and_is_broken_since_holds_no_win(metric: str, day: int):
+    definition = experiment(guardrails={metric: 0.05})
+    early = make_readout(definition, listened(longer=0.12, users=8_000, day=7))
+    assert early.verdicts[0].decision == "ship"
+    broken = {"skipping": 0.12} if metric == "skip_rate" else {"fewer_songs": 0.12}
+    seen = listened(longer=0.12, users=7_000 if day == 8 else 9_000, **broken)  # pyright: ignore[reportArgumentType]
+    readout = make_readout(definition, ended(seen, day), early.looks)
+    assert not readout.looks
+    (verdict,) = readout.verdicts
+    assert verdict.decision == "keep running"
+    reasons = " ".join(verdict.reasons)
+    assert "a loss of 5.0% is not ruled out (it may be 1" in reasons
+    assert "the look on 2026-03-08 had ruled it out" in reasons
+    assert "a win is shipped once every guardrail is shown to hold" in reasons
+
+
+def test_a_guardrail_that_held_at_its_look_and_still_does_lets_a_win_ship():
+    early = make_readout(GUARDED, listened(longer=0.12, users=8_000, day=7))
+    assert decided(ended(listened(longer=0.12, users=8_000), 10), looks=early.looks)[0] == "ship"
+
+
+def test_a_guardrail_that_only_evidence_after_its_last_look_would_show_to_hold_waits_for_a_look():
+    early = make_readout(GUARDED, listened(longer=0.12, skipping=0.05, users=8_000, day=7))
+    decision, reasons = decided(ended(listened(longer=0.12, users=9_000), 10), looks=early.looks)
+    assert decision == "keep running"
+    assert "5.0% is not ruled out, for the look on 2026-03-08 did not rule it out, and only looks decide" in reasons
+    _, reasons = decided(ended(listened(longer=0.12, users=9_000), 10))
+    assert "5.0% is not ruled out, for no look has been taken yet" in reasons
 
 
 def test_a_win_with_a_secondary_metric_that_is_significantly_worse_is_mixed_and_names_it():
