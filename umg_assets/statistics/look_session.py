@@ -27,7 +27,7 @@ class Restated:
 
     metric (of a guardrail, ending in GUARDRAIL), treatment, day: which look.
     z_before: its z when the look was taken, which is the one that counts.
-    z_now: its z by the evidence as it is now.
+    z_now: its z by the evidence as it is now; NaN if that gives none.
     """
 
     metric: str
@@ -38,10 +38,8 @@ class Restated:
 
     def __str__(self) -> str:
         """The look in words, as `session_duration, b on 2026-11-11 was 1.453 standard errors, and is 1.337 now`."""
-        return (
-            f"{self.metric}, {self.treatment} on {self.day} was {self.z_before:.3f} standard errors, "
-            f"and is {self.z_now:.3f} now"
-        )
+        now = "cannot be estimated now" if math.isnan(self.z_now) else f"is {self.z_now:.3f} now"
+        return f"{self.metric}, {self.treatment} on {self.day} was {self.z_before:.3f} standard errors, and {now}"
 
 
 class LookSession:
@@ -52,7 +50,8 @@ class LookSession:
     take: whether looks may be taken at all (not in a provisional or held readout). in_days: whether the plan is one in
     days, which alpha is spent no faster than.
 
-    earlier: looks of days before this one. taken: this day's looks. skipped: why a look was not taken, a sentence each.
+    earlier: looks of days before this one. taken: this day's looks; one that an earlier readout took stays as it was.
+    skipped: why a look was not taken, a sentence each.
     restated: looks of this day that an earlier readout took and that have other figures now.
     """
 
@@ -88,9 +87,17 @@ class LookSession:
 
         alpha: two-sided, of this metric and treatment. z: the test statistic. Without a z, no look. Information is
         of the relative effect; without one the difference is looked at once, at the end, with all alpha that is left.
+        A look that an earlier readout took on this day is not taken again: its alpha is spent.
         """
         treatment = effect.treatment_name
-        if not self.take or math.isnan(z):
+        if not self.take:
+            return
+        if (before := self.same_day.get((metric, treatment))) is not None:
+            self.taken.append(before)
+            if not math.isclose(before.z, z, rel_tol=1e-9, abs_tol=1e-9):
+                self.restated.append(Restated(metric, treatment, before.day, before.z, z))
+            return
+        if math.isnan(z):
             return
         if not effect.information and not self.evidence.complete:
             self.skipped.append(
@@ -126,9 +133,6 @@ class LookSession:
                 definition_hash=self.experiment.definition_hash,
             )
         )
-        before = self.same_day.get((metric, treatment))
-        if before is not None and not math.isclose(before.z, z, rel_tol=1e-9, abs_tol=1e-9):
-            self.restated.append(Restated(metric, treatment, self.evidence.through, before.z, z))
 
 
 def _bears_out(taken: Sequence[Look], side: int, z: float) -> bool:

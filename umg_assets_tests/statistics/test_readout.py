@@ -262,8 +262,60 @@ def test_a_day_whose_figures_have_changed_is_restated_with_both_figures():
     again = make_readout(GUARDED, listened(day=7, seed=2), before.looks)
     assert {look.metric for look in again.restated} == {"session_duration", "skip_rate (guardrail)"}
     assert again.restated[0].z_before == before.looks[0].z
-    assert again.restated[0].z_now == again.looks[0].z
+    assert again.restated[0].z_now == make_readout(GUARDED, listened(day=7, seed=2)).looks[0].z
+    assert again.looks == before.looks
     assert not make_readout(GUARDED, listened(day=7), before.looks).restated
+
+
+def restated(before: float, now: float, definition: Experiment = GUARDED, **changes) -> tuple[str, str, Readout]:
+    """Verdict and reasons of day 14, before its figures changed and since, with the readout of since."""
+    first = make_readout(definition, listened(longer=before))
+    again = make_readout(definition, listened(longer=now, **changes), first.looks)
+    assert again.looks == first.looks
+    assert again.restated
+    return first.verdicts[0].decision, again.verdicts[0].decision, again
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_late_data_give_the_last_day_no_second_chance_to_decide(sign: int):
+    first, again, readout = restated(0.0, 0.1 * sign)
+    assert (first, again) == ("do not ship", "do not ship")
+    assert abs(readout.rows[0].effect.z) > readout.looks[0].bound > abs(readout.looks[0].z)
+    reason = readout.verdicts[0].reasons[0]
+    assert "not decided, for the look on 2026-03-15 was within its bound" in reason
+    assert "shown to be" not in reason
+
+
+def test_late_data_give_a_guardrail_no_second_chance_to_hold():
+    first = make_readout(GUARDED, listened(longer=0.1, skipping=0.08))
+    (verdict,) = make_readout(GUARDED, listened(longer=0.1), first.looks).verdicts
+    assert verdict.decision == "do not ship"
+    assert "not ruled out, for the look on 2026-03-15 did not rule it out" in " ".join(verdict.reasons)
+
+
+def test_a_win_is_lost_if_its_own_days_figures_no_longer_bear_it_out():
+    first, again, readout = restated(0.1, 0.0)
+    assert (first, again) == ("ship", "mixed")
+    assert "better beyond the bound on 2026-03-15" in readout.verdicts[0].reasons[1]
+    assert "but not by the evidence since" in readout.verdicts[0].reasons[1]
+
+
+def test_a_win_that_faded_at_its_last_look_does_not_come_back_with_late_data():
+    last = faded(experiment(), 14, users=2_000)
+    looks = (*last.earlier, *last.looks)
+    (verdict,) = make_readout(experiment(), listened(longer=0.1), looks).verdicts
+    assert verdict.decision == "mixed"
+    assert "better beyond the bound on 2026-03-04" in verdict.reasons[1]
+    assert "but not at the look on 2026-03-15" in verdict.reasons[1]
+
+
+def test_a_look_whose_figures_are_gone_stays_taken_and_is_restated_as_such():
+    first = make_readout(experiment(), listened(longer=0.1))
+    gone = [moments("session_duration", name, np.zeros(50), np.ones(50)) for name in ("control", "b")]
+    again = make_readout(experiment(), evidence(*gone), first.looks)
+    assert again.looks == first.looks
+    assert str(again.restated[0]).endswith("standard errors, and cannot be estimated now")
+    assert again.verdicts[0].decision == "mixed"
 
 
 def test_a_metric_without_an_estimate_stays_out_of_the_family_and_names_the_problem():
