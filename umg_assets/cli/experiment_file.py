@@ -22,7 +22,10 @@ def analyze(
     ],
     unit: Annotated[str | None, typer.Option(help="Column of who was assigned, such as user_id.")] = None,
     covariate: Annotated[
-        list[str] | None, typer.Option(help="The same of columns from before the experiment, for CUPED.")
+        list[str] | None,
+        typer.Option(
+            help="The same of columns from before the experiment, for CUPED. What a unit's rows repeat counts once."
+        ),
     ] = None,
     control: Annotated[str | None, typer.Option(help="The control's value; default: the one named so.")] = None,
     weight: Annotated[

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from umg_assets.experiments.covariates import Covariates
 from umg_assets.experiments.file_options import ROWS, FileError, MetricOption
 from umg_assets.experiments.unit_rows import Missing, UnitRows
 from umg_assets.settings.experiment import Experiment
@@ -65,16 +66,19 @@ class ExperimentFile:
     def read(self, experiment: Experiment, covariates: Mapping[str, MetricOption]) -> FileEvidence:
         """The evidence with what was noticed on the way; units in two variants are counted and left out.
 
-        covariates: metric = columns from before the experiment; empty ones are 0. Raises FileError if a column is
-        missing, is no number, has empty values that `missing` does not allow, or if a variant has no value of a metric.
+        covariates: metric = columns from before the experiment, see Covariates; empty ones are 0. Raises FileError if a
+        column is missing, is no number, has empty values that `missing` does not allow, if a variant has no value of a
+        metric, or if a covariate cannot be from before.
         """
+        before = Covariates(self.rows, covariates)
+        before.check(experiment)
         findings, notes = self.rows.empty_values(experiment, covariates), self.rows.capped_values(experiment)
-        return FileEvidence(self.evidence(experiment, covariates), findings, notes)
+        evidence = self._evidence(experiment, covariates, before)
+        return FileEvidence(evidence, findings, (*notes, *before.notes))
 
-    def evidence(self, experiment: Experiment, covariates: Mapping[str, MetricOption]) -> Evidence:
-        """The file as evidence; see `read`."""
+    def _evidence(self, experiment: Experiment, covariates: Mapping[str, MetricOption], before: Covariates) -> Evidence:
         self.rows.refuse_empty_values(experiment)
-        self._sum_units(experiment, covariates)
+        self._sum_units(experiment, covariates, before)
         names = experiment.metric_names
         return Evidence(
             through=experiment.last_day,
@@ -105,11 +109,15 @@ class ExperimentFile:
             without_unit=without_unit,
         )
 
-    def _sum_units(self, experiment: Experiment, covariates: Mapping[str, MetricOption]) -> None:
+    def _sum_units(self, experiment: Experiment, covariates: Mapping[str, MetricOption], before: Covariates) -> None:
         """Creates the tables `many` (units in several variants) and `units` (all others, with sums for each metric).
 
         A unit without a value of a metric has NULL for its sums.
         """
+        self.rows.table.base.execute(
+            "CREATE OR REPLACE TEMP TABLE many AS SELECT umg_unit FROM taken GROUP BY 1 "
+            "HAVING count(DISTINCT umg_variant) > 1"
+        )
         sums = []
         for i, name in enumerate(experiment.metric_names):
             covariate, measured = covariates.get(name), self.rows.measured(experiment, name)
@@ -117,21 +125,14 @@ class ExperimentFile:
             of_rows = f"sum({self.rows.number(denominator)})" if denominator else "CAST(1 AS DOUBLE)"
             sums.append(f"sum({self.rows.numerator(experiment, name)}) FILTER ({measured}) AS n{i}")
             sums.append(f"{f'{of_rows} FILTER ({measured})' if denominator else of_rows} AS d{i}")
-            sums.append(f"{f'sum({self._before(covariate.numerator)})' if covariate else 'CAST(0 AS DOUBLE)'} AS cn{i}")
-            before = covariate.denominator if covariate else None
+            sums.append(f"{before.of_unit(covariate.numerator) if covariate else 'CAST(0 AS DOUBLE)'} AS cn{i}")
+            divisor = covariate.denominator if covariate else None
             none = "CAST(1 AS DOUBLE)" if covariate else "CAST(0 AS DOUBLE)"
-            sums.append(f"{f'sum({self._before(before)})' if before else none} AS cd{i}")
-        self.rows.table.base.execute(
-            "CREATE OR REPLACE TEMP TABLE many AS SELECT umg_unit FROM taken GROUP BY 1 "
-            "HAVING count(DISTINCT umg_variant) > 1"
-        )
+            sums.append(f"{before.of_unit(divisor) if divisor else none} AS cd{i}")
         self.rows.table.base.execute(
             f"CREATE OR REPLACE TEMP TABLE units AS SELECT umg_unit, min(umg_variant) AS umg_variant, min(umg_day) AS "
             f"umg_day, {', '.join(sums)} FROM taken ANTI JOIN many USING (umg_unit) GROUP BY umg_unit"
         )
-
-    def _before(self, column: str) -> str:
-        return "CAST(1 AS DOUBLE)" if column == ROWS else f"coalesce({self.rows.table.number(column)}, 0)"
 
     def _moments(self, i: int, name: str, experiment: Experiment) -> list[UserMoments]:
         pairs = [(a, b) for first, a in enumerate(VARIABLES) for b in VARIABLES[first:]]

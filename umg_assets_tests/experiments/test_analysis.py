@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -287,6 +288,100 @@ def test_a_win_beside_a_metric_that_got_worse_is_mixed_unless_it_may_worsen(tmp_
     assert asked(file, "x=x", "y=y", may_worsen=("y",)).readout.verdicts[0].decision == "ship"
     with pytest.raises(FileError, match=r"--may-worsen: expected a --metric that decides nothing \(y\), got 'x'"):
         asked(file, "x=x", "y=y", may_worsen=("x",))
+
+
+Session = tuple[str, str, float, float]
+
+
+def sessions(count: int = 3_000, fewer: float = 0.2, seed: int = 1) -> list[Session]:
+    """Rows of (id, arm, seconds, pre_seconds), one a session, with the user's seconds from before in each.
+
+    b has fewer and longer sessions; nobody's seconds change.
+    """
+    rng = np.random.default_rng(seed)
+    rows: list[Session] = []
+    for user in range(count):
+        rate = rng.lognormal(1.5, 0.5)
+        before, total = float(rng.gamma(4, 75 * rate)), float(rng.gamma(4, 75 * rate))
+        times = 1 + rng.poisson(rate * (1 - fewer * (user % 2)))
+        rows += [(f"u{user}", ("control", "b")[user % 2], total / times, before)] * int(times)
+    return rows
+
+
+PRE = ("id", "arm", "x", "pre")
+BY_PRE = {"covariates": ("x=pre",)}
+
+
+def test_a_covariate_repeated_in_each_row_of_a_unit_counts_once_however_many_rows_the_treatment_makes(tmp_path: Path):
+    rows = sessions()
+    seen = asked(file_of(tmp_path, rows, PRE), **BY_PRE)
+    whole: dict[str, Session] = {}
+    for user, arm, x, before in rows:
+        whole[user] = (user, arm, x + (whole[user][2] if user in whole else 0.0), before)
+    expected = asked(file_of(tmp_path, whole.values(), PRE), **BY_PRE).readout.rows[0].effect
+    effect = seen.readout.rows[0].effect
+    assert (effect.relative, effect.p) == pytest.approx((expected.relative, expected.p))
+    assert effect.adjusted
+    assert abs(effect.z) < 2
+    assert not [note for note in seen.notes if "summed" in note]
+
+
+@pytest.mark.parametrize("where", ["first", "others"])
+def test_a_covariate_that_is_empty_in_some_rows_of_a_unit_counts_once(tmp_path: Path, where: str):
+    rows = sessions()
+    repeated = asked(file_of(tmp_path, rows, PRE), **BY_PRE).readout.rows[0].effect
+    of_first = [at == 0 or rows[at - 1][0] != user for at, (user, *_) in enumerate(rows)]
+    alone = {user for user, count in Counter(row[0] for row in rows).items() if count == 1}
+    emptied = [
+        row if first == (where == "first") or row[0] in alone else (*row[:3], "")
+        for row, first in zip(rows, of_first, strict=True)
+    ]
+    seen = asked(file_of(tmp_path, emptied, PRE), **BY_PRE)
+    effect = seen.readout.rows[0].effect
+    assert (effect.relative, effect.p) == pytest.approx((repeated.relative, repeated.p))
+    assert not [note for note in seen.notes if "summed" in note]
+
+
+def test_a_covariate_whose_values_differ_within_units_is_summed_and_the_page_says_when_that_is_right(tmp_path: Path):
+    rows = [(*row[:3], at % 7, row[3]) for at, row in enumerate(sessions(400))]
+    seen = asked(file_of(tmp_path, rows, ("id", "arm", "x", "pre", "whole")), covariates=("x=pre/whole",))
+    (note,) = [note for note in seen.notes if "summed" in note]
+    assert re.match(r"pre is summed over each unit's rows, for they differ in \d+ units: right only if each row", note)
+    assert "right only if each row was measured before" in seen.to_html()
+    whole: dict[str, list[object]] = {}
+    for user, arm, x, part, before in rows:
+        total = whole.setdefault(user, [user, arm, 0.0, 0, before])
+        total[2:4] = [total[2] + x, total[3] + part]  # pyright: ignore[reportOperatorIssue]
+    file = file_of(tmp_path, whole.values(), ("id", "arm", "x", "pre", "whole"))
+    expected = asked(file, covariates=("x=pre/whole",)).readout.rows[0].effect
+    assert seen.readout.rows[0].effect.relative == pytest.approx(expected.relative)
+
+
+def test_a_covariate_that_most_units_repeat_and_a_few_do_not_is_refused_and_not_summed(tmp_path: Path):
+    rows = [*sessions(), ("glitch", "b", 10.0, 1.0), ("glitch", "b", 10.0, 2.0)]
+    message = (
+        rf"expected pre to have one value .* and several in 1, .* begins in line {len(rows):,}: make its values alike"
+    )
+    with pytest.raises(FileError, match=message):
+        asked(file_of(tmp_path, rows, PRE), **BY_PRE)
+
+
+@pytest.mark.parametrize(
+    ("covariate", "message"),
+    [
+        ("x=pre/1", "--covariate x: expected columns from before the experiment, got 1, which counts the file's rows"),
+        ("x=1", "--covariate x: expected columns from before the experiment, got 1, which counts the file's rows"),
+        (
+            "x=x",
+            "--covariate x: expected columns from before the experiment, got x, which the metric itself is made of",
+        ),
+        ("x=pre/n", "--covariate x: expected columns from before the experiment, got n, which the metric itself"),
+    ],
+)
+def test_a_covariate_of_the_experiment_itself_is_refused(tmp_path: Path, covariate: str, message: str):
+    rows = [(*row, 1) for row in sessions(50)]
+    with pytest.raises(FileError, match=re.escape(message)):
+        asked(file_of(tmp_path, rows, (*PRE, "n")), "x=x/n", covariates=(covariate,))
 
 
 def series_of(folder: Path, rows: Sequence[tuple[object, ...]], columns: Sequence[str]) -> Path:
