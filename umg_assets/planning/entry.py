@@ -125,9 +125,14 @@ def standing(entries: Iterable[Entry], source: str) -> list[Entry]:
 
 
 def unfinished(entries: Iterable[Entry]) -> list[Entry]:
-    """Entries of crashed runs: no landed or withdrawn one of the same (source, path, delivery date) follows."""
+    """Entries of files in crashed runs: no landed or withdrawn one of the same (source, path, delivery date) follows.
+
+    A change of a table needs no finishing: the dates that it named stay affected, and its table is built again.
+    """
     open_: dict[tuple[str, str, date], list[Entry]] = {}
     for entry in entries:
+        if entry.source == DIMENSION_CHANGE:
+            continue
         key = (entry.source, entry.path, entry.delivery_date)
         if entry.state in ("landed", "withdrawn"):
             open_.pop(key, None)

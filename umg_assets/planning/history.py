@@ -233,7 +233,8 @@ class History:
         }
 
     def unfinished(self) -> list[Entry]:
-        """Entries of crashed runs: no landed or withdrawn one of the same (source, path, delivery date) follows."""
+        """Entries of files in crashed runs: no landed or withdrawn one of the same (source, path, delivery date)
+        follows."""
         return unfinished(self.with_any("unfinished").later)
 
     def with_any(self, what: str) -> "History":

@@ -56,7 +56,7 @@ class SourceSums:
     source's definition. landed_at: when the last of them landed. brought: their rows, by local date. standing: files
     whose rows stand in the raw table; rows: these, by local date; gone: those of them that have gone by age. named:
     local dates of which any entry brought rows. tried: files refused by an internal error. unfinished: entries of
-    crashed runs. Dates are ISO.
+    files in crashed runs. Dates are ISO.
     """
 
     first: int

@@ -132,8 +132,8 @@ def _problem(control: UserMoments, treatment: UserMoments) -> str:
     return ""
 
 
-def _constant(moments: UserMoments) -> bool:
-    """Whether every user's numerator is the same multiple of the denominator."""
+def is_constant(moments: UserMoments) -> bool:
+    """Whether every user's numerator is the same multiple of the denominator, which has to be above 0 in sum."""
     ratio = moments.n / moments.d
     return moments.nn - 2 * ratio * moments.nd + ratio * ratio * moments.dd <= 1e-12 * moments.nn
 
@@ -196,7 +196,7 @@ def effect_of(
     )
     if problem := _problem(control, treatment):
         return replace(known, problem=problem)
-    if _constant(control) and _constant(treatment):
+    if is_constant(control) and is_constant(treatment):
         return replace(known, problem="the metric does not vary over users")
     adjusted = _has_covariate(control, treatment)
     left, right = aggregates(control), aggregates(treatment)

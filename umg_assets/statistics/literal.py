@@ -54,9 +54,8 @@ def literal_tests(experiment: Experiment, evidence: Evidence) -> tuple[LiteralTe
 def _literal_test(control: SessionMoments, treated: SessionMoments, rank_p: float, scale: float) -> LiteralTest:
     means, deviations = [], []
     for side in (control, treated):
-        count = side.sessions
-        means.append(scale * side.n / count)
-        deviations.append(scale * math.sqrt((count * side.nn - side.n * side.n) / (count * (count - 1))))
+        means.append(scale * side.n / side.sessions)
+        deviations.append(scale * math.sqrt(side.variance))
     counts = control.sessions, treated.sessions
     test = ttest_ind_from_stats(
         means[0], deviations[0], counts[0], means[1], deviations[1], counts[1], equal_var=False

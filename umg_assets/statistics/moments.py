@@ -91,6 +91,14 @@ class SessionMoments:
     n: int | float
     nn: int | float
 
+    @property
+    def variance(self) -> float:
+        """Of a session's play time, with sessions - 1; 0 where sums of decimals are below it by rounding.
+
+        Raises ZeroDivisionError under 2 sessions.
+        """
+        return max((self.sessions * self.nn - self.n * self.n) / (self.sessions * (self.sessions - 1)), 0.0)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BucketSums:

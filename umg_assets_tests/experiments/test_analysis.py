@@ -290,6 +290,18 @@ def test_a_win_beside_a_metric_that_got_worse_is_mixed_unless_it_may_worsen(tmp_
         asked(file, "x=x", "y=y", may_worsen=("x",))
 
 
+@pytest.mark.parametrize("price", [9.99, 4.99, -3.3, 1e9 + 0.1])
+@pytest.mark.parametrize("constant", [("control",), ("b",), ("control", "b")])
+def test_a_variant_whose_rows_are_all_alike_is_read_like_any_other(
+    tmp_path: Path, price: float, constant: tuple[str, ...]
+):
+    rows = [(user, arm, price if arm in constant else round(x, 2)) for user, arm, x in users(100)]
+    for metric in ("x=x/1", "x=x"):
+        seen = asked(file_of(tmp_path, rows), metric).readout
+        assert (seen.rows[0].effect.problem != "") == (len(constant) == 2)
+    assert asked(file_of(tmp_path, rows), "x=x/1").to_html()
+
+
 Session = tuple[str, str, float, float]
 
 

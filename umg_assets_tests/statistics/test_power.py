@@ -99,3 +99,21 @@ def test_a_plan_without_a_past_says_what_it_needs():
         make_plan(experiment(), [])
     with pytest.raises(ValueError, match="expected moments of return_rate"):
         make_plan(experiment(primary="return_rate"), windows(2))
+
+
+@pytest.mark.parametrize("seconds", [9.99, 3.0, 0.0])
+def test_a_plan_for_a_metric_that_does_not_vary_is_refused_in_words(seconds: float):
+    visits = np.random.default_rng(1).poisson(4, 500) + 1
+    rows = (moments("session_duration", "", visits * seconds, visits),)
+    with pytest.raises(
+        ValueError, match=r"expected session_duration to vary over users .* 2 weeks, got one value for all"
+    ):
+        make_plan(experiment(), [PastWindow(2, rows, SessionMoments("", 50, 150, 500))])
+
+
+def test_sessions_that_are_all_alike_promise_nothing_by_the_formula_over_sessions():
+    alike = SessionMoments("", 50, sum([9.99] * 50), sum([9.99**2] * 50))
+    assert 50 * alike.nn - alike.n**2 < 0, "rounding puts it below 0"
+    (window,) = windows(2)
+    (planned,) = make_plan(experiment(), [PastWindow(2, window.moments, alike)]).windows
+    assert math.isnan(planned.naive)
