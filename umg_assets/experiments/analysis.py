@@ -76,7 +76,7 @@ class Question:
             file.rows.check(option)
         control, experiment = self._definition(options, file.variants(), span)
         read = file.read(experiment, {option.name: option for option in covariates})
-        days = sorted({experiment.last_day, *read.evidence.trust.exposed_by_day}) if span else []
+        days = sorted({read.evidence.through, *read.evidence.trust.exposed_by_day}) if span else []
         notes = (control.why, *read.notes)
         if span:
             notes = (*notes, f"Units began from {span[0]} to {span[1]}; the file is a finished sample, looked at once.")

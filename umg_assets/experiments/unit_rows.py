@@ -64,6 +64,10 @@ class UnitRows:
         first, last = self.table.rows(f"SELECT min(umg_day), max(umg_day) FROM ({units})")[0]
         return (first, last) if first is not None else None
 
+    def last_day(self) -> date | None:
+        """The last day of any row; None without a column of days."""
+        return self.table.value("SELECT max(umg_day) FROM taken")
+
     def numerator(self, experiment: Experiment, name: str) -> str:
         """A metric's numerator of a row in SQL, capped; NULL where it is empty and stays so."""
         value = self.number(experiment.metric(name).numerator)

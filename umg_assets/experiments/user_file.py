@@ -81,7 +81,7 @@ class ExperimentFile:
         self._sum_units(experiment, covariates, before)
         names = experiment.metric_names
         return Evidence(
-            through=experiment.last_day,
+            through=self.rows.last_day() or experiment.last_day,
             settled=True,
             complete=True,
             trust=self._trust(),

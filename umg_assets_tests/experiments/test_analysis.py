@@ -231,6 +231,25 @@ def test_a_page_without_days_has_no_date_pace_or_plan_and_with_days_has_those_of
         asked(file_of(tmp_path, dated, ("id", "arm", "x", "at")), days="at")
 
 
+@pytest.mark.parametrize(("last", "days"), [("2026-03-10", 10), ("2026-03-01", 1), ("2026-03-14", 14)])
+def test_the_page_names_no_day_that_the_file_does_not_have(tmp_path: Path, last: str, days: int):
+    rows = [(*row, f"2026-03-{1 + at % days:02d}") for at, row in enumerate(users(gain=1))]
+    rows += [(user, arm, 0, last) for user, arm, *_ in rows]  # more rows of the same units, on the last day
+    seen = asked(file_of(tmp_path, rows, ("id", "arm", "x", "at")), days="at")
+    plain = json.loads(seen.to_json())
+    assert plain["through"] == last
+    assert [look["day"] for look in plain["looks"]] == [last]
+    written = {row[3] for row in rows}
+    assert set(re.findall(r"\d{4}-\d{2}-\d{2}", seen.to_html() + seen.to_json())) <= written
+
+
+def test_the_last_day_is_that_of_the_last_row_though_no_unit_begins_on_it(tmp_path: Path):
+    rows = [(*row, "2026-03-01") for row in users()]
+    late = [*rows, *((*row[:3], "2026-03-04") for row in rows[:9])]
+    seen = asked(file_of(tmp_path, late, ("id", "arm", "x", "at")), days="at")
+    assert json.loads(seen.to_json())["through"] == "2026-03-04"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
