@@ -48,9 +48,20 @@ def null_on_bad_cast(text: str, type_: str | None = None) -> str:
     literals = Literals(text)
     if type_ is None:
         return literals.sql(portable(literals, literals.tree))
+    return literals.sql(_cast(_uncast(literals, type_), exp.DataType.build(type_, dialect="spark")))
+
+
+@functools.cache
+def has_other_value(text: str, type_: str) -> str:
+    """SQL for whether an expression, before it is cast to a type, has a value, and that is no text: TRUE or FALSE."""
+    literals = Literals(text)
+    value = _uncast(literals, type_)
+    return literals.sql(exp.and_(exp.Not(this=exp.Is(this=value, expression=exp.Null())), _is_other(value)))
+
+
+def _uncast(literals: Literals, type_: str) -> exp.Expr:
     tree = _null_for_empty(literals.tree) if type_ != "string" else literals.tree
-    tree = portable(literals, tree, type_ == "timestamp")
-    return literals.sql(_cast(exp.Paren(this=tree), exp.DataType.build(type_, dialect="spark")))
+    return exp.Paren(this=portable(literals, tree, type_ == "timestamp"))
 
 
 def portable(literals: Literals, tree: exp.Expr, is_instant: bool = False) -> exp.Expr:
@@ -178,10 +189,14 @@ def _if_full_date(value: exp.Expr) -> exp.Expr:
     inner = value.unnest()
     if isinstance(inner, exp.Anonymous) and inner.name.lower() in (*_PARSERS, *_DATE_ARGUMENT, "make_date"):
         return value
-    type_ = exp.Anonymous(this="TYPEOF", expressions=[value.copy()])
-    is_other = exp.NEQ(this=type_, expression=exp.Literal.string("string"))
     pattern = exp.Anonymous(this="RLIKE", expressions=[try_cast(value.copy(), "string"), exp.Var(this=_FULL_DATE)])
-    return exp.Case(ifs=[exp.If(this=exp.Or(this=is_other, expression=pattern), true=value)])
+    return exp.Case(ifs=[exp.If(this=exp.Or(this=_is_other(value), expression=pattern), true=value)])
+
+
+def _is_other(value: exp.Expr) -> exp.Expr:
+    """Whether a value is of another type than text."""
+    type_ = exp.Anonymous(this="TYPEOF", expressions=[value.copy()])
+    return exp.NEQ(this=type_, expression=exp.Literal.string("string"))
 
 
 def try_cast(value: exp.Expr, type_: str) -> exp.Expr:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from sqlglot import exp
 
 from umg_assets.settings.literals import Literals
-from umg_assets.settings.portable import MAKE_NULL, portable, try_cast
+from umg_assets.settings.portable import ARITHMETIC, MAKE_NULL, portable, try_cast
 
 _TEXTS = """
     array_join btrim coalesce concat concat_ws element_at format_string get_json_object greatest if ifnull lcase least
@@ -15,6 +15,7 @@ _TEXTS = """
     upper url_decode
 """
 _TEXT_FUNCTIONS = frozenset(_TEXTS.split())
+_ELEMENTS = ("element_at", "try_element_at", "get")
 _TEXT_NODES = (exp.DPipe, exp.Concat, exp.Bracket, exp.Dot, exp.Trim, exp.Substring, exp.Overlay)
 
 
@@ -22,8 +23,8 @@ def says_nothing(text: str, column_says_nothing: Callable[[list[str], str], str 
     """SQL for whether a record says nothing of a value, so that a NULL is no mistake: TRUE or FALSE, never NULL.
 
     It does if the columns that the expression uses are empty, and if the expression chooses an empty text or NULL (by
-    IF, CASE, NULLIF and the like), or takes a part of a text, JSON or address that has no such part. It does not if a
-    cast or a function turns a text into NULL, nor if it chooses because a cast in a condition does.
+    IF, CASE, NULLIF and the like), or takes a part of a text, JSON, address, list, map or struct that has no such part.
+    It does not if a cast or a function turns a text into NULL, nor if it chooses because a cast in a condition does.
 
     column_says_nothing: from a column's path and its SQL to the condition under which it is empty, None for always.
     """
@@ -96,8 +97,47 @@ def says_nothing(text: str, column_says_nothing: Callable[[list[str], str], str 
     return literals.sql(portable(literals, empty(literals.tree)))
 
 
+def is_conversion(text: str) -> bool:
+    """Whether an expression is a column, or a part of one, at most converted: its NULL is not there, or is lost."""
+    return _is_converted(Literals(text).tree)
+
+
+def _is_converted(node: exp.Expr) -> bool:
+    node = node.unnest()
+    if isinstance(node, exp.Cast | exp.Neg):
+        return _is_converted(node.this)
+    if isinstance(node, ARITHMETIC):
+        sides = (node.this, node.expression)
+        return any(_is_constant(side) for side in sides) and any(_is_converted(side) for side in sides)
+    if _is_call(node, MAKE_NULL):
+        return all(map(_is_converted, node.expressions[:1])) and all(map(_is_constant, node.expressions[1:]))
+    return _is_part(node)
+
+
+def _is_part(node: exp.Expr) -> bool:
+    """Whether a node is a column, or what lies within one, at a place that is constant or itself such a node."""
+    node = node.unnest()
+    if isinstance(node, exp.Dot):
+        return _is_part(node.this)
+    whole, *places = [node.this, *node.expressions] if isinstance(node, exp.Bracket) else [node]
+    if _is_call(node, _ELEMENTS) and node.expressions:
+        whole, *places = node.expressions
+    if places:
+        return _is_part(whole) and all(_is_constant(place) or _is_part(place) for place in places)
+    return isinstance(node, exp.Column)
+
+
+def _is_constant(node: exp.Expr) -> bool:
+    return node.find(exp.Column) is None
+
+
 def _absent(node: exp.Expr, literals: Literals) -> exp.Expr | None:
-    """That a node takes a part which a readable text, JSON or address does not have; None for other nodes."""
+    """That a node takes a part which a list, map or struct, or a readable text, JSON or address, does not have.
+
+    None for other nodes.
+    """
+    if _is_part(node):
+        return _is_null(node)
     if _is_call(node, ("get_json_object",)):
         return exp.and_(_is_null(node), _is_json(node.expressions[0]))
     if _is_call(node, ("parse_url", "try_parse_url")):
@@ -107,7 +147,7 @@ def _absent(node: exp.Expr, literals: Literals) -> exp.Expr | None:
         return exp.and_(_is_null(node), exp.Not(this=_is_null(readable)))
     if isinstance(node, exp.Bracket) and _is_call(node.this, ("split",)):
         return _is_null(node)
-    if _is_call(node, ("element_at", "try_element_at")) and _is_call(node.expressions[0], ("split",)):
+    if _is_call(node, _ELEMENTS) and _is_call(node.expressions[0], ("split",)):
         return _is_null(node)
     keys, parsed = [], node
     while isinstance(parsed, exp.Dot):

@@ -9,8 +9,8 @@ from pyspark.sql.types import DataType, StringType, StructType
 
 from umg_assets import tables
 from umg_assets.files.staged import FILE_PATH
-from umg_assets.settings.portable import null_on_bad_cast
-from umg_assets.settings.silence import says_nothing
+from umg_assets.settings.portable import has_other_value, null_on_bad_cast
+from umg_assets.settings.silence import is_conversion, says_nothing
 from umg_assets.tables import Kind
 
 DAY_MS = 24 * 3600 * 1000
@@ -37,7 +37,8 @@ def type_records(
 
     reason is NULL for a good record, else the first of these that applies: filtered (`where` is not true);
     unparsable_X (a cast or function turns a text that is not empty into NULL; an expression may choose an empty text or
-    NULL; of required columns, dates and instants: a value of any type) and missing_X (NULL in a column that
+    NULL, or take a part that is not there; of required columns, and of dates and instants that are a column's or a part
+    of it, a value of any type; a date or an instant outside the years 1 to 9999) and missing_X (NULL in a column that
     tables.REQUIRED names) of the required columns, in their order; unparsable_X of the other columns;
     negative_duration; duration_over_24h; starts_after_delivery (its UTC date is after the day that follows the delivery
     date); before_first_day. Raises if an expression does not parse or resolve; some expressions raise on the engine
@@ -49,9 +50,7 @@ def type_records(
     }
     kept = F.expr(null_on_bad_cast(where)) if where else F.lit(True)
     silent = {
-        name: _says_nothing(
-            staged.schema, text, name in tables.REQUIRED[kind] or tables.SOURCE_COLUMNS[kind][name] in _DATED
-        )
+        name: _says_nothing(staged.schema, text, tables.SOURCE_COLUMNS[kind][name], name in tables.REQUIRED[kind])
         for name, text in columns.items()
     }
     values = staged.select(
@@ -99,15 +98,21 @@ def _value(text: str, type_: str) -> Column:
     return value
 
 
-def _says_nothing(schema: StructType, text: str, of_all: bool) -> Column:
-    """Whether a record says nothing of a value. of_all: columns of other types than text have a say, too."""
+def _says_nothing(schema: StructType, text: str, type_: str, required: bool) -> Column:
+    """Whether a record says nothing of a value of this type.
+
+    Columns of other types than text have a say if it is required, or a date or an instant that a column is converted
+    to. An expression whose value is there, but no date of the years 1 to 9999, does not say nothing.
+    """
+    of_all = required or (type_ in _DATED and is_conversion(text))
 
     def condition(path: list[str], column: str) -> str | None:
         if isinstance(_type_at(schema, path), StringType):
             return f"coalesce({column} = '', true)"
         return f"{column} is null" if of_all else None
 
-    return F.expr(says_nothing(text, condition))
+    silent = F.expr(says_nothing(text, condition))
+    return silent & ~F.expr(has_other_value(text, type_)) if type_ in _DATED and not required else silent
 
 
 def _type_at(schema: StructType, path: list[str]) -> DataType | None:
