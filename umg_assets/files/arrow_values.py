@@ -40,9 +40,18 @@ def cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
     An instant too large for microseconds becomes the first or last of them, which is no instant of the years 1 to 9999.
     UUIDs become text where `kind` has text.
     """
+    if _is_uuid(column.type) and pa.types.is_string(kind):
+        return _dashed(column)
     if not _is_miscast(column):
         return pc.cast(column, kind, safe=False)
     return pa.array([_converted(value, _staged) for value in column], kind)
+
+
+def _dashed(column: Any) -> pa.Array:
+    """UUIDs as text, without a `UUID` of each, which takes four times as long."""
+    digits = [None if value is None else value.hex() for value in column.storage.to_pylist()]
+    texts = [t and f"{t[:8]}-{t[8:12]}-{t[12:16]}-{t[16:20]}-{t[20:]}" for t in digits]
+    return pa.array(texts, pa.string())
 
 
 def _is_miscast(column: pa.Array) -> bool:
