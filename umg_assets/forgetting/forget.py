@@ -130,8 +130,7 @@ class Forgetting:
         say("looking for their records in landing/")
         fetch(self._settings)
         naming, named = naming_files(self._settings, people)
-        named |= held_among(self._home, people.user_ids, people.user_keys)
-        self._requests.note_held(begun["requests"], named)
+        self._note_held(begun["requests"], people, named)
         say("taking out their records")
         kept = Erasure(self._settings, self._lakehouse, self._ledger, self._work).erase(people, naming)
         take_out(self._settings, self._lakehouse, self._ledger, people.user_keys)
@@ -149,6 +148,14 @@ class Forgetting:
             self._requests.done(begun["requests"])
         self._work.finish()
         return receipt
+
+    def _note_held(self, requests: Collection[str], people: People, named: set[str]) -> None:
+        """Notes in those of the requests that do not say so yet of whom nothing is held. named: ids that files name."""
+        asked = (request for request in self._requests.read() if request.name in requests and request.not_held is None)
+        if unknown := {user_id for request in asked for user_id in request.user_ids}:
+            ids = dict(zip(people.user_keys, people.user_ids, strict=True))
+            ids = {key: user_id for key, user_id in ids.items() if user_id in unknown - named}
+            self._requests.note_held(requests, named | held_among(self._home, ids))
 
     def _not_held(self, requests: Collection[str]) -> set[str]:
         """The ids of which nothing was held, by all of these requests that name them."""
