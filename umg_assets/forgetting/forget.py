@@ -207,18 +207,24 @@ def prove(people: People, settings: Settings) -> Searched:
     return replace(searched, findings=meant, unreadable=[*searched.unreadable, *unread])
 
 
-def naming_files(settings: Settings, people: People) -> tuple[set[str], set[str]]:
-    """The paths of files in landing/ whose bytes name one of them, as the ledger names paths; and the ids named."""
+def naming_files(settings: Settings, people: People) -> tuple[dict[str, bool], set[str]]:
+    """The files in landing/ whose bytes name one of them, and the ids named.
+
+    By path, as the ledger names it: whether one of the file's ids can hardly be another value.
+    """
     landing = settings.landing
     forms = [[user_id.encode()] for user_id in people.user_ids]
     searched = search_bytes(landing, forms, others=_encoded(people.others), followed="", outside=_outside(settings))
-    inside = (finding for finding in searched.findings if not finding.how.startswith("name"))
-    places = {place for finding in inside for place in _files_named_by(finding.path)}
+    places: dict[str, bool] = {}
+    for finding in searched.findings:
+        for place in _files_named_by(finding.path) if not finding.how.startswith("name") else ():
+            places[place] = places.get(place, False) or is_distinct(people.user_ids[finding.person])
     hidden = {finding.path for finding in searched.findings if finding.how.startswith("name")}
     files = itertools.chain(files_of(landing, "**/*", follow_links=True), _outside(settings))
     named = {people.user_ids[finding.person] for finding in searched.findings}
     names, listed = (name_of(landing, file) for file in files), {}
-    return {name for name in names if name in places or _shown(landing, name, hidden, listed) in places}, named
+    shown = ((name, name if name in places else _shown(landing, name, hidden, listed)) for name in names)
+    return {name: places[place] for name, place in shown if place in places}, named
 
 
 def _shown(landing: Path, name: str, hidden: Collection[str], listed: dict[Path, list[str]]) -> str:

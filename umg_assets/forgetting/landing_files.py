@@ -27,7 +27,7 @@ class LandingFiles:
     """The landing files that hold records of people.
 
     names: whether a text names one of them; common: by an id that may well be another value. naming: the paths of files
-    whose bytes name one. folder: for temporary files; private.
+    whose bytes name one, and whether by another id than such. folder: for temporary files; private.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class LandingFiles:
         work: Work,
         names: Callable[[bytes], bool],
         common: Callable[[bytes], bool] | None,
-        naming: Collection[str],
+        naming: Mapping[str, bool],
         folder: Path,
     ) -> None:
         self._settings, self._work, self._folder = settings, work, folder
@@ -75,9 +75,12 @@ class LandingFiles:
             return
         if any(entry.content_hash != read for entry in landed.values()):
             return
-        if landed and all(entry.refused for entry in landed.values()):
-            self._remove(path, absolute, claims, "no source could read it.", read)
-            return
+        if all(entry.refused for entry in landed.values()):
+            if not self._naming.get(path):  # 757 and AT stand in any file
+                return
+            if landed:
+                self._remove(path, absolute, claims, "no source could read it.", read)
+                return
         suffixes = "".join(absolute.suffixes[-2:])
         draft = absolute.resolve().with_name(f"{_DRAFT}{uuid.uuid4().hex}{suffixes}")  # a link stays one
         erased: dict[Kind, Erased] = {}
