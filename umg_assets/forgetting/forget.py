@@ -68,7 +68,7 @@ class Forgetting:
 
         Raises ForgettingError while a run, a backfill or another process is at work, KeyFileError without the key,
         LocationError where the tables lie elsewhere than umg.toml says.
-        A request whose people are found after all stays, and the receipt says where.
+        A request whose receipt is not good stays: somebody is found after all, or a file that may hold them has stayed.
         """
         refuse_elsewhere(self._home, self._settings.places.tables)
         with alone(self._home):

@@ -20,7 +20,7 @@ from umg_assets.tables import Kind
 
 _DRAFT = ".umg-forgets-"
 _ANEW = "it was delivered anew meanwhile"
-_ANEW_IN_BUCKET = "it was delivered anew to the bucket meanwhile"
+_ANEW_IN_BUCKET = "its object was replaced or removed meanwhile"
 
 
 class LandingFiles:

@@ -30,7 +30,7 @@ def test_it_says_of_how_many_ids_nothing_was_held_also_after_a_crash_and_when_it
     umg, ids = partial(type_umg, tmp_path, home=lake.home), f"{GONE}\nben-1 \nben-1\t\n\u00a0eve-1\n"
     monkeypatch.setattr(sys, "stdin", io.StringIO(ids))
     typed = umg("forget", "-")
-    assert "3 of the 4 ids begin or end with a blank: they are taken exactly as typed" in typed.err.replace("\n", " ")
+    assert "3 ids of 4 with a blank at an end: taken exactly as typed, blank and all." in typed.err.replace("\n", " ")
     assert "ben" not in typed.out + typed.err
     monkeypatch.setattr(Forgetting, "_clear", _power_went)
     with pytest.raises(RuntimeError, match="the power went"):
@@ -44,12 +44,15 @@ def test_it_says_of_how_many_ids_nothing_was_held_also_after_a_crash_and_when_it
         assert (receipt.good, receipt.not_held) == (good, 3), receipt.text
         note.unlink(missing_ok=True)
     monkeypatch.undo()
-    assert "of 3 of the 4 ids nothing was held" in receipt.text
+    assert (
+        "nothing was held of 3 ids (4 asked for): no row, no record in quarantine, no file that names them."
+        in receipt.text
+    )
     assert "ben" not in receipt.text
     assert [row["play_id"] for row in lake.rows("plays")] == ["p2"]
     monkeypatch.setattr(sys, "stdin", io.StringIO("ben-1 \n"))
     proof = umg("forget", "--prove", "-")
-    assert "1 of the 1 id" in proof.err
+    assert "1 id of 1 with a blank at an end" in proof.err
     assert "named in 0 places" in proof.out
 
 
