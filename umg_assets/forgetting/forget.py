@@ -72,29 +72,33 @@ class Forgetting:
         """
         refuse_elsewhere(self._home, self._settings.places.tables)
         with alone(self._home):
-            finished = self._finish() if self._is_broken_off() else None
-            requests = self._requests.read()
-            if {request.name for request in requests} <= {*(finished.requests if finished else ())}:
-                return finished
-            if finished:
-                self._steps.say(f"what was broken off is finished, receipt {finished.name}; now what came since")
-            ids = list(dict.fromkeys(user_id for request in requests for user_id in request.user_ids))
-            asked_at = min(request.asked_at for request in requests)
-            self._begin(ids, [request.name for request in requests], asked_at)
-            return self._finish()
+            return self._forget()
 
     def replay(self) -> Receipt | None:
-        """Forgets everybody who has a tombstone and is back, after a back-up was restored. None if there is nobody."""
+        """As `forget`, after a back-up was restored: first adds a request of all who have a tombstone and are back."""
         refuse_elsewhere(self._home, self._settings.places.tables)
         with alone(self._home):
             if not self._is_broken_off():
                 back = {users[key] for users in users_of(self._home) for key in self._tombstones.keys_among(users)}
                 if back:
-                    self._begin(sorted(back), [], clock.now())
-            receipt = self._finish() if self._work.exists else None
+                    self._refuse_others()
+                    self._requests.add(sorted(back), held=True)
+            receipt = self._forget()
             if receipt is None or receipt.good:
                 replay_file(self._home).unlink(missing_ok=True)
             return receipt
+
+    def _forget(self) -> Receipt | None:
+        finished = self._finish() if self._is_broken_off() else None
+        requests = self._requests.read()
+        if {request.name for request in requests} <= {*(finished.requests if finished else ())}:
+            return finished
+        if finished:
+            self._steps.say(f"what was broken off is finished, receipt {finished.name}; now what came since")
+        ids = list(dict.fromkeys(user_id for request in requests for user_id in request.user_ids))
+        asked_at = min(request.asked_at for request in requests)
+        self._begin(ids, [request.name for request in requests], asked_at)
+        return self._finish()
 
     def _is_broken_off(self) -> bool:
         """Whether there is something to finish. A log without its first line is removed: nothing was done after it."""
