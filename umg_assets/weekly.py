@@ -60,7 +60,7 @@ def compact_and_vacuum(
 
 @dg.op(ins={"after": dg.In(dg.Nothing)})
 def tell_who_was_found(settings: dg.ResourceParam[Settings]) -> None:
-    """Fails, when all else is done, if the last receipt of forgetting says that somebody is still named."""
+    """Fails, when all else is done, if the last receipt of forgetting is not good."""
     if text := unproved(settings.home):
         raise dg.Failure(text)
 

@@ -37,8 +37,8 @@ def _ids_in(file: Path) -> list[str]:
     user_ids = read_ids(file)
     if with_blanks := sum(user_id != user_id.strip() for user_id in user_ids):
         err.print(
-            f"{with_blanks:,} of the {counted(len(user_ids), 'id')} begin or end with a blank: they are taken exactly "
-            "as typed, and are no ids without it.",
+            f"{counted(with_blanks, 'id')} of {len(user_ids):,} with a blank at an end: taken exactly as typed, blank "
+            "and all.",
             soft_wrap=True,
         )
     return user_ids
@@ -46,7 +46,7 @@ def _ids_in(file: Path) -> list[str]:
 
 def forget(home: Path, replay: bool = False) -> int:
     """Forgets whom the requests name, or everybody who is back after a restore. Prints the receipt. Returns the exit
-    code: 1 when somebody was found after all, or a file could not be read."""
+    code: 1 when somebody was found after all, a file could not be read, or one that may hold them has stayed."""
     from umg_assets.forgetting.forget import Forgetting
     from umg_assets.resources.instance import open_instance
 

@@ -177,10 +177,11 @@ def _is_nothing(schema: Any, known: dict[str, Any], within: frozenset[str]) -> b
 
 
 def open_avro(
-    chunks: Iterator[bytes], columns: Sequence[str] | None, at_most: int = USUAL.columns
+    chunks: Iterator[bytes], columns: Sequence[str] | None, at_most: int = USUAL.columns, marked: bool = False
 ) -> tuple[Any, pa.Schema]:
     """A reader of the file's blocks, its times as numbers, and the schema of its wanted columns (None: all).
 
+    marked: whether each time is read as what text_of_time knows.
     Raises RefusedError for other content, a corrupt file, and a column that is missing.
     """
     stream = _Stream(chunks)
@@ -203,7 +204,7 @@ def open_avro(
         kinds = {field["name"]: field["type"] for field in schema["fields"]}
         columns = list(kinds) if columns is None else columns_in(list(kinds), columns, head, at_most)
         types = pa.schema([(column, _type_of(kinds[column], known)) for column in columns])
-        read_as_numbers(reader.writer_schema)
+        read_as_numbers(reader.writer_schema, marked)
         return reader, types
     except (*_ERRORS, SchemaParseException) as error:
         raise unreadable(error, head) from error

@@ -13,6 +13,7 @@ import pyarrow as pa
 import zstandard
 
 from umg_assets.files.avro import open_avro, unreadable
+from umg_assets.files.avro_times import text_of_time
 from umg_assets.files.blocks import chunks_of
 from umg_assets.files.limits import Limits
 from umg_assets.files.wanted import CannotEraseError, Erased, Wanted
@@ -47,6 +48,9 @@ def _long(number: int) -> bytes:
 
 
 def _texts(value: Any) -> Iterator[bytes]:
+    """The texts and numbers of a record that may be ids: no times."""
+    if text_of_time(value) is not None:
+        return
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key.encode()
@@ -63,7 +67,7 @@ def _texts(value: Any) -> Iterator[bytes]:
 def rewrite_avro(path: Path, draft: Path, wanted: Wanted, limits: Limits) -> Erased:
     """Write an Avro file without the wanted records: same header, codec and blocks. Raises RefusedError."""
     with path.open("rb") as source, draft.open("wb") as target:
-        reader, _ = open_avro(chunks_of(source, ""), (), limits.columns)
+        reader, _ = open_avro(chunks_of(source, ""), (), limits.columns, marked=True)
         schema: Any = reader.writer_schema
         sync = reader._header["sync"]
         if any(wanted.names(text) for text in _texts(reader._header["meta"])):

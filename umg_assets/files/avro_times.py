@@ -37,13 +37,15 @@ def _is_time(schema: Any) -> bool:
     return isinstance(schema, dict) and (schema["type"], schema.get("logicalType")) in _UNITS
 
 
-def read_as_numbers(schema: Any) -> None:
+def read_as_numbers(schema: Any, marked: bool = False) -> None:
     """Changes a reader's schema, in place, so that its times are read as numbers.
 
     Where a value's type does not follow from its place, and of times of day, a number is read as a record of one field,
-    which says what it is: in Avro's bytes the two are the same.
+    which says what it is: in Avro's bytes the two are the same. marked: of all times.
     """
-    marked = any(_is_union(part) or (isinstance(part, str) and part not in _PRIMITIVE) for part in _parts(schema))
+    marked = marked or any(
+        _is_union(part) or (isinstance(part, str) and part not in _PRIMITIVE) for part in _parts(schema)
+    )
     for number, time in enumerate([part for part in _parts(schema) if _is_time(part)]):
         kind, logical = time["type"], time.pop("logicalType")
         if marked or logical not in _TYPES:

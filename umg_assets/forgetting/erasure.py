@@ -60,8 +60,9 @@ class Erasure:
     def __init__(self, settings: Settings, lakehouse: Lakehouse, ledger: Ledger, work: Work) -> None:
         self._settings, self._lakehouse, self._ledger, self._work = settings, lakehouse, ledger, work
 
-    def erase(self, people: People, naming: Iterable[str]) -> dict[str, str]:
-        """Does all of it; after a crash, the rest. naming: paths of landing files whose bytes name one of them.
+    def erase(self, people: People, naming: Mapping[str, bool]) -> dict[str, str]:
+        """Does all of it; after a crash, the rest. naming: paths of landing files whose bytes name one of them, and
+        whether by an id that can hardly be another value.
 
         Returns, by path, why a file that holds records of theirs, or may hold them, is still in landing/.
         """
@@ -72,10 +73,8 @@ class Erasure:
         held = held_of(self._settings.home, people.user_keys, Names(people.user_ids))
         folder = self._lakehouse.staging()
         try:
-            files = LandingFiles(
-                self._settings, self._work, names, Names(common) if common else None, set(naming), folder
-            )
-            self._rewrite(files, held, set(naming))
+            files = LandingFiles(self._settings, self._work, names, Names(common) if common else None, naming, folder)
+            self._rewrite(files, held, naming)
         finally:
             self._lakehouse.discard(folder)
         changes = list(self._changes(held, files.kept))
@@ -87,7 +86,7 @@ class Erasure:
             self._write(batch)
         return files.kept
 
-    def _rewrite(self, files: LandingFiles, held: Mapping[Place, Held], naming: set[str]) -> None:
+    def _rewrite(self, files: LandingFiles, held: Mapping[Place, Held], naming: Collection[str]) -> None:
         history = self._ledger.read()
         claimed = scan(self._settings, history).claimed
         last = history.about(claimed).latest()

@@ -68,33 +68,37 @@ class Forgetting:
 
         Raises ForgettingError while a run, a backfill or another process is at work, KeyFileError without the key,
         LocationError where the tables lie elsewhere than umg.toml says.
-        A request whose people are found after all stays, and the receipt says where.
+        A request whose receipt is not good stays: somebody is found after all, or a file that may hold them has stayed.
         """
         refuse_elsewhere(self._home, self._settings.places.tables)
         with alone(self._home):
-            finished = self._finish() if self._is_broken_off() else None
-            requests = self._requests.read()
-            if {request.name for request in requests} <= {*(finished.requests if finished else ())}:
-                return finished
-            if finished:
-                self._steps.say(f"what was broken off is finished, receipt {finished.name}; now what came since")
-            ids = list(dict.fromkeys(user_id for request in requests for user_id in request.user_ids))
-            asked_at = min(request.asked_at for request in requests)
-            self._begin(ids, [request.name for request in requests], asked_at)
-            return self._finish()
+            return self._forget()
 
     def replay(self) -> Receipt | None:
-        """Forgets everybody who has a tombstone and is back, after a back-up was restored. None if there is nobody."""
+        """As `forget`, after a back-up was restored: first adds a request of all who have a tombstone and are back."""
         refuse_elsewhere(self._home, self._settings.places.tables)
         with alone(self._home):
             if not self._is_broken_off():
                 back = {users[key] for users in users_of(self._home) for key in self._tombstones.keys_among(users)}
                 if back:
-                    self._begin(sorted(back), [], clock.now())
-            receipt = self._finish() if self._work.exists else None
+                    self._refuse_others()
+                    self._requests.add(sorted(back), held=True)
+            receipt = self._forget()
             if receipt is None or receipt.good:
                 replay_file(self._home).unlink(missing_ok=True)
             return receipt
+
+    def _forget(self) -> Receipt | None:
+        finished = self._finish() if self._is_broken_off() else None
+        requests = self._requests.read()
+        if {request.name for request in requests} <= {*(finished.requests if finished else ())}:
+            return finished
+        if finished:
+            self._steps.say(f"what was broken off is finished, receipt {finished.name}; now what came since")
+        ids = list(dict.fromkeys(user_id for request in requests for user_id in request.user_ids))
+        asked_at = min(request.asked_at for request in requests)
+        self._begin(ids, [request.name for request in requests], asked_at)
+        return self._finish()
 
     def _is_broken_off(self) -> bool:
         """Whether there is something to finish. A log without its first line is removed: nothing was done after it."""
@@ -130,8 +134,7 @@ class Forgetting:
         say("looking for their records in landing/")
         fetch(self._settings)
         naming, named = naming_files(self._settings, people)
-        named |= held_among(self._home, people.user_ids, people.user_keys)
-        self._requests.note_held(begun["requests"], named)
+        self._note_held(begun["requests"], people, named)
         say("taking out their records")
         kept = Erasure(self._settings, self._lakehouse, self._ledger, self._work).erase(people, naming)
         take_out(self._settings, self._lakehouse, self._ledger, people.user_keys)
@@ -149,6 +152,14 @@ class Forgetting:
             self._requests.done(begun["requests"])
         self._work.finish()
         return receipt
+
+    def _note_held(self, requests: Collection[str], people: People, named: set[str]) -> None:
+        """Notes in those of the requests that do not say so yet of whom nothing is held. named: ids that files name."""
+        asked = (request for request in self._requests.read() if request.name in requests and request.not_held is None)
+        if unknown := {user_id for request in asked for user_id in request.user_ids}:
+            ids = dict(zip(people.user_keys, people.user_ids, strict=True))
+            ids = {key: user_id for key, user_id in ids.items() if user_id in unknown - named}
+            self._requests.note_held(requests, named | held_among(self._home, ids))
 
     def _not_held(self, requests: Collection[str]) -> set[str]:
         """The ids of which nothing was held, by all of these requests that name them."""
@@ -200,18 +211,24 @@ def prove(people: People, settings: Settings) -> Searched:
     return replace(searched, findings=meant, unreadable=[*searched.unreadable, *unread])
 
 
-def naming_files(settings: Settings, people: People) -> tuple[set[str], set[str]]:
-    """The paths of files in landing/ whose bytes name one of them, as the ledger names paths; and the ids named."""
+def naming_files(settings: Settings, people: People) -> tuple[dict[str, bool], set[str]]:
+    """The files in landing/ whose bytes name one of them, and the ids named.
+
+    By path, as the ledger names it: whether one of the file's ids can hardly be another value.
+    """
     landing = settings.landing
     forms = [[user_id.encode()] for user_id in people.user_ids]
     searched = search_bytes(landing, forms, others=_encoded(people.others), followed="", outside=_outside(settings))
-    inside = (finding for finding in searched.findings if not finding.how.startswith("name"))
-    places = {place for finding in inside for place in _files_named_by(finding.path)}
+    places: dict[str, bool] = {}
+    for finding in searched.findings:
+        for place in _files_named_by(finding.path) if not finding.how.startswith("name") else ():
+            places[place] = places.get(place, False) or is_distinct(people.user_ids[finding.person])
     hidden = {finding.path for finding in searched.findings if finding.how.startswith("name")}
     files = itertools.chain(files_of(landing, "**/*", follow_links=True), _outside(settings))
     named = {people.user_ids[finding.person] for finding in searched.findings}
     names, listed = (name_of(landing, file) for file in files), {}
-    return {name for name in names if name in places or _shown(landing, name, hidden, listed) in places}, named
+    shown = ((name, name if name in places else _shown(landing, name, hidden, listed)) for name in names)
+    return {name: places[place] for name, place in shown if place in places}, named
 
 
 def _shown(landing: Path, name: str, hidden: Collection[str], listed: dict[Path, list[str]]) -> str:

@@ -19,14 +19,15 @@ from umg_assets.settings.sources import Source
 from umg_assets.tables import Kind
 
 _DRAFT = ".umg-forgets-"
-_ANEW_IN_BUCKET = "it was delivered anew to the bucket meanwhile"
+_ANEW = "it was delivered anew meanwhile"
+_ANEW_IN_BUCKET = "its object was replaced or removed meanwhile"
 
 
 class LandingFiles:
     """The landing files that hold records of people.
 
     names: whether a text names one of them; common: by an id that may well be another value. naming: the paths of files
-    whose bytes name one. folder: for temporary files; private.
+    whose bytes name one, and whether by another id than such. folder: for temporary files; private.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class LandingFiles:
         work: Work,
         names: Callable[[bytes], bool],
         common: Callable[[bytes], bool] | None,
-        naming: Collection[str],
+        naming: Mapping[str, bool],
         folder: Path,
     ) -> None:
         self._settings, self._work, self._folder = settings, work, folder
@@ -59,21 +60,30 @@ class LandingFiles:
     ) -> None:
         """Rewrites a file, if it holds such records, and notes it before it takes effect.
 
-        claims: the sources that take the file, by kind. landed: by kind, the ledger's entry of its present content;
-        numbers: the records of it that are known to be theirs; others: gives those known to be other people's. A file
-        that holds some and cannot be rewritten is removed (its other rows stay in the tables), unless the files that
-        lie in its folder decide what is withdrawn.
+        claims: the sources that take the file, by kind. landed: by kind, the ledger's entry of the content that it had;
+        numbers: the records of that which are known to be theirs; others: gives those known to be other people's. A
+        file that holds some and cannot be rewritten is removed (its other rows stay in the tables), unless the files
+        that lie in its folder decide what is withdrawn. A file that was delivered anew meanwhile stays: whose its
+        records are is known when it has landed.
         """
         absolute = self._settings.landing / path
         if path not in self._naming and not any(numbers.values()):
             return
-        if landed and all(entry.refused for entry in landed.values()):
-            self._remove(path, absolute, claims, "no source could read it.")
+        try:
+            read = content_hash_of(absolute)
+        except FileNotFoundError:  # it has left meanwhile
             return
+        if any(entry.content_hash != read for entry in landed.values()):
+            return
+        if all(entry.refused for entry in landed.values()):
+            if not self._naming.get(path):  # 757 and AT stand in any file
+                return
+            if landed:
+                self._remove(path, absolute, claims, "no source could read it.", read)
+                return
         suffixes = "".join(absolute.suffixes[-2:])
         draft = absolute.resolve().with_name(f"{_DRAFT}{uuid.uuid4().hex}{suffixes}")  # a link stays one
         erased: dict[Kind, Erased] = {}
-        read = content_hash_of(absolute)
         try:
             framings = _by_framing(path, claims)
             for position, (layout, kinds) in enumerate(framings, 1):
@@ -109,7 +119,10 @@ class LandingFiles:
                 )
                 self._replace(path, absolute, draft, rewritten)
         except CannotEraseError as error:
-            self._remove(path, absolute, claims, sentence_of(str(error)))
+            self._remove(path, absolute, claims, sentence_of(str(error)), read)
+        except FileNotFoundError:
+            if absolute.exists():
+                raise
         finally:
             draft.unlink(missing_ok=True)
 
@@ -120,7 +133,7 @@ class LandingFiles:
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         if content_hash_of(absolute) != rewritten.before:
-            self.kept[path] = "it was delivered anew meanwhile"
+            self.kept[path] = _ANEW
             return
         if not bucket.replace(self._settings, path, draft):
             self.kept[path] = _ANEW_IN_BUCKET
@@ -128,15 +141,21 @@ class LandingFiles:
         self._work.rewriting(rewritten)
         put_in_place(draft, absolute.resolve())
 
-    def _remove(self, path: str, absolute: Path, claims: Mapping[Kind, Source], why: str) -> None:
+    def _remove(self, path: str, absolute: Path, claims: Mapping[Kind, Source], why: str, read: str) -> None:
+        """Removes the file of that content hash."""
+        try:
+            if content_hash_of(absolute) != read:
+                self.kept[path] = _ANEW
+                return
+        except FileNotFoundError:  # it has left meanwhile
+            return
         if any(source.folder_is_delivery for source in claims.values()):
             self.kept[path] = f"{why} Correct it, or remove it by hand"
             return
-        content = content_hash_of(absolute)
         if bucket.remove(self._settings, [path]):
             self.kept[path] = _ANEW_IN_BUCKET
             return
-        self._work.rewriting(Rewritten(path, content, ""))
+        self._work.rewriting(Rewritten(path, read, ""))
         absolute.resolve().unlink()
         absolute.unlink(missing_ok=True)
 

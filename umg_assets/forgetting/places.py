@@ -1,6 +1,6 @@
 """Where a lakehouse holds people's records: deliveries with rows of theirs, records in quarantine that name them."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -86,23 +86,21 @@ def rows_of(home: Path, table: tables.Table, columns: str, user_keys: Collection
         yield from _query(home, table, columns, f"user_key in {theirs}")
 
 
-def held_among(home: Path, user_ids: Sequence[str], user_keys: Sequence[str]) -> set[str]:
+def held_among(home: Path, ids: Mapping[str, str]) -> set[str]:
     """Those user ids of which something is held: rows with their keys in any table, records in quarantine that name
-    them."""
-    ids = dict(zip(user_keys, user_ids, strict=True))
-    held = {
-        ids[row["user_key"]]
-        for table in tables.ALL
-        if "user_key" in table.names
-        for row in rows_of(home, table, "distinct user_key", user_keys)
-    }
-    names = Names([user_id for user_id in user_ids if user_id not in held])
+    them. ids: by user_key. Reads no further when all are known."""
+    left = dict(ids)
+    for table in tables.ALL:
+        for row in list(rows_of(home, table, "distinct user_key", left)) if "user_key" in table.names else ():
+            left.pop(row["user_key"], None)
+    unknown = {*left.values()}
+    names = Names(list(unknown))
     with suppress(TableMissingError):
-        for text in ((row["text"] or "").encode() for row in quarantined_records(home)):
-            if names(text):
-                held |= {user_id for user_id in user_ids if user_id not in held and Names([user_id])(text)}
-                names = Names([user_id for user_id in user_ids if user_id not in held])
-    return held
+        for row in quarantined_records(home) if unknown else ():
+            unknown -= names.those_in((row["text"] or "").encode())
+            if not unknown:
+                break
+    return {*ids.values()} - unknown
 
 
 def quarantined_records(home: Path) -> Iterator[dict[str, Any]]:

@@ -49,8 +49,8 @@ class Receipt:
         """The receipt in words."""
         common = [f"{counted(self.common, 'id')} may well be another value: searched for as key and sealed value alone"]
         not_held = [
-            f"of {self.not_held:,} of the {counted(self.users, 'id')} nothing was held: no row, no record in "
-            "quarantine, no file that names it. Is it typed as it is delivered?"
+            f"nothing was held of {counted(self.not_held, 'id')} ({self.users:,} asked for): no row, no record in "
+            f"quarantine, no file that names {'it' if self.not_held == 1 else 'them'}. Typed as delivered?"
         ]
         lines = [
             f"{'Forgotten' if self.good else 'NOT PROVED FORGOTTEN'}: {people(self.users)}, asked on {self.asked_at}",

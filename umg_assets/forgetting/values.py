@@ -16,7 +16,7 @@ import pyarrow.orc as orc
 import pyarrow.parquet as pq
 
 from umg_assets.files import avro  # noqa: F401  (gives fastavro its snappy and zstandard)
-from umg_assets.files.avro_times import read_as_numbers
+from umg_assets.files.avro_times import read_as_numbers, text_of_time
 from umg_assets.files.few_rows import leaves_of
 from umg_assets.files.orc import orc_batches
 from umg_assets.forgetting.forms import SEPARATOR
@@ -115,9 +115,9 @@ def _numbers_of(values: Any, matcher: Matcher) -> set[Hit]:
 
 
 def search_avro(file: BinaryIO, matcher: Matcher, report: Report) -> None:
-    """Every value of every record, by the file's fields."""
+    """Every value of every record, by the file's fields; no dates and times."""
     reader = fastavro.reader(file)
-    read_as_numbers(reader.writer_schema)  # Python's dates end with the year 9999
+    read_as_numbers(reader.writer_schema, marked=True)  # Python's dates end with the year 9999
     records: Iterator[Any] = iter(reader)
     while rows := list(islice(records, ROWS)):
         names = dict.fromkeys(name for row in rows for name in (row if isinstance(row, dict) else ()))
@@ -139,7 +139,7 @@ def _hits_in_cells(cells: Iterable[Any], matcher: Matcher, longer: LongerWords |
                 texts.append(value)
             case str() as value:
                 texts.append(value.encode(errors="replace"))
-            case dict() as value:
+            case dict() as value if text_of_time(value) is None:  # a time is no id
                 left.extend(value)
                 left.extend(value.values())
             case list() | tuple() as value:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ahocorasick_rs import BytesAhoCorasick
 
@@ -34,26 +34,34 @@ class Names:
     """
 
     def __init__(self, user_ids: Sequence[str]) -> None:
-        forms = (
-            form
-            for user_id in user_ids
-            for form in (user_id, json.dumps(user_id)[1:-1], *(user_id.replace(mark, 2 * mark) for mark in _QUOTES))
-        )
-        self._patterns = list(dict.fromkeys(form.encode() for form in forms if form))
+        ids: dict[bytes, list[str]] = {}
+        for user_id in user_ids:
+            doubled = (user_id.replace(mark, 2 * mark) for mark in _QUOTES)
+            for form in dict.fromkeys((user_id, json.dumps(user_id)[1:-1], *doubled)):
+                if form:
+                    ids.setdefault(form.encode(), []).append(user_id)
+        self._patterns, self._ids = list(ids), list(ids.values())
         self._search = BytesAhoCorasick(self._patterns) if self._patterns else None
 
     def __call__(self, text: bytes) -> bool:
         """Whether a text names one of them."""
-        if self._search is None:
-            return False
-        return self._stands_in(text, self._search) or (
-            (plain := unescaped(text)) != text and self._stands_in(plain, self._search)
-        )
+        return any(self._named_in(text))
 
-    @staticmethod
-    def _stands_in(text: bytes, search: BytesAhoCorasick) -> bool:
-        matches = search.find_matches_as_indexes(text, overlapping=True)
-        return any(not any(_joined(text, start, end)) for _, start, end in matches)
+    def those_in(self, text: bytes) -> set[str]:
+        """The ids that a text names."""
+        return {user_id for user_ids in self._named_in(text) for user_id in user_ids}
+
+    def _named_in(self, text: bytes) -> Iterator[list[str]]:
+        if self._search is None:
+            return
+        yield from self._standing_in(text, self._search)
+        if (plain := unescaped(text)) != text:
+            yield from self._standing_in(plain, self._search)
+
+    def _standing_in(self, text: bytes, search: BytesAhoCorasick) -> Iterator[list[str]]:
+        for index, start, end in search.find_matches_as_indexes(text, overlapping=True):
+            if not any(_joined(text, start, end)):
+                yield self._ids[index]
 
 
 def holding(user_ids: Sequence[str], others: Iterable[str]) -> frozenset[str]:

@@ -373,7 +373,7 @@ def test_an_object_delivered_anew_while_somebody_is_forgotten_is_kept_and_said(
 
     monkeypatch.setattr(ObjectStore, "write", late)
     assert forget(lake.home) == 1
-    assert "delivered anew to the bucket meanwhile" in " ".join(capsys.readouterr().out.split())
+    assert "its object was replaced or removed meanwhile" in " ".join(capsys.readouterr().out.split())
     assert b"11:30" in bucket.get("exports/plays/2026-03-02.csv")
     monkeypatch.setattr(ObjectStore, "write", write)
     assert forget(lake.home) == 0
@@ -425,7 +425,7 @@ def test_an_object_delivered_anew_is_not_removed_with_a_file_that_names_somebody
     with monkeypatch.context() as patch:
         patch.setattr("umg_assets.forgetting.landing_files.erase_records", cannot)
         assert forget(lake.home) == 1
-    assert "plays/2026-03-02.csv: it was delivered anew to the bucket meanwhile" in " ".join(
+    assert "plays/2026-03-02.csv: its object was replaced or removed meanwhile" in " ".join(
         capsys.readouterr().out.split()
     )
     assert bucket.get("exports/plays/2026-03-02.csv").decode() == anew

@@ -4,7 +4,7 @@ import gzip
 import io
 import zipfile
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,25 @@ def test_avro_keeps_its_header_and_the_bytes_of_other_records(tmp_path: Path):
     assert [row for block in after for row in block] == [
         row for number, row in enumerate(rows, 1) if number not in (2, 3) and row["id"] != HERS
     ]
+
+
+@pytest.mark.parametrize("union", [False, True])
+def test_a_date_or_time_in_avro_is_nobodys_id(tmp_path: Path, union: bool):
+    times = [
+        {"type": "int", "logicalType": "date"},
+        {"type": "int", "logicalType": "time-millis"},
+        {"type": "long", "logicalType": "timestamp-micros"},
+    ]
+    fields = [{"name": f"c{i}", "type": ["null", time, "string"] if union else time} for i, time in enumerate(times)]
+    fields.append({"name": "id", "type": "long"})
+    rows = [(date(2026, 3, 2), time(12), datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), who) for who in (7, 20514, 8)]
+    with (path := tmp_path / "x.avro").open("wb") as file:
+        schema = {"type": "record", "name": "r", "fields": fields}
+        fastavro.writer(file, schema, [dict(zip(("c0", "c1", "c2", "id"), row, strict=True)) for row in rows])
+    hers = {b"20514", b"43200000", b"1000000"}
+    layout = Layout("avro", ("id",))
+    erased = erase_records(path, layout, tmp_path / "draft", (), hers.__contains__, tmp_path, hers.__contains__)
+    assert erased.removed == [2]
 
 
 def test_other_members_of_an_archive_stay(tmp_path: Path):

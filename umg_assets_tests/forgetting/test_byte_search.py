@@ -14,6 +14,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -301,6 +302,10 @@ OTHERS = {
     "a longer id after an escape": b'{"u": "\\u0061ann-4711a"}',
     "a longer id in Parquet": values([f"{ANN}2", f"2{ANN}"]),
     "a longer id in Avro": avro_file(f"{ANN}2", "string"),
+    "a number of milliseconds in Avro": avro_file(
+        datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(NUMBER)),
+        {"type": "long", "logicalType": "timestamp-millis"},
+    ),
     "a longer id at a block's end": b"." * (BLOCK_BYTES - len(A)) + A + b"2",
     "a longer id where the next block begins": b"." * (BLOCK_BYTES - Matcher(ALL).overlap - 9) + b"x" + A + b"." * 9999,
     "a longer number": b"147110000421 1.4711000042e5x",

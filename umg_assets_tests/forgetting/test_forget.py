@@ -17,6 +17,7 @@ from umg_assets.forgetting.receipt import Receipt
 from umg_assets.forgetting.work import Work
 from umg_assets.privacy.keys import UserKeys
 from umg_assets.privacy.requests import Requests
+from umg_assets.privacy.tombstones import Tombstones
 from umg_assets.resources.forgetting_lock import ForgettingError, alone
 from umg_assets.runner import RunFailedError
 from umg_assets_tests.cli.conftest import type_umg
@@ -184,6 +185,24 @@ def test_a_restored_back_up_is_forgotten_again(built: Lake, never_came: Lake, tm
     assert receipt.good, receipt.text
     assert_as_if_never(restored, never_came)
     assert again.replay() is None
+
+
+@pytest.mark.exhaustive
+def test_who_is_back_after_a_restore_is_forgotten_again_until_that_ends_well(built: Lake, tmp_path: Path):
+    restored = built.copied(tmp_path / "restored")
+    Tombstones(restored.home).add([GONE])
+    again = forgetting_of(restored.settings, restored.instance, lambda _: None)
+    (note := restored.home / "notes.txt").write_text(GONE)
+    for records in (12, 0):
+        receipt = again.replay()
+        assert receipt is not None
+        assert (receipt.good, receipt.records, receipt.not_held) == (False, records, 0), receipt.text
+    note.unlink()
+    receipt = again.forget()
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert again.replay() is None
+    assert Requests(restored.home).read() == []
 
 
 @pytest.mark.exhaustive
@@ -357,6 +376,7 @@ from umg_assets.forgetting import landing_files
 from umg_assets.forgetting.forget import Forgetting
 from umg_assets.forgetting.receipt import Receipt
 from umg_assets.privacy.requests import Requests
+from umg_assets.privacy.tombstones import Tombstones
 from umg_assets.forgetting.work import Work
 from umg_assets.resources.instance import open_instance
 from umg_assets.resources.lakehouse import Lakehouse

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from umg_assets.cli.reconcile import reconcile
+from umg_assets.forgetting import erasure, landing_files
 from umg_assets.forgetting.erasure import Erasure
 from umg_assets.forgetting.forget import Forgetting
 from umg_assets.forgetting.work import Work
@@ -220,3 +221,42 @@ def test_a_file_with_dates_beyond_all_years_is_searched_and_rewritten(new_lake, 
     assert sorted(row["record"] for row in lake.rows("quarantine")) == [1, 2]
     assert lake.values("raw_users", "user_id") == [(OTHER,)]
     assert reconcile(lake.settings)
+
+
+@pytest.mark.parametrize("when", ["before", "while"])
+@pytest.mark.parametrize("anew", ["others", "theirs", "shorter", "gone"])
+def test_a_file_that_is_delivered_anew_while_people_are_forgotten_loses_nobody_elses_record(
+    new_lake, monkeypatch: pytest.MonkeyPatch, anew: str, when: str
+):
+    lake = new_lake("anew")
+    file = lake.drop_plays("2026-03-02", [_play(21, OTHER, 2), _play(22, GONE, 2)])
+    lake.run()
+    plays = {
+        "others": [_play(21, OTHER, 2), _play(31, "carl-1", 2), _play(32, OTHER, 2)],
+        "theirs": [_play(22, GONE, 2), _play(31, "carl-1", 2)],
+        "shorter": [_play(31, "carl-1", 2)],
+    }
+    module, name = (erasure, "suppressed_numbers") if when == "before" else (landing_files, "erase_records")
+    as_it_is = getattr(module, name)
+
+    def delivered_before(*given, **options):
+        monkeypatch.undo()
+        file.unlink() if anew == "gone" else lake.drop_plays("2026-03-02", plays[anew])
+        return as_it_is(*given, **options)
+
+    monkeypatch.setattr(module, name, delivered_before)
+    receipt = forget(lake, GONE)
+    assert receipt is not None
+    assert receipt.files_removed == []
+    if when == "before":
+        assert receipt.good == (anew != "theirs"), receipt.text
+    if anew != "gone":
+        lines = file.read_text().splitlines()[1:]
+        assert [line.split(",")[0] for line in lines] == [play[0] for play in plays[anew]]
+    receipt = forget(lake)
+    assert receipt is None or receipt.good, receipt.text
+    others = [(play[0],) for play in plays.get(anew, [_play(21, OTHER, 2)]) if play[1] != GONE]
+    assert lake.values("raw_plays", "play_id") == others
+    assert (GONE in file.read_text()) is False if file.exists() else anew == "gone"
+    assert reconcile(lake.settings)
+    assert lake.run().runs == 0

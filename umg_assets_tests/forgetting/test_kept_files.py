@@ -135,6 +135,25 @@ def test_a_file_that_is_refused_and_names_nobody_does_not_spoil_the_receipt(new_
     assert receipt.good, receipt.text
 
 
+@pytest.mark.parametrize("names", ["2026-03-02/a 2026-03-02/b", "2026-03-02 2026-03-03", "a b"])
+def test_a_file_that_did_not_land_is_somebodys_only_by_an_id_that_can_hardly_be_another_value(new_lake, names: str):
+    in_folders = '"plays/*/*.csv"\nfolder_is_delivery = true' if "/" in names else '"plays/*.csv"'
+    lake: Lake = new_lake("by-chance", sources=SOURCES.replace('"plays/*.csv*"', in_folders))
+    lake.drop_users("2026-03-01", [("757", "AT", "25-34", ""), ("ann-007", "AT", "25-34", "")])
+    by_chance, named = [f"plays/{name}.csv" for name in names.split()]
+    file = lake.drop(by_chance, "some;thing;757\n" * 40)
+    lake.drop(named, "some;thing;ann-007\n" * 40)
+    lake.run()
+    receipt = forget(lake, "757")
+    assert receipt is not None
+    assert receipt.good, receipt.text
+    assert file.read_text() == "some;thing;757\n" * 40
+    receipt = forget(lake, "ann-007")
+    assert receipt is not None
+    assert (list(receipt.kept) or receipt.files_removed) == [named]
+    assert file.exists()
+
+
 def test_a_file_that_landed_by_raised_limits_is_rewritten(new_lake):
     lake: Lake = new_lake("limits")
     lake.configure("[limits]\ncolumns = 20000\n")
