@@ -176,7 +176,80 @@ def test_what_a_chart_hides_no_other_page_tells(made: MadeLake):
             page = json.loads(server.ask(f"/plays?from=2026-10-01&to=2026-10-31&format=json{more}").text)
             rows = [row for name, of in page.items() if isinstance(of, list) and "tracks" in name for row in of]
             assert "t1" in {row["track_id"] for row in rows}, more
-            assert "t3" not in {row["track_id"] for row in rows}, more
+            assert not {"t3", withheld["track_id"]} & {row["track_id"] for row in rows}, more
+
+
+GREW = "/plays?from=2026-10-01&to=2026-10-31&format=json"
+
+
+def grown(server: Server, more: str = "") -> tuple[dict[str, tuple], dict[str, tuple]]:
+    """By track, and by artist, the plays now and before of those that grew in October."""
+    page = json.loads(server.ask(GREW + more).text)
+    return tuple(
+        {row[key]: (row["plays"], row["plays_before"]) for row in page[sheet]}
+        for sheet, key in (("tracks_that_grew", "track_id"), ("artists_that_grew", "artist_name"))
+    )  # type: ignore[return-value]
+
+
+def test_an_artists_growth_sums_the_tracks_alone_that_may_be_shown_in_both_periods(made: MadeLake):
+    """Of Rare, r2 had 3 listeners in October and r3 had 3 in September: with r1's 500, a sum would tell theirs."""
+    one, r1 = Song("t1", "Song 1", 90, 40), Song("r1", "R 1", 100, 40, "Rare")
+    now = [
+        one._replace(plays=3_000), r1._replace(plays=500), Song("r2", "R 2", 7, 3, "Rare"),
+        Song("r3", "R 3", 60, 30, "Rare"), Song("z1", "Z 1", 6, 2),
+    ]  # fmt: skip
+    gone = Song("r4", "R 4", 30, 20, "Rare")
+    before = [one, r1, gone, Song("r3", "R 3", 8, 3, "Rare"), Song("z1", "Z 1", 9, 4)]
+    made.chart({(AUGUST, "AT"): [one], (SEPTEMBER, "AT"): before, (OCTOBER, "AT"): now}).publish()
+    with served(made.settings) as server:
+        server.watch.show_first()
+        for more in ("", "&market=AT"):
+            tracks, artists = grown(server, more)
+            assert tracks == {"t1": (3_000, 90), "r1": (500, 100), "r3": (60, "< 5")}, more
+            assert artists == {"Ann": (3_000, 90), "Rare": (500, 130)}, more
+
+
+def test_overall_growth_does_not_tell_what_a_track_had_in_the_market_that_hides_it(made: MadeLake):
+    """t2's 3 listeners in LI, or t4 that is withheld there, would be what AT leaves of its plays in all markets."""
+    songs = [Song(f"t{number}", f"Song {number}", 100 * number, 40) for number in (1, 2, 3, 4)]
+    rare = [songs[0], Song("t2", "Song 2", 7, 3), songs[3]._replace(plays=50)]
+    before = [song._replace(plays=10) for song in songs]
+    charts = {(AUGUST, "AT"): before, (SEPTEMBER, "AT"): before, (OCTOBER, "AT"): songs}
+    made.chart({**charts, (SEPTEMBER, "LI"): before[:1], (OCTOBER, "LI"): rare}).publish()
+    with served(made.settings) as server:
+        server.watch.show_first()
+        chart = json.loads(server.ask("/charts/LI/2026-10?format=json").text)["chart"]
+        assert {row["track_id"]: row["plays"] for row in chart} == {"t1": 100, "t4": "withheld", "t2": "< 5"}
+        assert grown(server)[0] == {"t1": (200, 20), "t3": (300, 10)}
+        assert grown(server)[1] == {"Ann": (500, 30)}
+        assert grown(server, "&market=AT")[0].keys() == {"t1", "t2", "t3", "t4"}
+
+
+def test_overall_growth_holds_a_track_of_which_several_markets_had_few_listeners(made: MadeLake):
+    """As on charts: what the others leave is the few of AT and LI together."""
+    one, two = Song("t1", "Song 1", 90, 40), Song("t2", "Song 2", 7, 3)
+    charts = {(month, market): [one] for month in (AUGUST, SEPTEMBER) for market in ("AT", "DE", "LI")}
+    charts |= {(OCTOBER, market): [one, two] for market in ("AT", "LI")}
+    made.chart({**charts, (OCTOBER, "DE"): [one, two._replace(plays=200, listeners=50)]}).publish()
+    with served(made.settings) as server:
+        server.watch.show_first()
+        assert grown(server)[0] == {"t2": (214, 0)}
+
+
+def test_one_listener_of_several_tracks_months_or_markets_is_counted_once(made: MadeLake):
+    """The same three people play five tracks in two months and two markets: no growth of theirs is shown."""
+    one = Song("t1", "Song 1", 90, 40)
+    solo = [Song(f"x{number}", f"X {number}", 9, 3, "Solo") for number in range(5)]
+    charts = {(month, "AT"): [one] for month in (date(2026, 6, 1), date(2026, 7, 1), AUGUST)}
+    charts |= {(month, market): [one, *solo] for month in (SEPTEMBER, OCTOBER) for market in ("AT", "DE")}
+    made.chart(charts).publish()
+    with served(made.settings) as server:
+        server.watch.show_first()
+        for more in ("", "&market=AT"):
+            for of in (GREW, GREW.replace("2026-10-01", "2026-09-01")):
+                page = json.loads(server.ask(of + more).text)
+                assert not [row for row in page["tracks_that_grew"] if row["track_id"] != "t1"], (of, more)
+                assert not [row for row in page["artists_that_grew"] if row["artist_name"] == "Solo"], (of, more)
 
 
 def test_a_market_in_which_no_track_had_enough_listeners_shows_no_sum_and_no_change(made: MadeLake):
