@@ -192,21 +192,23 @@ def grown(server: Server, more: str = "") -> tuple[dict[str, tuple], dict[str, t
 
 
 def test_an_artists_growth_sums_the_tracks_alone_that_may_be_shown_in_both_periods(made: MadeLake):
-    """Of Rare, r2 had 3 listeners in October and r3 had 3 in September: with r1's 500, a sum would tell theirs."""
+    """Of Rare, r2 had 3 listeners in October and r3 had 3 in September: with r1's 500, a sum would tell theirs. All
+    that New had before was few."""
     one, r1 = Song("t1", "Song 1", 90, 40), Song("r1", "R 1", 100, 40, "Rare")
     now = [
         one._replace(plays=3_000), r1._replace(plays=500), Song("r2", "R 2", 7, 3, "Rare"),
-        Song("r3", "R 3", 60, 30, "Rare"), Song("z1", "Z 1", 6, 2),
+        Song("r3", "R 3", 60, 30, "Rare"), Song("z1", "Z 1", 6, 2), Song("n1", "N 1", 80, 30, "New"),
     ]  # fmt: skip
     gone = Song("r4", "R 4", 30, 20, "Rare")
-    before = [one, r1, gone, Song("r3", "R 3", 8, 3, "Rare"), Song("z1", "Z 1", 9, 4)]
+    few = [Song("r3", "R 3", 8, 3, "Rare"), Song("n1", "N 1", 9, 2, "New"), Song("z1", "Z 1", 9, 4)]
+    before = [one, r1, gone, *few]
     made.chart({(AUGUST, "AT"): [one], (SEPTEMBER, "AT"): before, (OCTOBER, "AT"): now}).publish()
     with served(made.settings) as server:
         server.watch.show_first()
         for more in ("", "&market=AT"):
             tracks, artists = grown(server, more)
-            assert tracks == {"t1": (3_000, 90), "r1": (500, 100), "r3": (60, "< 5")}, more
-            assert artists == {"Ann": (3_000, 90), "Rare": (500, 130)}, more
+            assert tracks == {"t1": (3_000, 90), "r1": (500, 100), "n1": (80, "< 5"), "r3": (60, "< 5")}, more
+            assert artists == {"Ann": (3_000, 90), "Rare": (500, 130), "New": (80, "< 5")}, more
 
 
 def test_overall_growth_does_not_tell_what_a_track_had_in_the_market_that_hides_it(made: MadeLake):

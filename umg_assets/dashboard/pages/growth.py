@@ -43,7 +43,7 @@ def growth(served: Served, now: Period, before: Period, market: str | None, orde
     hide: a chart of a market and month that the period touches withholds it, or just one of the markets had few of its
     listeners. Of those of few listeners or plays before, the plays before are hidden and the growth is None, as it
     would tell them; so is the percentage of those with none. An artist's plays are those of the tracks that may be
-    shown in both periods.
+    shown in both periods; if all that it had before was few, of those that may be shown now.
     """
     played = served.track_plays({"plays": now.days, "plays_before": before.days}, market)
     minimum = served.settings.minimum_listeners
@@ -66,12 +66,18 @@ def growth(served: Served, now: Period, before: Period, market: str | None, orde
         *withheld, played=played,
     )  # fmt: skip
     artists = served.query(
-        f"""select artist_id, artist_name, plays, plays_before, false as was_few
+        f"""select artist_id, artist_name, plays, plays_before, was_few
         from (
-            select coalesce(t.artist_id, t.artist_name) as artist_id, any_value(t.artist_name) as artist_name,
-                sum(p.plays)::bigint as plays, sum(p.plays_before)::bigint as plays_before
-            from {counted} p join {catalogue} t on t.track_id = p.track_id
-            where coalesce(t.artist_id, t.artist_name) is not null and is_shown and was_shown group by 1)
+            select artist_id, artist_name, if(shown_before = 0, few_before, 0) > 0 as was_few,
+                (if(was_few, all_plays, shown_plays))::bigint as plays,
+                (if(was_few, few_before, shown_before))::bigint as plays_before
+            from (
+                select coalesce(t.artist_id, t.artist_name) as artist_id, any_value(t.artist_name) as artist_name,
+                    sum(p.plays) as all_plays, coalesce(sum(p.plays) filter (was_shown), 0) as shown_plays,
+                    coalesce(sum(p.plays_before) filter (was_shown), 0) as shown_before,
+                    coalesce(sum(p.plays_before) filter (not was_shown), 0) as few_before
+                from {counted} p join {catalogue} t on t.track_id = p.track_id
+                where coalesce(t.artist_id, t.artist_name) is not null and is_shown and {known_before} group by 1))
         where {grown} order by {more} desc, plays desc, artist_id limit {MOST}""",
         *withheld, played=played,
     )  # fmt: skip
