@@ -73,7 +73,7 @@ class Rendered:
 @dataclass(frozen=True)
 class _Found:
     """What an address asks for: its route (None: there is none), the names in its path, and of its query what the route
-    knows. path: with one way to write it."""
+    knows. path: without a slash at its end."""
 
     route: Route | None
     path: str
@@ -100,17 +100,20 @@ class Site:
 
     def kept(self, wanted: str) -> Rendered | None:
         """The page of an address, as asked for, if it has been rendered."""
-        return self._kept_at(wanted) or self._kept_at(self._found(wanted).address())
+        if rendered := self._kept_at(wanted):
+            return rendered
+        found = self._found(wanted)
+        return self._kept_at(found.address()) if found.route else None
 
     def answer(self, wanted: str, links: Links | None = None) -> Rendered:
         """The page, or the download, of an address (path and query); an address without a page gets a 404 that says
         what there is. links: other than the site's; then nothing is kept."""
         found = self._found(wanted)
-        place = found.address()
-        if links is None and (rendered := self._kept_at(place)):
-            return rendered
         if links or found.route is None or not found.route.kept:
             return self._made(found, links or self._links)
+        place = found.address()
+        if rendered := self._kept_at(place):
+            return rendered
         with self._making[hash(place) % len(self._making)]:  # who asks for a page while it is made waits for it
             rendered = self._kept_at(place) or self._made(found, self._links)
             if rendered.status == 200:
@@ -149,6 +152,7 @@ class Site:
 
     def _found(self, wanted: str) -> _Found:
         path, _, query = wanted.partition("?")
+        path = path.rstrip("/") or "/"
         given = dict(parse_qsl(query))
         for route in self.routes:
             names = route.match(path)

@@ -399,3 +399,31 @@ def _all(threads: Sequence[threading.Thread]) -> None:
 def test_compressed_pages_are_the_same_pages(server: Server):
     rendered, _ = server.watch.answer(CHART)
     assert gzip.decompress(rendered.compressed) == rendered.body
+
+
+@pytest.mark.parametrize("opened_before", [False, True])
+def test_a_slash_at_the_end_of_an_address_changes_nothing(charted: MadeLake, opened_before: bool):
+    """Also where the page of another query has been opened before."""
+    targets = ("/charts", "/charts/AT", "/charts/AT/2026-10", "/charts/AT/2026-10?by=listeners", "/experiments",
+               "/charts/AT/2026-10?by=listeners&format=csv", "/plays?market=AT", "/artists/Pop?market=AT")  # fmt: skip
+    with served(charted.settings) as server, served(charted.settings) as other:
+        server.watch.show_first()
+        other.watch.show_first()
+        if opened_before:
+            for target in targets:
+                server.ask(target.split("?")[0])
+        for target in targets:
+            path, _, query = target.partition("?")
+            answer, expected = server.ask(f"{path}/?{query}"), other.ask(target)
+            assert (answer.status, answer.body) == (expected.status, expected.body), target
+            assert answer.headers["content-type"] == expected.headers["content-type"], target
+            assert answer.status == 200, target
+        assert server.ask("/charts//AT/2026-10?by=listeners").status == 404, "the page of another address"
+
+
+def test_a_market_alone_is_its_newest_chart(server: Server):
+    assert server.ask("/charts/LI?format=json&by=streams").text == (
+        server.ask("/charts/LI/2026-10?format=json&by=streams").text
+    )
+    assert server.ask("/charts/XX").status == 404
+    assert 'href="/charts/LI/2026-10"' in server.ask("/charts/XX").text

@@ -45,8 +45,11 @@ def newest_chart(ask: Ask) -> Page:
 
 
 def chart(ask: Ask) -> Page:
-    """A chart: rank, movement, track, rank line, figures; who left; with another market's beside it if asked for."""
-    return _page(ask, ask.path["market"], ask.path["month"])
+    """A chart: rank, movement, track, rank line, figures; who left; with another market's beside it if asked for.
+
+    Without a month it is the market's newest.
+    """
+    return _page(ask, ask.path["market"], ask.path.get("month"))
 
 
 def _page(ask: Ask, market: str, month_wanted: str | None) -> Page:

@@ -17,6 +17,7 @@ from umg_assets.dashboard.site import Route
 ROUTES = (
     Route("/", overview.overview),
     Route("/charts", charts.newest_chart, ("by", "with")),
+    Route("/charts/{market}", charts.chart, ("by", "with")),
     Route("/charts/{market}/{month}", charts.chart, ("by", "with")),
     Route("/tracks/{track_id}", tracks.track, ("by",)),
     Route("/artists", artists.genres, ("market", "day", "by")),
