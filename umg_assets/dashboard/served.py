@@ -175,6 +175,11 @@ class Served:
         """Sums of every day and market: play_date, country (None: unknown), plays, streams, listening_ms; in order."""
         return self._kept.sums.daily(self.files(tables.DAILY_TRACK_PLAYS), self.query)
 
+    @cached_property
+    def first_days(self) -> dict[str | None, date]:
+        """By country (None: unknown), the first day on which it was played: before it, nothing can be compared."""
+        return {row["country"]: row["play_date"] for row in reversed(self.daily)}
+
     def track_plays(self, periods: Mapping[str, Collection[date]], market: str | None) -> pa.Table:
         """By track that was played in any of the periods: track_id, and a column of plays a period.
 

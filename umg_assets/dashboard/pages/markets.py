@@ -95,20 +95,24 @@ def climber(rows: Rows) -> dict[str, Any] | None:
     return max(climbed, key=lambda row: (row["previous_rank"] - row["rank"], -row["rank"]), default=None)
 
 
-def plays_of_month(served: Served, market: str, month: date) -> tuple[int | Few, int | Few | None, date]:
-    """Plays of a market in the complete days of a month; in as many days of the month before, None where that is not
-    whole in the data; and the last day counted.
+def plays_of_month(served: Served, market: str, month: date) -> tuple[int | Few | None, int | Few | None, date | None]:
+    """Plays of a market in the complete days of a month; in the same days of the month before; and the last day
+    counted. A whole month stands against the whole month before.
 
-    Both are `Few` where no track on the month's chart is known to have had enough listeners, and so is any of fewer
+    All are None where no day of the month is complete. The second is None where the market's plays began after the
+    first of the month before, or where that has no such day, as February has no 30th.
+
+    Plays are `Few` where no track on the month's chart is known to have had enough listeners, and so are any of fewer
     plays than that.
     """
-    last = min(next_month(month) - timedelta(days=1), max(served.complete_through, month))
+    end = next_month(month) - timedelta(days=1)
+    last = min(end, served.complete_through)
+    if last < month:
+        return None, None, None
     before = months_before(month, 2)[0]
-    last_before = min(before + (last - month), month - timedelta(days=1))
-    if last == next_month(month) - timedelta(days=1):
-        last_before = month - timedelta(days=1)
+    end_before = month - timedelta(days=1)
+    last_before = end_before if last == end else before + (last - month)
     now = then = 0
-    first = min((row["play_date"] for row in served.daily), default=month)
     for row in served.daily:
         if row["country"] == market:
             now += row["plays"] if month <= row["play_date"] <= last else 0
@@ -117,6 +121,6 @@ def plays_of_month(served: Served, market: str, month: date) -> tuple[int | Few,
     # a market had as many listeners as any of its tracks, at least
     has_enough = max(served.most_listeners(market, month).values(), default=0) >= few.minimum
     shown = now if has_enough and now >= few.minimum else few
-    if first > before:
+    if last_before > end_before or served.first_days.get(market, month) > before:
         return shown, None, last
     return shown, then if has_enough and then >= few.minimum else few, last
