@@ -4,9 +4,10 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -252,6 +253,86 @@ def test_one_listener_of_several_tracks_months_or_markets_is_counted_once(made: 
                 page = json.loads(server.ask(of + more).text)
                 assert not [row for row in page["tracks_that_grew"] if row["track_id"] != "t1"], (of, more)
                 assert not [row for row in page["artists_that_grew"] if row["artist_name"] == "Solo"], (of, more)
+
+
+PLAYS = "/plays?from=2026-10-01&to=2026-10-31&format=json"
+
+
+def of_days(counts: Mapping[str, Mapping[date, int]]) -> list[dict[str, Any]]:
+    """Rows of daily_track_plays: by market and day, the plays of a track."""
+    return [
+        {"play_date": day, "country": market, "track_id": "t1", "age_group": "18-24", "plays": count, "streams": count,
+         "listening_ms": count * 1_000}
+        for market, of in counts.items()
+        for day, count in of.items()
+    ]  # fmt: skip
+
+
+def days_of(count: int, other: Mapping[int, int] | None = None, month: date = OCTOBER) -> dict[date, int]:
+    """As many plays on each day of a month; another number on some of its days."""
+    return {month.replace(day=day): (other or {}).get(day, count) for day in range(1, 32 if month == OCTOBER else 31)}
+
+
+def hidden_alone(page: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of the sums that /plays shows (a row or a column of its tables), those with just one figure that is hidden."""
+    markets = [row["market"] for row in page["markets"]]
+    columns = ("plays", "plays_before", "streams", "listening_ms")
+    sums = {("markets", name): [row[name] for row in page["markets"]] for name in columns}
+    sums |= {("day", row["play_date"]): [row[market] for market in markets] for row in page["days"]}
+    for row in page["markets"]:
+        sums["market", row["market"]] = [row["plays"], *(day[row["market"]] for day in page["days"])]
+    return [name for name, figures in sums.items() if sum(isinstance(figure, str) for figure in figures) == 1]
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        pytest.param({"AT": {date(2026, 10, 10): 1_000}, "LI": {date(2026, 10, 10): 3}}, id="a market"),
+        pytest.param({"LI": days_of(20, {10: 3})}, id="a day"),
+        pytest.param({"AT": days_of(90), "DE": days_of(40), "LI": days_of(20, {10: 3})}, id="a day of a market"),
+        pytest.param(
+            {"AT": days_of(90) | days_of(70, month=SEPTEMBER), "DE": days_of(40) | days_of(30, month=SEPTEMBER),
+             "LI": days_of(20) | {SEPTEMBER: 3}},
+            id="a market before",
+        ),
+    ],
+)  # fmt: skip
+def test_no_market_or_day_is_the_only_hidden_figure_of_a_sum_of_plays(made: MadeLake, counts: dict):
+    one = [Song("t1", "Song 1", 900, 40)]
+    made.chart({(month, market): one for month in (AUGUST, SEPTEMBER, OCTOBER) for market in ("AT", "DE", "LI")})
+    made.write(
+        tables.DAILY_TRACK_PLAYS, of_days({market: {AUGUST: 50, SEPTEMBER: 60} | of for market, of in counts.items()})
+    )
+    made.publish()
+    with served(made.settings) as server:
+        server.watch.show_first()
+        page = json.loads(server.ask(PLAYS).text)
+        assert "< 5" in json.dumps(page)
+        assert hidden_alone(page) == []
+        assert page["markets"][0]["plays"] == sum(
+            count for of in counts.values() for day, count in of.items() if day >= OCTOBER
+        )
+        of_csv = list(csv.DictReader(io.StringIO(server.ask(f"{PLAYS[:-4]}csv&table=days").text)))
+        assert [list(row.values()) for row in of_csv] == [[str(of) for of in row.values()] for row in page["days"]]
+
+
+def test_the_smallest_shown_market_and_the_next_smallest_day_are_withheld(made: MadeLake):
+    one = [Song("t1", "Song 1", 900, 40)]
+    made.chart({(OCTOBER, market): one for market in ("AT", "DE", "LI")})
+    counts = {"AT": days_of(90), "DE": days_of(40, {7: 30}), "LI": days_of(20, {10: 3, 20: 15})}
+    made.write(tables.DAILY_TRACK_PLAYS, of_days(counts))
+    made.publish()
+    with served(made.settings) as server:
+        server.watch.show_first()
+        page = json.loads(server.ask(PLAYS).text)
+    hidden = {
+        (row["play_date"][-2:], market): figure
+        for row in page["days"]
+        for market, figure in row.items()
+        if isinstance(figure, str) and market != "play_date" and figure != "< 5"
+    }
+    assert hidden == dict.fromkeys([("10", "DE"), ("20", "LI"), ("07", "DE"), ("07", "LI"), ("20", "DE")], "withheld")
+    assert not [row for row in page["markets"] if isinstance(row["plays"], str)]
 
 
 def test_a_market_in_which_no_track_had_enough_listeners_shows_no_sum_and_no_change(made: MadeLake):

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from umg_assets.dashboard.addresses import Ask, address
-from umg_assets.dashboard.figures import Few, Writer, guarded
+from umg_assets.dashboard.figures import Writer
 from umg_assets.dashboard.page import NotThereError, Page, Sheet
 from umg_assets.dashboard.pages.growth import (
     ARTIST_COLUMNS,
@@ -18,6 +18,7 @@ from umg_assets.dashboard.pages.growth import (
     total,
     whole_weeks,
 )
+from umg_assets.dashboard.pages.guarding import guarded_plays
 from umg_assets.dashboard.pages.names import OVERALL, UNKNOWN
 from umg_assets.dashboard.served import Rows, Served
 from umg_assets.drawing.lines import series
@@ -28,7 +29,6 @@ LENGTHS = (7, 28, 91, 364)
 FLATTENED = 10
 """Where the highest market has so many times the plays of the lowest, each is drawn on its own scale."""
 SCALES = {"one": "one for all", "own": "each its own"}
-FIGURES = ("plays", "plays_before", "streams", "listening_ms")
 MARKET_COLUMNS = ("market", "plays", "plays_before", "change_percent", "streams", "listening_ms")
 
 
@@ -41,18 +41,22 @@ def plays(ask: Ask) -> Page:
     wanted = _Wanted(ask, Period(days[0], served.complete_through))
     period, whole = wanted.period, wanted.whole
     same_weekdays = period.earlier(whole_weeks(len(period.days)))
-    rows = _by_market(served, period, same_weekdays if same_weekdays.first >= whole.first else None)
-    by_day = _by_day(served, period)
+    compared = same_weekdays if same_weekdays.first >= whole.first else None
+    rows = _by_market(served, period, compared)
+    markets = [row["market"] for row in rows if row["market"] != OVERALL]
+    rows, by_day = guarded_plays(rows, _by_day(served, period, markets), served.settings.minimum_listeners)
     scale = wanted.scale or _scale_of(by_day)
     before = period.earlier(len(period.days))
-    grew = before.first >= whole.first
+    begun = served.first_days.get(wanted.market, whole.first) if wanted.market else whole.first
+    grew = before.first >= begun
     tracks, artists = growth(served, period, before, wanted.market, wanted.order) if grew else ([], [])
-    markets = [row["market"] for row in rows if row["market"] != OVERALL]
     days_columns = ("play_date", OVERALL, *markets)
     content = {
         **wanted.content(scale),
-        "same_weekdays": same_weekdays if same_weekdays.first >= whole.first else None,
+        "same_weekdays": compared,
+        "new": {row["market"]: row["new"] for row in rows if row["new"]},
         "before": before if grew else None,
+        "begun": begun,
         "overall": rows[0],
         "rows": rows,
         "pictures": _pictures(served, by_day, markets, scale),
@@ -146,40 +150,33 @@ def _markets(served: Served) -> list[str]:
 
 
 def _by_market(served: Served, period: Period, before: Period | None) -> Rows:
-    """Overall, then each market with plays in the period: MARKET_COLUMNS."""
+    """Overall, then each market with plays in the period: market, plays, plays_before, streams, listening_ms, new.
+
+    new: the first day of a market that was played on none before the second of the period before, so that this is no
+    period to compare it with: then plays_before is None. None of the others; overall counts every play.
+    """
     rows = []
     for market in (OVERALL, *_markets(served)):
         of_market = [row for row in served.daily if market == OVERALL or (row["country"] or UNKNOWN) == market]
         found = {name: total(of_market, period, name) for name in ("plays", "streams", "listening_ms")}
-        then = total(of_market, before, "plays") if before else None
         if found["plays"] or market == OVERALL:
-            rows.append({"market": market, **found, "plays_before": then})
-    minimum = served.settings.minimum_listeners
-    return [_with_change(row, minimum) for row in guarded(rows, minimum, FIGURES)]
+            first = served.first_days.get(market)
+            new = first if before and first and first > before.first else None
+            then = total(of_market, before, "plays") if before else None
+            rows.append({"market": market, **found, "plays_before": then, "new": new})
+    return rows
 
 
-def _with_change(row: Mapping[str, Any], minimum: int) -> dict[str, Any]:
-    now, before = row["plays"], row["plays_before"]
-    if isinstance(before, int) and before < minimum:
-        return {**row, "plays_before": Few(minimum), "change_percent": None}
-    is_known = isinstance(now, int) and isinstance(before, int)
-    return {**row, "change_percent": round(100 * (now - before) / before, 1) if is_known else None}
-
-
-def _by_day(served: Served, period: Period) -> list[dict[str, Any]]:
-    """By day, in order: play_date, and plays overall and in each market; those of few are hidden."""
-    found: dict[date, dict[str, int]] = {day: dict.fromkeys((OVERALL, *_markets(served)), 0) for day in period.days}
+def _by_day(served: Served, period: Period, markets: Sequence[str]) -> list[dict[str, Any]]:
+    """By day, in order: play_date, and plays overall and in each of the markets."""
+    found: dict[date, dict[str, int]] = {day: dict.fromkeys((OVERALL, *markets), 0) for day in period.days}
     for row in served.daily:
         if row["play_date"] in found:
             of_day, market = found[row["play_date"]], row["country"] or UNKNOWN
             of_day[OVERALL] += row["plays"]
             if market in of_day:
                 of_day[market] += row["plays"]
-    few = Few(served.settings.minimum_listeners)
-    return [
-        {"play_date": day, **{market: count if count >= few.minimum else few for market, count in of_day.items()}}
-        for day, of_day in found.items()
-    ]
+    return [{"play_date": day, **of_day} for day, of_day in found.items()]
 
 
 def _shown(by_day: Sequence[Mapping[str, Any]], market: str) -> list[int]:
@@ -210,7 +207,7 @@ def _pictures(served: Served, by_day: Sequence[Mapping[str, Any]], markets: Sequ
         values = _shown(by_day, market)
         if not values:
             few = served.settings.minimum_listeners
-            pictures.append(Picture(market, f"fewer than {few} plays on every day", None))
+            pictures.append(Picture(market, f"fewer than {few} plays on every day, or withheld", None))
             continue
         points = [(str(row["play_date"]), row[market] if isinstance(row[market], int) else None) for row in by_day]
         hidden = f", {len(points) - len(values)} days hidden" if len(values) < len(points) else ""
