@@ -11,7 +11,9 @@ from pyspark.sql import functions as F
 
 from umg_assets import tables
 from umg_assets.calendar import utc_today
+from umg_assets.graph import Noted
 from umg_assets.planning.entry import DIMENSION_CHANGE, Entry
+from umg_assets.planning.history import History
 from umg_assets.resources.commits import Commit
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
@@ -32,8 +34,8 @@ from umg_assets.transforms.dimensions import (
 class Update:
     """What an update did.
 
-    sequence: the last ledger entry that it has read. commit: None when nothing changed. affected: the ledger entry
-    with the dates that the change affects; None when there are none.
+    sequence: the last ledger entry that it has read. commit: None when nothing changed. affected: the ledger entry of
+    the change, with the dates that it affects, if there are any; None when nothing changed.
     """
 
     sequence: int
@@ -98,14 +100,17 @@ class Dimensions:
             )
 
     def _deliveries(self, raw: Table, source: str, seen: int) -> tuple[int, DataFrame | None, bool]:
-        """The ledger's sequence; the raw rows to read, None when nothing is new; whether all were delivered later."""
+        """The ledger's sequence; the raw rows to read, None when nothing is new; whether all were delivered later.
+
+        They were not, for this purpose, if a merge that Dagster never heard of has put rows of theirs into the table.
+        """
         history = self._ledger.read()
         days = history.sums_of(source)
         new = [day for day, sums in days.items() if sums.last > seen]
         old = [day for day, sums in days.items() if sums.first <= seen]
         if not new:
             return history.sequence, None, False
-        forward = bool(old) and seen >= 0 and min(new) > max(old)
+        forward = bool(old) and seen >= 0 and min(new) > max(old) and not _merged_after(history, source, seen)
         return (
             history.sequence,
             self._lakehouse.read(raw, Slice.days("delivery_date", new) if forward else None),
@@ -128,13 +133,22 @@ class Dimensions:
         return {row[column] for row in rows.select(column).distinct().collect()}
 
     def _merge(self, table: Table, changed: DataFrame, sequence: int, **affected: set[date]) -> Update:
-        """Merges the changes, between the staged and the landed ledger entry of the dates that they affect."""
-        entry = Entry(source=DIMENSION_CHANGE, path=table.name, delivery_date=utc_today())
+        """Merges the changes, between the staged and the landed ledger entry of the dates that they affect, if any."""
+        entry = Entry(DIMENSION_CHANGE, table.name, utc_today(), signature=str(sequence))
         entry = replace(entry, **{column: sorted(days) for column, days in affected.items()})
-        if not any(affected.values()):
-            return Update(sequence, self._lakehouse.merge(table, changed))
         with self._ledger.change([entry]):
             return Update(sequence, self._lakehouse.merge(table, changed), entry)
+
+
+def _merged_after(history: History, table: str, seen: int) -> bool:
+    """Whether a merge may have read deliveries after a sequence; old ledgers do not say what a merge has read."""
+    noted = history.noted.get((table, Noted.EVERY_DELIVERY), {})
+    later = history.of_days({day for day, last in noted.items() if last > seen}).later
+    return any(
+        not entry.signature or int(entry.signature) > seen
+        for entry in later
+        if (entry.source, entry.path) == (DIMENSION_CHANGE, table) and entry.sequence > seen
+    )
 
 
 def _applied(table: Table, before: DataFrame, changed: DataFrame) -> DataFrame:
