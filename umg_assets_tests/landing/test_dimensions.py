@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from umg_assets.planning.health import health_of
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.runner import RunFailedError
 from umg_assets.tables import Table
@@ -41,6 +42,7 @@ def test_a_file_corrected_after_a_merge_died_leaves_nothing_of_what_it_said_befo
         die_after_merge(patch, table)
         with pytest.raises(RunFailedError, match="the power went"):
             lake.run()
+    assert health_of(lake.history())["unfinished"] == 0, "every file has landed"
     drop("2026-03-02", n="AT")
     lake.run()
     assert lake.content() == lake.built_afresh(tmp_path / "fresh").content()
