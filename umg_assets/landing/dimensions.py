@@ -86,7 +86,11 @@ class Dimensions:
             renamed = renamed_artists(tracks, _applied(tables.TRACKS, tracks, changed))
             # of plays, not of their daily sums: those lag behind where a run crashed before it built them
             days = self._dates(tables.PLAYS, "play_date", "track_id", moved)
-            months = self._dates(tables.MONTHLY_TRACK_PLAYS, "month", "track_id", added_or_removed)
+            # charts rank known tracks alone: with the first ones, all others leave them
+            are_first = not tracks.take(1)
+            months = self._dates(
+                tables.MONTHLY_TRACK_PLAYS, "month", "track_id", None if are_first else added_or_removed
+            )
             return self._merge(
                 tables.TRACKS,
                 changed,
@@ -96,7 +100,7 @@ class Dimensions:
                 # days whose sums lag behind are stale, and so are the windows that hold them
                 window_dates=self._dates(tables.DAILY_TRACK_PLAYS, "play_date", "track_id", regrouped),
                 chart_dates=self._dates(tables.TOP_ARTISTS_BY_GENRE, "chart_date", "artist_id", renamed)
-                | self._dates(tables.AGE_GROUP_FAVOURITES, "chart_date", "track_id", changed),
+                | self._dates(tables.AGE_GROUP_FAVOURITES, "chart_date", "track_id", None if are_first else changed),
             )
 
     def _deliveries(self, raw: Table, source: str, seen: int) -> tuple[int, DataFrame | None, bool]:
@@ -127,9 +131,11 @@ class Dimensions:
         finally:
             self._lakehouse.discard(folder)
 
-    def _dates(self, table: Table, column: str, by: str, those: DataFrame) -> set[date]:
-        """The dates in a column of the table, over its rows of those tracks or artists."""
-        rows = self._lakehouse.read(table).join(F.broadcast(those.select(by)), by, "left_semi")
+    def _dates(self, table: Table, column: str, by: str, those: DataFrame | None) -> set[date]:
+        """The dates in a column of the table, over its rows of those tracks or artists; None: of all."""
+        rows = self._lakehouse.read(table)
+        if those is not None:
+            rows = rows.join(F.broadcast(those.select(by)), by, "left_semi")
         return {row[column] for row in rows.select(column).distinct().collect()}
 
     def _merge(self, table: Table, changed: DataFrame, sequence: int, **affected: set[date]) -> Update:

@@ -8,7 +8,7 @@ from umg_assets.planning.health import health_of
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.runner import RunFailedError
 from umg_assets.tables import Table
-from umg_assets_tests.lake import Lake
+from umg_assets_tests.lake import SOURCES, Lake
 
 
 def die_after_merge(patch: pytest.MonkeyPatch, table: str) -> None:
@@ -49,3 +49,18 @@ def test_a_file_corrected_after_a_merge_died_leaves_nothing_of_what_it_said_befo
     drop("2026-03-03", n="DE")
     with lake.spoilt(f"raw_{table}/delivery_date=2026-03-01"):
         lake.run()  # merges what is new, and reads nothing else
+
+
+def test_the_first_tracks_leave_plays_of_all_others_out_of_every_chart(lake: Lake, tmp_path: Path):
+    without = SOURCES[: SOURCES.index("[[sources.tracks]]")]
+    lake.configure(sources=without)
+    lake.drop_users("2026-01-10", [("u", "AT", "18-24")])
+    for month, track in (("01", "t1"), ("02", "t2")):
+        at = f"2026-{month}-10"
+        lake.drop_plays(at, [(track, "u", "s", track, f"{at}T12:00:00Z", 190_000, "AT")])
+    lake.run()
+    assert {track for (track,) in lake.values("top_tracks_by_country", "track_id")} == {"t1", "t2"}
+    lake.configure()
+    lake.drop_tracks("2026-02-11", [("t2", "Two", "a", "Ann", "Pop", 200_000)])
+    lake.run()
+    assert lake.content() == lake.built_afresh(tmp_path / "fresh").content()
