@@ -82,7 +82,8 @@ class Dimensions:
             both = changed.join(tracks.select("track_id", F.struct("*").alias("_was")), "track_id", "left")
             moved = both.where(f"{DELETED} or not (duration_ms <=> _was.duration_ms)")
             added_or_removed = both.where(f"{DELETED} or _was is null")
-            regrouped = both.where(f"{DELETED} or not (artist_id <=> _was.artist_id and genre <=> _was.genre)")
+            same_group = "_was is not null and artist_id <=> _was.artist_id and genre <=> _was.genre"
+            regrouped = both.where(f"{DELETED} or not ({same_group})")
             renamed = renamed_artists(tracks, _applied(tables.TRACKS, tracks, changed))
             # of plays, not of their daily sums: those lag behind where a run crashed before it built them
             days = self._dates(tables.PLAYS, "play_date", "track_id", moved)

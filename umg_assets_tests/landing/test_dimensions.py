@@ -64,3 +64,7 @@ def test_the_first_tracks_leave_plays_of_all_others_out_of_every_chart(lake: Lak
     lake.drop_tracks("2026-02-11", [("t2", "Two", "a", "Ann", "Pop", 200_000)])
     lake.run()
     assert lake.content() == lake.built_afresh(tmp_path / "fresh").content()
+    # a track without artist and genre, played before it is delivered
+    lake.drop_tracks("2026-02-12", [("t1", "One")])
+    lake.run()
+    assert lake.content() == lake.built_afresh(tmp_path / "fresher").content()
