@@ -106,7 +106,8 @@ DELIVERIES = Table(
         "source | string | plays, users, tracks or events; stamps: a change of a table (path); of "
         "expired: the table, or landing_plays and its like for files",
         "path | string | path of the file; relative to landing/ for files in it; of expired: empty for all of the day",
-        "signature | string | size, times and inode of the file; a file is read only when it changes",
+        "signature | string | size, times and inode of the file; a file is read only when it changes; of a change of "
+        "users or tracks: the last entry that it has read",
         "content_hash | string | SHA-256 of the file's bytes",
         "definition_hash | string | SHA-256 of the source's definition in umg.toml; after an internal error, ~ and the "
         "version that failed",

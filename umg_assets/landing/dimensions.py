@@ -11,7 +11,9 @@ from pyspark.sql import functions as F
 
 from umg_assets import tables
 from umg_assets.calendar import utc_today
+from umg_assets.graph import Noted
 from umg_assets.planning.entry import DIMENSION_CHANGE, Entry
+from umg_assets.planning.history import History
 from umg_assets.resources.commits import Commit
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
@@ -32,8 +34,8 @@ from umg_assets.transforms.dimensions import (
 class Update:
     """What an update did.
 
-    sequence: the last ledger entry that it has read. commit: None when nothing changed. affected: the ledger entry
-    with the dates that the change affects; None when there are none.
+    sequence: the last ledger entry that it has read. commit: None when nothing changed. affected: the ledger entry of
+    the change, with the dates that it affects, if there are any; None when nothing changed.
     """
 
     sequence: int
@@ -80,11 +82,16 @@ class Dimensions:
             both = changed.join(tracks.select("track_id", F.struct("*").alias("_was")), "track_id", "left")
             moved = both.where(f"{DELETED} or not (duration_ms <=> _was.duration_ms)")
             added_or_removed = both.where(f"{DELETED} or _was is null")
-            regrouped = both.where(f"{DELETED} or not (artist_id <=> _was.artist_id and genre <=> _was.genre)")
+            same_group = "_was is not null and artist_id <=> _was.artist_id and genre <=> _was.genre"
+            regrouped = both.where(f"{DELETED} or not ({same_group})")
             renamed = renamed_artists(tracks, _applied(tables.TRACKS, tracks, changed))
             # of plays, not of their daily sums: those lag behind where a run crashed before it built them
             days = self._dates(tables.PLAYS, "play_date", "track_id", moved)
-            months = self._dates(tables.MONTHLY_TRACK_PLAYS, "month", "track_id", added_or_removed)
+            # charts rank known tracks alone: with the first ones, all others leave them
+            are_first = not tracks.take(1)
+            months = self._dates(
+                tables.MONTHLY_TRACK_PLAYS, "month", "track_id", None if are_first else added_or_removed
+            )
             return self._merge(
                 tables.TRACKS,
                 changed,
@@ -94,18 +101,21 @@ class Dimensions:
                 # days whose sums lag behind are stale, and so are the windows that hold them
                 window_dates=self._dates(tables.DAILY_TRACK_PLAYS, "play_date", "track_id", regrouped),
                 chart_dates=self._dates(tables.TOP_ARTISTS_BY_GENRE, "chart_date", "artist_id", renamed)
-                | self._dates(tables.AGE_GROUP_FAVOURITES, "chart_date", "track_id", changed),
+                | self._dates(tables.AGE_GROUP_FAVOURITES, "chart_date", "track_id", None if are_first else changed),
             )
 
     def _deliveries(self, raw: Table, source: str, seen: int) -> tuple[int, DataFrame | None, bool]:
-        """The ledger's sequence; the raw rows to read, None when nothing is new; whether all were delivered later."""
+        """The ledger's sequence; the raw rows to read, None when nothing is new; whether all were delivered later.
+
+        They were not, for this purpose, if a merge that Dagster never heard of has put rows of theirs into the table.
+        """
         history = self._ledger.read()
         days = history.sums_of(source)
         new = [day for day, sums in days.items() if sums.last > seen]
         old = [day for day, sums in days.items() if sums.first <= seen]
         if not new:
             return history.sequence, None, False
-        forward = bool(old) and seen >= 0 and min(new) > max(old)
+        forward = bool(old) and seen >= 0 and min(new) > max(old) and not _merged_after(history, source, seen)
         return (
             history.sequence,
             self._lakehouse.read(raw, Slice.days("delivery_date", new) if forward else None),
@@ -122,19 +132,30 @@ class Dimensions:
         finally:
             self._lakehouse.discard(folder)
 
-    def _dates(self, table: Table, column: str, by: str, those: DataFrame) -> set[date]:
-        """The dates in a column of the table, over its rows of those tracks or artists."""
-        rows = self._lakehouse.read(table).join(F.broadcast(those.select(by)), by, "left_semi")
+    def _dates(self, table: Table, column: str, by: str, those: DataFrame | None) -> set[date]:
+        """The dates in a column of the table, over its rows of those tracks or artists; None: of all."""
+        rows = self._lakehouse.read(table)
+        if those is not None:
+            rows = rows.join(F.broadcast(those.select(by)), by, "left_semi")
         return {row[column] for row in rows.select(column).distinct().collect()}
 
     def _merge(self, table: Table, changed: DataFrame, sequence: int, **affected: set[date]) -> Update:
-        """Merges the changes, between the staged and the landed ledger entry of the dates that they affect."""
-        entry = Entry(source=DIMENSION_CHANGE, path=table.name, delivery_date=utc_today())
+        """Merges the changes, between the staged and the landed ledger entry of the dates that they affect, if any."""
+        entry = Entry(DIMENSION_CHANGE, table.name, utc_today(), signature=str(sequence))
         entry = replace(entry, **{column: sorted(days) for column, days in affected.items()})
-        if not any(affected.values()):
-            return Update(sequence, self._lakehouse.merge(table, changed))
         with self._ledger.change([entry]):
             return Update(sequence, self._lakehouse.merge(table, changed), entry)
+
+
+def _merged_after(history: History, table: str, seen: int) -> bool:
+    """Whether a merge may have read deliveries after a sequence; old ledgers do not say what a merge has read."""
+    noted = history.noted.get((table, Noted.EVERY_DELIVERY), {})
+    later = history.of_days({day for day, last in noted.items() if last > seen}).later
+    return any(
+        not entry.signature or int(entry.signature) > seen
+        for entry in later
+        if (entry.source, entry.path) == (DIMENSION_CHANGE, table) and entry.sequence > seen
+    )
 
 
 def _applied(table: Table, before: DataFrame, changed: DataFrame) -> DataFrame:

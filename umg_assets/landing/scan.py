@@ -134,7 +134,8 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
     cannot be read waits, and so does one that changed less than quiet_seconds ago, unless it was fetched from a bucket.
     One that an internal error has refused is changed once umg has another version, or somebody has accepted it. A file
     that is empty, or smaller than what landed before by more than shrunk_percent, is held unless that content has been
-    accepted. A file that has left a folder that is one delivery is withdrawn: see _settle.
+    accepted. A file that has left a folder that is one delivery is withdrawn: see _settle. Whatever is of no delivery
+    day from `deliveries_from` to today waits: no run has a partition for it.
     Raises LandingError when landing/ is not there.
     """
     if not settings.landing.is_dir():
@@ -170,25 +171,36 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
         shrunk = _shrunk(file, current.get(key), settings.thresholds.shrunk_percent)
         if shrunk and not history.may_shrink(kind, file.path, file.content_hash):
             result.held.append((file, shrunk))
-        elif file.delivery_date > today:
-            result.waiting[file.path] = f"delivered on {file.delivery_date}, which is still to come (UTC)"
-        elif file.delivery_date < settings.deliveries_from:
-            result.waiting[file.path] = (
-                f"delivered on {file.delivery_date}, before the first delivery day {settings.deliveries_from}: "
-                "set first_delivery in umg.toml"
-            )
+        elif outside := _outside(file.delivery_date, settings.deliveries_from, today):
+            result.waiting[file.path] = f"delivered on {outside}"
         else:
             result.changed.append(file)
     result.withdrawn = [entry for entry in history.unfinished() if entry.state == "withdrawing"]
     for folder in folders_of(settings.landing, result.claimed, history):
         _settle(settings, history, folder, result, quiet_seconds)
-    result.withdrawn = list({(entry.source, *entry.place): entry for entry in result.withdrawn}.values())
+    withdrawn = {(entry.source, *entry.place): entry for entry in result.withdrawn}
+    result.withdrawn = []
+    for entry in withdrawn.values():
+        if outside := _outside(entry.delivery_date, settings.deliveries_from, today):
+            result.waiting[entry.path] = f"to be withdrawn, delivered on {outside}"
+        else:
+            result.withdrawn.append(entry)
     if unsettled(history, hashed := settings.privacy.pseudonyms):
         newest = max(day for kind in tables.OCCURRENCES for day in history.sums_of(kind))
         done = settled_at(history, hashed)
-        result.ids = [(max(newest, settings.deliveries_from), "ids that contain user_id", f"{hashed} after {done}")]
+        day = min(max(newest, settings.deliveries_from), today)
+        result.ids = [(day, "ids that contain user_id", f"{hashed} after {done}")]
     result.changed.sort(key=lambda file: (file.delivery_date, file.kind, file.path))
     return result
+
+
+def _outside(delivered: date, first: date, today: date) -> str | None:
+    """The date, and why it is none of the delivery days from the first to today (UTC); None if it is one."""
+    if delivered > today:
+        return f"{delivered}, which is still to come (UTC)"
+    if delivered < first:
+        return f"{delivered}, before the first delivery day {first}: set first_delivery in umg.toml"
+    return None
 
 
 def _changed(

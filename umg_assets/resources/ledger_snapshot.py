@@ -23,7 +23,7 @@ from umg_assets.resources.json_files import write_text
 from umg_assets.resources.locks import exclusive
 from umg_assets.resources.place_index import PlaceIndex
 
-_FORMAT = 1
+_FORMAT = 2
 _HEADER = "snapshot.json"
 
 

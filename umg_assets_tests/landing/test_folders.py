@@ -89,6 +89,33 @@ def test_what_left_a_folder_is_withdrawn_only_where_the_folder_is_one_delivery(h
     assert not scan(home.settings, history).news, "the setting decides no row, so no file is read again"
 
 
+@pytest.mark.parametrize(
+    ("first_day", "today", "why"),
+    [
+        ("2026-04-03", date(2026, 4, 20), "before the first delivery day 2026-03-03: set first_delivery in umg.toml"),
+        ("2026-01-01", date(2026, 3, 1), "which is still to come (UTC)"),
+    ],
+    ids=["first_day later", "clock set back"],
+)
+@pytest.mark.parametrize("crashed", [False, True], ids=["new", "withdrawn half"])
+def test_what_left_a_folder_of_no_delivery_day_waits_and_the_others_land(
+    home: Lake, monkeypatch: pytest.MonkeyPatch, first_day: str, today: date, why: str, crashed: bool
+):
+    for name in "abcdef":
+        home.drop(f"users/dt=2026-03-02/{name}.csv", name * 100)
+    history = landed(scan(home.settings, NOTHING))
+    remove(home, "users/dt=2026-03-02/b.csv")
+    if crashed:
+        history = history.followed_by([replace(history.entries[1], sequence=50, state="withdrawing")])
+    home.configure(THRESHOLDS, FOLDERS, first_day)
+    monkeypatch.setattr("umg_assets.clock.now", lambda: datetime(today.year, today.month, today.day, tzinfo=UTC))
+    home.drop(f"users/dt={today}/new.csv", "new")
+    result = scan(home.settings, history)
+    path = "users/dt=2026-03-02/b.csv"
+    assert result.waiting == {path: f"to be withdrawn, delivered on 2026-03-02, {why}"}
+    assert [(day, of) for day, of, _ in result.news] == [(today, f"users/dt={today}/new.csv")]
+
+
 def test_a_file_that_another_source_takes_or_that_no_longer_matches_has_not_left(home: Lake):
     fill(home, *"abcdef")
     home.drop("plays/dt=2026-03-02/notes.txt", "a")

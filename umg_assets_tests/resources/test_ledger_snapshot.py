@@ -118,7 +118,7 @@ def with_another_number(file: Path) -> None:
 def of_another_format(file: Path) -> None:
     """A header as another version would write it, which meant something else by it."""
     with_another_number(file)
-    body = file.read_text().partition("\n")[2].replace('"format": 1', '"format": 0')
+    body = file.read_text().partition("\n")[2].replace('"format": 2', '"format": 1')
     file.write_text(f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}")
 
 
