@@ -120,8 +120,8 @@ def test_an_accepted_shrink_is_no_delivery():
     accepted = Entry("plays", "a.csv", day(1), sequence=9, state="accepted", content_hash="h")
     history = History((plays(1, day(2)),), (accepted,))
     assert history.sequence == 9
-    assert history.may_shrink("plays", "a.csv", "h")
-    assert not history.may_shrink("plays", "a.csv", "other")
+    assert history.accepted_at("plays", "a.csv", "h") == 9
+    assert not history.accepted_at("plays", "a.csv", "other")
     assert "a.csv" not in {path for _, path in history.latest()}
 
 
