@@ -25,7 +25,7 @@ from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.partition_keys import partition_keys
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.snapshots import Snapshots
-from umg_assets.resources.watermarks import data_version, watermark_of
+from umg_assets.resources.watermarks import data_version
 from umg_assets.settings.experiment import Experiment
 from umg_assets.settings.model import Settings
 from umg_assets.statistics.moments import Evidence
@@ -49,7 +49,6 @@ def _evidence_function(asset: Asset, name: str, experiment: Experiment) -> Asset
     def evidence(
         context: dg.AssetExecutionContext,
         settings: dg.ResourceParam[Settings],
-        catalogue: dg.ResourceParam[Catalogue],
         lakehouse: dg.ResourceParam[Lakehouse],
         snapshots: dg.ResourceParam[Snapshots],
     ) -> dg.MaterializeResult:
@@ -65,7 +64,7 @@ def _evidence_function(asset: Asset, name: str, experiment: Experiment) -> Asset
         for of_day in evidence:
             metadata = visible_in(_of_day(experiment, of_day, snapshot.today))
             context.add_asset_metadata(metadata, asset.name, of_day.through.isoformat())
-        watermark = watermark_of(context.instance, asset, keys, catalogue, snapshot)
+        watermark = snapshots.watermark_of(context, asset.name, keys)
         return dg.MaterializeResult(
             metadata=written.metadata, data_version=data_version(watermark, asset.definition_hash)
         )
@@ -78,7 +77,6 @@ def _readout_function(asset: Asset, name: str, experiment: Experiment) -> AssetF
     def readout(
         context: dg.AssetExecutionContext,
         settings: dg.ResourceParam[Settings],
-        catalogue: dg.ResourceParam[Catalogue],
         snapshots: dg.ResourceParam[Snapshots],
     ) -> dg.MaterializeResult:
         from umg_assets.experiments.page import PAGE
@@ -88,7 +86,7 @@ def _readout_function(asset: Asset, name: str, experiment: Experiment) -> AssetF
         readouts = Readouts(settings.home)
         taken = readouts.publish(name, experiment, snapshot.today)
         page = readouts.folder(name) / PAGE
-        watermark = watermark_of(context.instance, asset, [], catalogue, snapshot)
+        watermark = snapshots.watermark_of(context, asset.name)
         return dg.MaterializeResult(
             metadata={"page": dg.MetadataValue.path(page), **_of_readout(experiment, taken)},
             data_version=data_version(watermark, asset.definition_hash),

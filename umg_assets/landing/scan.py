@@ -1,7 +1,7 @@
 """Compares landing/ with the ledger: which files are new or changed, which wait, and which no source takes."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class LandingFile:
 
     path: relative to landing/ where it lies there. generation: of the landing that brought the same content before;
     None for a content that is new. moved_from: the delivery date under which that content landed before, by another
-    definition of its source.
+    definition of its source. accepted: the sequence at which somebody last accepted the content; None if nobody did.
     """
 
     kind: Kind
@@ -43,6 +43,13 @@ class LandingFile:
     definition_hash: str
     generation: int | None = None
     moved_from: date | None = None
+    accepted: int | None = None
+
+    @property
+    def news(self) -> tuple[date, str, str]:
+        """As in Scan.news: other news once its source is mended, or somebody has accepted it."""
+        told = f"{self.signature} by {self.definition_hash}, accepted at {self.accepted}"
+        return self.delivery_date, self.path, told
 
     @property
     def entry(self) -> Entry:
@@ -82,7 +89,7 @@ class Scan:
     def news(self) -> list[tuple[date, str, str]]:
         """What there is to land, to withdraw or to settle: delivery date, path, and what tells it from other news."""
         return [
-            *((file.delivery_date, file.path, file.signature) for file in self.changed),
+            *(file.news for file in self.changed),
             *((entry.delivery_date, entry.path, f"withdrawn after {entry.sequence}") for entry in self.withdrawn),
             *self.ids,
         ]
@@ -168,8 +175,9 @@ def scan(settings: Settings, history: History, quiet_seconds: int = 0) -> Scan:
             continue
         if file is None:
             continue
+        file = replace(file, accepted=history.accepted_at(kind, file.path, file.content_hash))
         shrunk = _shrunk(file, current.get(key), settings.thresholds.shrunk_percent)
-        if shrunk and not history.may_shrink(kind, file.path, file.content_hash):
+        if shrunk and file.accepted is None:
             result.held.append((file, shrunk))
         elif outside := _outside(file.delivery_date, settings.deliveries_from, today):
             result.waiting[file.path] = f"delivered on {outside}"
@@ -264,7 +272,7 @@ def _settle(settings: Settings, history: History, folder: Folder, result: Scan, 
         for files in (result.changed, [file for file, _ in result.held])
     )
     content = folder.content({file.path: file.content_hash for file in (*changed, *held)})
-    accepted = history.may_shrink(folder.kind, folder.path, content)
+    accepted = history.accepted_at(folder.kind, folder.path, content) is not None
     if shrunk:
         result.held = [(file, why) for file, why in result.held if file not in held]
         result.changed = [file for file in result.changed if file not in changed] + (changed + held if accepted else [])

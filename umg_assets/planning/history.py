@@ -144,10 +144,13 @@ class History:
             if entry.sequence > seen:
                 paths.setdefault((entry.delivery_date, entry.path), entry.sequence)
 
-    def may_shrink(self, source: str, path: str, content_hash: str) -> bool:
-        """Whether somebody accepted this content of a file, or of a folder."""
-        asked = (source, path, content_hash)
-        return any(asked == (entry.source, entry.path, entry.content_hash) for entry in self.accepted)
+    def accepted_at(self, source: str, path: str, content_hash: str) -> int | None:
+        """The sequence at which somebody last accepted this content of a file, or of a folder; None if nobody did."""
+        return self._accepted_at.get((source, path, content_hash))
+
+    @cached_property
+    def _accepted_at(self) -> dict[tuple[str, str, str], int]:
+        return {(entry.source, entry.path, entry.content_hash): entry.sequence for entry in self.accepted}
 
     def latest(self) -> dict[tuple[str, str], Entry]:
         """The last landed entry of each (source, path); a staged one without its landed one hides it."""
@@ -158,12 +161,11 @@ class History:
 
     def to_try_again(self, version: str) -> dict[tuple[str, str], Entry]:
         """By (source, path), last entries that an internal error refused in another version, or before an `accept`."""
-        accepted = {(entry.source, entry.path, entry.content_hash): entry.sequence for entry in self.accepted}
         return {
             key: entry
             for key, entry in self.latest().items()
             if entry.tried_by
-            and (entry.tried_by != version or accepted.get((*key, entry.content_hash), 0) > entry.sequence)
+            and (entry.tried_by != version or (self.accepted_at(*key, entry.content_hash) or 0) > entry.sequence)
         }
 
     def delivered(self) -> list[Entry]:

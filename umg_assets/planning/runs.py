@@ -2,7 +2,8 @@
 
 A run is some assets of one job, each with the partitions that it builds: those of a day and of late plays here and
 there are one run. An asset may run when nothing that it follows from is stale, running or refused by a check, unless
-the same run builds that first: so nobody reads half of a backfill, and exports come last.
+the same run builds that first: so nobody reads half of a backfill, and exports come last. Users and tracks wait for
+what is being built of them, too: the dates that they note are read from it, and half of it names half of them.
 """
 
 import hashlib
@@ -89,9 +90,12 @@ def _startable(
 ) -> dict[str, list[str]]:
     """By asset of a job, in order, the partitions to build now."""
     keys: dict[str, list[str]] = {}
+    being_built = [catalogue[name] for name in busy if name in catalogue]
+    noting = {source.asset for asset in being_built for source in asset.inputs if source.noted}
     for name in names:
         ancestors = catalogue.ancestors(name)
-        free = name not in busy and not ancestors.intersection(busy) and not ancestors.intersection(refused)
+        free = not {name, *ancestors}.intersection(busy) and name not in noting
+        free = free and not ancestors.intersection(refused)
         if name in stale and free and ancestors.intersection(stale).issubset(keys):
             keys[name] = stale[name]
     return keys

@@ -22,7 +22,7 @@ from umg_assets.resources.partition_keys import named_keys
 from umg_assets.resources.previews import preview
 from umg_assets.resources.slices import Slice
 from umg_assets.resources.snapshots import Snapshots
-from umg_assets.resources.watermarks import data_version, not_built, read_watermarks, watermark_of
+from umg_assets.resources.watermarks import data_version, not_built, read_watermarks
 from umg_assets.tables import Table
 
 
@@ -110,7 +110,7 @@ class LakehouseIOManager(dg.IOManager):
                 asset_key=context.asset_key,
                 partition_key=keys[-1],
             )
-        watermark = watermark_of(step.instance, asset, keys, self._catalogue, self._snapshots.of(context))
+        watermark = self._snapshots.watermark_of(context, asset.name, keys)
         step.set_data_version(context.asset_key, data_version(watermark))
 
     def _empty_left_out(self, context: dg.OutputContext, asset: Asset) -> None:
@@ -118,7 +118,7 @@ class LakehouseIOManager(dg.IOManager):
 
         Raises FrozenDaysError when some could not be built again.
         """
-        instance, (history, today) = context.step_context.instance, self._snapshots.of(context)
+        instance, (history, today, _) = context.step_context.instance, self._snapshots.of(context)
         keys = left_out(asset, read_watermarks(instance, [asset])[asset.name], self._catalogue, today)
         if not keys:
             return
@@ -131,9 +131,9 @@ class LakehouseIOManager(dg.IOManager):
     def _keys_to_read(self, context: dg.InputContext) -> list[str]:
         """The partitions of an input that those which a run builds are made of."""
         if _is_of_a_run(context) and context.step_context.op_def.name in self._catalogue:
-            reader, (history, today) = self._catalogue[context.step_context.op_def.name], self._snapshots.of(context)
+            reader, snapshot = self._catalogue[context.step_context.op_def.name], self._snapshots.of(context)
             if named := named_keys(context.step_context.run_tags, reader.name):
-                required = required_watermarks(history, self._catalogue, today)
+                required = required_watermarks(snapshot.history, self._catalogue, snapshot.today)
                 return keys_read(reader, named, self._catalogue, required)[context.asset_key.path[-1]]
         return list(context.asset_partition_keys)
 

@@ -1,15 +1,12 @@
 """Watermarks of what has been built: kept by Dagster as the data version of each partition's latest materialization."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import dagster as dg
 
-from umg_assets.catalogue import Catalogue
 from umg_assets.graph import WHOLE, Asset
-from umg_assets.planning.required import keys_read, required_watermarks
-from umg_assets.planning.watermark import NEVER, Watermark, built_from, watermark_in, written
+from umg_assets.planning.watermark import NEVER, Watermark, watermark_in, written
 from umg_assets.resources.dagster_internals import DATA_VERSION_TAG
-from umg_assets.resources.snapshots import Snapshot
 
 
 def data_version(watermark: Watermark, definition: str = "") -> dg.DataVersion:
@@ -49,13 +46,3 @@ def not_built(asset: Asset, keys: Iterable[str]) -> list[dg.AssetMaterialization
     tags = {DATA_VERSION_TAG: data_version(NEVER).value}
     said = "Emptied: umg.toml leaves this partition out"
     return [dg.AssetMaterialization(asset.name, description=said, partition=key, tags=tags) for key in keys]
-
-
-def watermark_of(
-    instance: dg.DagsterInstance, asset: Asset, keys: Sequence[str], catalogue: Catalogue, snapshot: Snapshot
-) -> Watermark:
-    """The watermark of partitions of an asset that are built now: the snapshot's, or less where an input is stale."""
-    required = required_watermarks(snapshot.history, catalogue, snapshot.today)
-    read = keys_read(asset, list(keys) or [WHOLE], catalogue, required)
-    watermarks = read_watermarks(instance, [catalogue[name] for name in read])
-    return built_from(read, required, watermarks, snapshot.watermark)

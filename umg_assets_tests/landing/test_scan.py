@@ -1,15 +1,19 @@
 """Which files a scan of landing/ finds new or changed, which wait, and why."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from umg_assets.catalogue import Catalogue
 from umg_assets.landing import fingerprints
+from umg_assets.landing.code_version import version_of_code
 from umg_assets.landing.scan import LandingError, Scan, scan
 from umg_assets.planning.entry import Entry
 from umg_assets.planning.history import History
+from umg_assets.planning.runs import landing_runs
 from umg_assets_tests.lake import SOURCES, Lake
 
 UNDATED = SOURCES.replace("delivered_on = '(\\d{4}-\\d{2}-\\d{2})'\n", "", 1)
@@ -99,6 +103,24 @@ def test_a_changed_definition_time_zone_or_first_day_reads_files_again(home: Lak
     assert [file.path for file in scan_of(home, history).changed] == ["plays/2026-03-02.csv"]
     home.configure(first_day="2026-02-01")
     assert [file.path for file in scan_of(home, history).changed] == ["plays/2026-03-02.csv"]
+
+
+def test_a_file_whose_source_is_mended_or_that_somebody_has_accepted_is_asked_for_anew(home: Lake):
+    def asked_for(history: History = NOTHING) -> str:
+        [run] = landing_runs(scan_of(home, history).news, Catalogue.of(home.settings))
+        return run.fingerprint
+
+    home.drop("plays/2026-03-02.csv", "a")
+    first, [entry] = asked_for(), landed(scan_of(home)).entries
+    assert asked_for() == first
+    refused = replace(entry, definition_hash=f"{entry.definition_hash}~{version_of_code()}")
+    assert not scan_of(home, History((refused,))).changed
+    accepted = asked_for(History((refused,), (replace(refused, sequence=2, state="accepted"),)))
+    again = History((replace(refused, sequence=3),), (replace(refused, sequence=4, state="accepted"),))
+    mended = SOURCES.replace('"to_timestamp(started_at)"', '"to_timestamp(trim(started_at))"')
+    accepted_again = asked_for(again)
+    home.configure(sources=mended)
+    assert len({first, accepted, accepted_again, asked_for()}) == 4
 
 
 def test_a_file_that_a_new_definition_dates_differently_knows_its_former_delivery_date(home: Lake):

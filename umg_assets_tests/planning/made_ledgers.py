@@ -135,6 +135,6 @@ def of_entries(history: History) -> dict[str, Any]:
         "standing": [history.standing(kind) for kind in tables.KINDS],
         "in reach": history.back_in_reach(DAYS[1]),
         "try again": history.to_try_again("2.0"),
-        "may shrink": [history.may_shrink("plays", path, content) for path in PATHS for content in "xy"],
+        "accepted at": [history.accepted_at("plays", path, content) for path in PATHS for content in "xy"],
         "gone": [[history.gone("raw_plays", entry), history.gone("quarantine", entry)] for entry in history.entries],
     }

@@ -59,6 +59,17 @@ def test_nothing_starts_whose_ancestor_is_stale_under_way_or_refused_by_a_check(
     assert asked(NEW_DAY, stale, busy={"monthly_track_plays"}) == [], "nobody reads half a backfill"
 
 
+def test_users_and_tracks_wait_while_that_is_built_from_which_they_note_whom_a_change_affects():
+    stale = Plan({"users": [WHOLE], "tracks": [WHOLE]})
+
+    def startable(*busy: str) -> list[str]:
+        return [name for run in asked(NEW_DAY, stale, busy=set(busy)) for name in run.assets]
+
+    assert startable() == startable("sessions", "exports", "asset_of_others") == ["users", "tracks"]
+    assert startable("plays") == []
+    assert startable("top_tracks_by_country") == startable("top_artists_by_genre") == ["users"]
+
+
 def test_an_asset_refused_by_its_own_check_may_be_made_again():
     stale = Plan({"top_tracks_by_country": ["AT|2026-04-01"], "chart_movements": ["AT"]})
     assert [run.assets for run in asked(NEW_DAY, stale, refused={"top_tracks_by_country"})] == [
@@ -120,8 +131,8 @@ def test_an_accepted_shrink_is_no_delivery():
     accepted = Entry("plays", "a.csv", day(1), sequence=9, state="accepted", content_hash="h")
     history = History((plays(1, day(2)),), (accepted,))
     assert history.sequence == 9
-    assert history.may_shrink("plays", "a.csv", "h")
-    assert not history.may_shrink("plays", "a.csv", "other")
+    assert history.accepted_at("plays", "a.csv", "h") == 9
+    assert not history.accepted_at("plays", "a.csv", "other")
     assert "a.csv" not in {path for _, path in history.latest()}
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from umg_assets.catalogue import LAND_FILES, Catalogue
 from umg_assets.report import Report
+from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.watermarks import read_watermarks
 from umg_assets_tests.conftest import NewLake
 from umg_assets_tests.jobs import metadata, run_job
@@ -128,3 +129,27 @@ def test_a_stale_upstream_lowers_the_watermark_of_what_is_built_from_it(landed: 
     assert report.partitions["plays"] == ["2026-03-02"]
     assert "2026-03-02" in report.partitions["daily_track_plays"]
     assert (date(2026, 3, 2), 2) in lake.values("daily_track_plays", "play_date", "plays")
+
+
+def test_what_reads_plays_while_another_run_builds_them_is_stale_afterwards(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    lake.drop_plays("2026-03-03", [play("p1", "2026-03-02")])
+    lake.run()
+    lake.drop_plays("2026-03-04", [play("late", "2026-03-02")])
+    run_job(lake, LAND_FILES, "2026-03-04")
+    write = Lakehouse.write_slice
+
+    def write_while_plays_are_built(self, table, *arguments):
+        written = write(self, table, *arguments)
+        if table.name == "monthly_track_plays":
+            run_job(lake, "build_days", "2026-03-02", "2026-03-02", "plays")
+        return written
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lakehouse, "write_slice", write_while_plays_are_built)
+        run_job(lake, "sum_months", "2026-03-01")
+    assert lake.values("plays", "play_id") == [("late",), ("p1",)]
+    assert lake.values("monthly_track_plays", "plays") == [(1,)], "it was read before"
+    assert lake.run().partitions["monthly_track_plays"] == ["2026-03-01"]
+    assert lake.values("monthly_track_plays", "plays") == [(2,)]
