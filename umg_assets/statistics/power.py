@@ -11,7 +11,7 @@ from tea_tasting.aggr import Aggregates
 
 from umg_assets.settings.experiment import Experiment
 from umg_assets.statistics import looks
-from umg_assets.statistics.estimates import Effect, aggregates, pooled
+from umg_assets.statistics.estimates import Effect, aggregates, is_constant, pooled
 from umg_assets.statistics.moments import SessionMoments, UserMoments
 
 
@@ -124,7 +124,8 @@ def planned_information(experiment: Experiment, plan: Plan | None, metric: str) 
 def make_plan(experiment: Experiment, windows: Sequence[PastWindow]) -> Plan:
     """The plan, replayed on past windows.
 
-    Raises ValueError if there is no window, or if one lacks the moments of a success metric or guardrail.
+    Raises ValueError if there is no window, or if one lacks the moments of a success metric or guardrail, or if that
+    does not vary over users.
     """
     if not windows:
         raise ValueError("expected at least one past window of whole weeks, got none: the plan needs a past to replay")
@@ -151,7 +152,13 @@ def _metric_of(window: PastWindow, metric: str) -> Aggregates:
     rows = [row for row in window.moments if row.metric == metric]
     if not rows:
         raise ValueError(f"expected moments of {metric} in the past window of {window.weeks} weeks, got none")
-    return aggregates(pooled(rows))
+    users = pooled(rows)
+    if not users.d or not users.n or is_constant(users):
+        raise ValueError(
+            f"expected {metric} to vary over users in the past window of {window.weeks} weeks, got one value for all: "
+            "no effect on it can be planned for"
+        )
+    return aggregates(users)
 
 
 def _arms(experiment: Experiment) -> tuple[float, float]:
@@ -184,13 +191,15 @@ def _information(experiment: Experiment, data: Aggregates) -> float:
 
 
 def _naive(experiment: Experiment, sessions: SessionMoments, count: float) -> float:
-    """The detectable effect by the formula over sessions; NaN unless the first metric is play time per session."""
+    """The detectable effect by the formula over sessions; NaN unless the first metric is play time per session, and
+    sessions differ.
+    """
     metric = experiment.metric(experiment.primary[0])
     if metric.denominator != "sessions" or not metric.numerator.endswith("_ms") or sessions.sessions < 2:
         return math.nan
-    total = sessions.sessions
-    variance = (total * sessions.nn - sessions.n * sessions.n) / (total * (total - 1))
-    data = Aggregates(total, {"n": sessions.n / total}, {"n": variance})
+    if not sessions.variance > 0:
+        return math.nan
+    data = Aggregates(sessions.sessions, {"n": sessions.n / sessions.sessions}, {"n": sessions.variance})
     return _detectable(experiment, data, count, ("n", None, None, None))
 
 

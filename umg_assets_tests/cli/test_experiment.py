@@ -69,7 +69,7 @@ def read(file: Path, unit: str, variant: str, *metrics: str):
     """The readout of a file."""
     source, options = ExperimentFile(file, unit, variant), [MetricOption.parse(text) for text in metrics]
     definition = experiment_of(options, dict.fromkeys(source.variants(), 1), 0.05, 0.05)
-    return make_readout(definition, source.evidence(definition, {}))
+    return make_readout(definition, source.read(definition, {}).evidence)
 
 
 def test_the_readout_of_cookie_cats_is_as_published(cats: Path):
