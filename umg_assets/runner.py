@@ -292,7 +292,8 @@ def blocking_checks(graph: BaseAssetGraph) -> list[dg.AssetCheckKey]:
 def _cause(home: Path, job: str, keys: Keys, result: dg.ExecuteInProcessResult) -> str:
     """What failed where, and why. keys: by asset, the partitions that the run builds."""
     step = next((event for event in result.all_events if event.is_step_failure), None)
-    error = step.step_failure_data.error if step else None
+    run = next((event for event in result.all_events if event.is_job_failure), None)
+    error = step.step_failure_data.error if step else run.job_failure_data.error if run else None
     while error is not None and error.cause is not None:
         error = error.cause
     said = error.message.strip() if error else "see the run in `umg dev`"

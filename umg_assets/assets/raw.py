@@ -19,7 +19,7 @@ from umg_assets.landing.sealing import seal_tables, sealing_alone
 from umg_assets.planning.composed_ids import unsettled
 from umg_assets.planning.entry import Entry
 from umg_assets.resources.commits import Commit
-from umg_assets.resources.instance import QUIET
+from umg_assets.resources.instance import QUIET, RAW_POOL
 from umg_assets.resources.lakehouse import Lakehouse
 from umg_assets.resources.ledger import Ledger
 from umg_assets.settings.model import Settings
@@ -51,7 +51,7 @@ def build_landing(catalogue: Catalogue, partitions: Partitions) -> dg.AssetsDefi
             for asset in assets
         ],
         backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="raw",
+        pool=RAW_POOL,
     )
     def land(
         context: dg.AssetExecutionContext,

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 from sqlalchemy import func, select
 
-from umg_assets import clock
+from umg_assets import clock, tables
 from umg_assets.planning.partition_spans import to_text
 from umg_assets.resources.dagster_internals import (
     NOT_FINISHED_STATUSES,
@@ -32,7 +32,7 @@ from umg_assets.resources.dagster_storage import one_opens
 from umg_assets.resources.event_log import BATCH_SIZE, BATCH_SIZE_VARIABLE
 from umg_assets.resources.launcher import HOST_TAG, process_is_gone
 from umg_assets.resources.partition_keys import PARTITIONS
-from umg_assets.resources.postgres import reaching_postgres
+from umg_assets.resources.postgres import is_in_postgres, reaching_postgres
 from umg_assets.resources.status import FailedCheck
 
 ASKED_BY, WHY = "umg/asked_by", "umg/why"
@@ -43,6 +43,10 @@ QUIET = "umg/quiet_seconds"
 
 RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """Tags of a run: its first and its last partition."""
+RAW_POOL = "raw"
+"""The pool of what lands files: one run at a time."""
+POOLS = {RAW_POOL, "exports", *(table.name for table in tables.ALL)}
+"""All pools: else each asset's is its table's, or its own where it has none."""
 _FOLDER = "dagster"
 _TO_FREE = 60
 """Seconds that a run that has ended may take to free its pools: two that free one at once are in each other's way."""
@@ -67,7 +71,16 @@ def open_instance(home: Path):
         with one_opens(folder), reaching_postgres(home):
             _write_configuration(folder / "dagster.yaml")
             instance = opened.enter_context(dg.DagsterInstance.get())
+            if is_in_postgres(home):
+                _make_pools(instance)
         yield instance
+
+
+def _make_pools(instance: dg.DagsterInstance) -> None:
+    """Gives each pool its limit while nobody else does: two runs that are the first to need one would do so at once,
+    and in PostgreSQL one of them fails for it (https://github.com/dagster-io/dagster/issues/33552)."""
+    for pool in sorted(POOLS - instance.event_log_storage.get_concurrency_keys()):
+        instance.event_log_storage.initialize_concurrency_limit_to_default(pool)
 
 
 def _write_configuration(file: Path) -> None:

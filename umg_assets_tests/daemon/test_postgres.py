@@ -7,10 +7,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import psycopg2
 import pytest
 import trustme
 
+from umg_assets.build import build_definitions
 from umg_assets.resources.instance import open_instance
 from umg_assets.resources.postgres import ADDRESS, DUMP, LOAD
 from umg_assets_tests.daemon import Daemon, free_port
@@ -129,3 +131,13 @@ def test_umg_run_and_the_daemon_work_over_postgresql_with_tls(
         }
     assert not list((lake.home / "dagster").rglob("*.db"))
     assert lake.content() == lake.built_afresh(tmp_path / "fresh").content()
+
+
+def test_every_pool_is_there_before_two_runs_can_both_be_the_first_to_need_it(over_tls: Postgres, tmp_path: Path):
+    lake = over_postgres(tmp_path / "home")
+    assets = build_definitions(lake.settings).assets or ()
+    pools = {of.op.pool for of in assets if isinstance(of, dg.AssetsDefinition) and of.is_executable and of.op.pool}
+    assert len(pools) > 10
+    with open_instance(lake.home) as instance:
+        limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
+    assert {limits.get(pool) for pool in pools} == {1}
