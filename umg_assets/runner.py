@@ -292,8 +292,8 @@ def blocking_checks(graph: BaseAssetGraph) -> list[dg.AssetCheckKey]:
 def _cause(home: Path, job: str, keys: Keys, result: dg.ExecuteInProcessResult) -> str:
     """What failed where, and why. keys: by asset, the partitions that the run builds."""
     step = next((event for event in result.all_events if event.is_step_failure), None)
-    run = next((event for event in result.all_events if event.is_job_failure), None)
-    error = step.step_failure_data.error if step else run.job_failure_data.error if run else None
+    outside = [event.job_failure_data.error for event in result.all_events if event.is_job_failure]
+    error = step.step_failure_data.error if step else next(iter(outside), None)
     while error is not None and error.cause is not None:
         error = error.cause
     said = error.message.strip() if error else "see the run in `umg dev`"
@@ -306,6 +306,4 @@ def _cause(home: Path, job: str, keys: Keys, result: dg.ExecuteInProcessResult) 
 
 def _named(keys: list[str]) -> str:
     """Partition keys for people."""
-    if len(keys) == 1:
-        return keys[0]
-    return f"{len(keys)} partitions, {keys[0]} to {keys[-1]}"
+    return keys[0] if len(keys) == 1 else f"{len(keys)} partitions, {keys[0]} to {keys[-1]}"
