@@ -22,7 +22,7 @@ _SLOWEST = ("--durations=12", "--durations-min=5")
 
 _DAEMON, _BY_SENSORS = "umg_assets_tests/daemon", "umg_assets_tests/buckets/test_by_sensors.py"
 _ACCESS = "umg_assets_tests/cli/test_access.py"
-"""Beside the daemon: twice a handshake of its in-process server had no answer in a worker that thousands of tests used."""
+"""Beside the daemon: in a worker that thousands of tests had used, a TLS handshake of its had no answer, twice."""
 
 
 def start_pytest(engine: str, arguments: list[str], output: IO[str] | None = None) -> subprocess.Popen:
